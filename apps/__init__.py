@@ -1,0 +1,1 @@
+"""Answers by itself: small applications to mount."""

@@ -1,0 +1,1 @@
+"""Reads what a deployer wrote: INI files, typed options, checks and descriptions."""

@@ -1,0 +1,43 @@
+"""Where a value came from, and what stands around a factory while it is being built.
+
+The loader sets :data:`building` around each factory call, so that our own factories can name file and
+line in their problems. Without it (plain PasteDeploy, ``pserve``, gunicorn) they re-read ``__file__``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from typing import Literal
+
+How = Literal["section", "default", "set", "get", "inherited", "command line", "environment", "code", "built in"]
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """A place in a file, or the name of what stands there instead of one."""
+
+    file: str | None = None
+    line: int | None = None
+    section: str | None = None
+    how: How = "section"
+
+    def __str__(self) -> str:
+        place = self.how if self.file is None else f"{self.file}:{self.line}" if self.line else self.file
+        return place if self.file is None or self.how in ("section", "code") else f"{place} ({self.how})"
+
+
+@dataclass(frozen=True, slots=True)
+class BuildSite:
+    """The section that a factory is being called for.
+
+    ``origins`` names the place of each local key, ``inherited`` that of each global key.
+    """
+
+    origin: Origin
+    origins: Mapping[str, Origin] = field(default_factory=dict)
+    inherited: Mapping[str, Origin] = field(default_factory=dict)
+
+
+building: ContextVar[BuildSite | None] = ContextVar("wheatpaste_building", default=None)

@@ -1,0 +1,1 @@
+"""Wraps a WSGI application: changes what goes in or what comes out."""

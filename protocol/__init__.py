@@ -1,0 +1,1 @@
+"""What every room knows about HTTP and WSGI; imports no other room."""

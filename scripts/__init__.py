@@ -1,0 +1,1 @@
+"""The command line: the only room with print, argv and exit codes."""
