@@ -1,0 +1,45 @@
+"""What the keys of a composite's section name: apps, at paths and hosts, or simply in an order.
+
+A composite says how its keys are read, so that ``check``, ``show`` and ``explain`` know its mounts without
+building anything.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Mount:
+    """One app that a composite names.
+
+    ``key`` is the key as written and ``reference`` the app's name or URI. ``host`` is ``''`` for any, or
+    ``example.com``, ``*.example.com``, with ``:port`` where one was given. ``path`` is ``''`` at the root, and None
+    where the composite mounts by order rather than by path.
+    """
+
+    key: str
+    reference: str
+    host: str = ""
+    path: str | None = None
+
+    @property
+    def place(self) -> str:
+        """The mount as a person writes it: ``demo.localhost/wiki``, ``/``, or the key."""
+        if self.path is None:
+            return self.key
+        return f"{self.host}{self.path}" if self.host else self.path or "/"
+
+
+@dataclass(frozen=True, slots=True)
+class KeyProblem:
+    """What is wrong with one key of a composite's section, and what to write instead."""
+
+    key: str
+    what: str
+    fix: str = ""
+
+
+MountReader = Callable[[Mapping[str, str]], tuple[list[Mount], list[KeyProblem]]]
+"""Reads the keys that are no options: ``{key: value}`` to mounts in order of precedence, and what is wrong."""

@@ -1,0 +1,178 @@
+"""Options, declared once.
+
+One typed field of a component is the Python keyword, the INI key, the row of the reference page and the
+line in its repr::
+
+    @component
+    class Compress:
+        app: WSGIApp = field(kw_only=False)
+        level: int = option(default=6, doc="How hard to compress.", check=between(1, 9))
+
+Text becomes a value elsewhere (``config/factories.py``); here the value is only checked.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from dataclasses import MISSING, dataclass, field
+from typing import Any, TypeVar, dataclass_transform, get_type_hints
+
+T = TypeVar("T")
+
+Check = Callable[[Any], str | None]
+"""Says what is wrong with a value, as a phrase that completes "level: …", or None."""
+
+_KEY = "wheatpaste.option"
+_CACHE = "__wheatpaste_options__"
+
+
+class OptionError(ValueError):
+    """A value that an option does not allow, given from Python. Factories turn it into a ``ConfigError``."""
+
+    def __init__(self, component: str, option: str | None, what: str) -> None:
+        self.component, self.option, self.what = component, option, what
+        super().__init__(": ".join(part for part in (component, option, what) if part))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Declaration:
+    """What :func:`option` was told."""
+
+    doc: str
+    check: Check | None = None
+    parse: Callable[[str], Any] | None = None
+    secret: bool = False
+    inherits: bool = False
+    sample: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Option:
+    """One declared option of a component, as its readers see it."""
+
+    name: str
+    kind: Any
+    default: Any
+    required: bool
+    doc: str
+    check: Check | None
+    parse: Callable[[str], Any] | None
+    secret: bool
+    inherits: bool
+    sample: str | None
+
+    def complaint(self, value: Any) -> str | None:
+        """What is wrong with ``value``, or None."""
+        if self.check is None or (value is None and self.default is None):
+            return None
+        return self.check(value)
+
+
+def option(
+    *,
+    default: Any = MISSING,
+    doc: str,
+    check: Check | None = None,
+    parse: Callable[[str], Any] | None = None,
+    secret: bool = False,
+    inherits: bool = False,
+    sample: str | None = None,
+) -> Any:
+    """Declare an option of a component.
+
+    Without ``default`` it is required. ``doc`` is one sentence for the deployer: what changes if I change this.
+    ``check`` says what is wrong with a value; ``parse`` reads the text of an INI where the type does not say
+    how (it raises ``ValueError`` with a phrase). A ``secret`` never appears in messages, logs and reprs, and can also
+    be given as ``NAME_file`` or ``NAME_env``. ``inherits``: where the section is silent, the key of ``[DEFAULT]``
+    counts. ``sample`` is the text shown in sample sections.
+    """
+    told = Declaration(doc=doc, check=check, parse=parse, secret=secret, inherits=inherits, sample=sample)
+    return field(default=default, metadata={_KEY: told}, repr=not secret)
+
+
+@dataclass_transform(frozen_default=True, kw_only_default=True, eq_default=False, field_specifiers=(option, field))
+def component(cls: type[T]) -> type[T]:
+    """Make a class a component: a frozen dataclass with keyword-only options that are checked when it is made.
+
+    Raises ``OptionError`` at construction when a value fails its check. The class's own ``__post_init__`` runs after
+    the checks, for rules that join several options.
+    """
+    own = cls.__dict__.get("__post_init__")
+
+    def __post_init__(self: Any) -> None:
+        for each in options_of(made):
+            complaint = each.complaint(getattr(self, each.name))
+            if complaint is not None:
+                shown = "" if each.secret else f", got {getattr(self, each.name)!r}"
+                raise OptionError(cls.__name__, each.name, f"{complaint}{shown}")
+        if own is not None:
+            own(self)
+
+    cls.__post_init__ = __post_init__  # type: ignore[attr-defined]
+    made = dataclasses.dataclass(frozen=True, kw_only=True, eq=False)(cls)
+    return made
+
+
+def options_of(cls: type) -> tuple[Option, ...]:
+    """The declared options of a component, in the order of their declaration."""
+    cached: tuple[Option, ...] | None = cls.__dict__.get(_CACHE)
+    if cached is not None:
+        return cached
+    # Hints are read once per class: they cost more than constructing the component.
+    hints = get_type_hints(cls, include_extras=True)
+    found = []
+    for each in dataclasses.fields(cls):
+        told: Declaration | None = each.metadata.get(_KEY)
+        if told is None:
+            continue
+        found.append(
+            Option(
+                name=each.name,
+                kind=hints[each.name],
+                default=None if each.default is MISSING else each.default,
+                required=each.default is MISSING,
+                doc=told.doc,
+                check=told.check,
+                parse=told.parse,
+                secret=told.secret,
+                inherits=told.inherits,
+                sample=told.sample,
+            )
+        )
+    options = tuple(found)
+    setattr(cls, _CACHE, options)
+    return options
+
+
+def between(low: float, high: float) -> Check:
+    """Check that a number is between two others, both allowed."""
+    return lambda value: None if low <= value <= high else f"must be between {low} and {high}"
+
+
+def at_least(low: float) -> Check:
+    """Check that a number is not below another."""
+    return lambda value: None if value >= low else f"must be at least {low}"
+
+
+def above(low: float) -> Check:
+    """Check that a number is greater than another."""
+    return lambda value: None if value > low else f"must be more than {low}"
+
+
+def not_empty(value: Any) -> str | None:
+    """Check that a text or list holds something."""
+    return None if value else "must not be empty"
+
+
+def each(check: Check) -> Check:
+    """Check every item of a list."""
+
+    def check_each(values: Any) -> str | None:
+        for value in values:
+            complaint = check(value)
+            if complaint is not None:
+                return f"{value!r} {complaint}"
+        return None
+
+    return check_each
