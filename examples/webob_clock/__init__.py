@@ -1,0 +1,47 @@
+"""World clocks, written with WebOb. What cannot be answered is raised: `webob.exc` travels outwards.
+
+Run it inside a filter that turns those exceptions into answers (``egg:wheatpaste#httpexceptions``).
+"""
+
+from collections.abc import Iterable
+from datetime import UTC, datetime, tzinfo
+from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
+from zoneinfo import ZoneInfo, available_timezones
+
+import jinja2
+from webob import Request, Response
+from webob.exc import HTTPFound, HTTPNotFound
+
+templates = jinja2.Environment(loader=jinja2.PackageLoader(__name__), autoescape=True, trim_blocks=True)
+
+
+class Clock:
+    def __init__(self, zones: list[str]) -> None:
+        known = available_timezones()  # empty on a machine without a time zone database: then there is UTC alone
+        self.zones: dict[str, tzinfo] = {"UTC": UTC, **{name: ZoneInfo(name) for name in zones if name in known}}
+
+    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        request = Request(environ)
+        return self.answer(request)(environ, start_response)
+
+    def answer(self, request: Request) -> Response:
+        """``/`` shows every clock, ``/Europe/Berlin`` one of them."""
+        wanted = request.path_info.strip("/")
+        if request.path_info == "":
+            raise HTTPFound(location=request.application_url + "/")
+        if wanted and wanted not in self.zones:
+            raise HTTPNotFound(f"No clock here is set to {wanted}.")
+        zones = {wanted: self.zones[wanted]} if wanted else self.zones
+        now = datetime.now(UTC)
+        page = templates.get_template("clock.html").render(
+            clocks=[(name, now.astimezone(zone)) for name, zone in zones.items()],
+            home=request.application_url + "/",
+            mount=request.script_name,
+            alone=bool(wanted),
+        )
+        return Response(page, cache_control="no-store")
+
+
+def make_app(global_conf: dict[str, str], zones: str) -> WSGIApplication:
+    """A paste.deploy app factory; ``zones`` are names of the time zone database, separated by blanks."""
+    return Clock(zones.split())
