@@ -1,0 +1,197 @@
+"""A server in a process of its own, watched from outside."""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import os
+import re
+import signal
+import socket
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+_URL = re.compile(r"https?://(?P<host>\[[0-9a-f:]+\]|[\w.-]+):(?P<port>[0-9]+)")
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What came back over the socket."""
+
+    status: int
+    reason: str
+    headers: http.client.HTTPMessage
+    body: bytes
+
+    @property
+    def text(self) -> str:
+        return self.body.decode()
+
+
+class RunningServer:
+    """Starts ``argv`` and follows what it prints; ``ready`` before requests are sent.
+
+    Without ``port`` the address is read from the first line that holds a URL; with it the server is ready when the port
+    accepts connections.
+    """
+
+    def __init__(
+        self,
+        argv: Sequence[str],
+        *,
+        port: int | None = None,
+        cwd: Path | None = None,
+        env: Mapping[str, str] | None = None,
+    ) -> None:
+        self._lines: list[str] = []
+        self._changed = threading.Condition()  # on a lock that its own thread may take again
+        self.host = "127.0.0.1"
+        self._port = port
+        self._process = subprocess.Popen(
+            argv,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            encoding="utf-8",
+            errors="backslashreplace",
+            cwd=cwd,
+            env={**os.environ, "PYTHONUNBUFFERED": "1", "NO_COLOR": "1", **(env or {})},
+            start_new_session=True,  # so that whatever it starts can be ended with it
+        )
+        self._reader = threading.Thread(target=self._follow, daemon=True)
+        self._reader.start()
+
+    def _follow(self) -> None:
+        assert self._process.stdout is not None
+        for line in self._process.stdout:
+            with self._changed:
+                self._lines.append(line)
+                self._changed.notify_all()
+        with self._changed:
+            self._changed.notify_all()
+
+    def wait_until_ready(self, deadline: float = 20) -> RunningServer:
+        """Wait until it takes connections. Raises ``RuntimeError`` with its output when it ends or stays silent."""
+        if self._port is None:
+            found = self.wait_for(_URL, deadline)
+            self.host = found["host"].replace("localhost", "127.0.0.1")
+            self._port = int(found["port"])
+        poll(self._accepts, deadline, self._why_not_ready)
+        return self
+
+    def _accepts(self) -> bool:
+        if self._process.poll() is not None:
+            raise RuntimeError(self._why_not_ready())
+        try:
+            socket.create_connection((self.host.strip("[]"), self.port), 1).close()
+        except OSError:
+            return False
+        return True
+
+    def _why_not_ready(self) -> str:
+        state = "is running" if self._process.poll() is None else f"ended with {self._process.returncode}"
+        return f"the server is not ready; it {state} and printed:\n{self.log()}"
+
+    def wait_for(self, pattern: str | re.Pattern[str], deadline: float = 20) -> re.Match[str]:
+        """Wait until the output holds the pattern. Raises ``RuntimeError`` with the output when it does not come."""
+        expression = re.compile(pattern)
+        end = time.monotonic() + deadline
+        with self._changed:
+            while True:
+                found = expression.search("".join(self._lines))
+                if found:
+                    return found
+                left = end - time.monotonic()
+                if left <= 0 or not (self._reader.is_alive() or self._process.poll() is None):
+                    raise RuntimeError(f"{expression.pattern!r} did not come; {self._why_not_ready()}")
+                self._changed.wait(min(left, 0.2))
+
+    @property
+    def port(self) -> int:
+        assert self._port is not None, "the server is not ready"
+        return self._port
+
+    @property
+    def url(self) -> str:
+        return f"http://{self.host}:{self.port}"
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    @property
+    def returncode(self) -> int | None:
+        """The exit code, negative for a signal, or None while it runs."""
+        return self._process.poll()
+
+    def log(self) -> str:
+        """What it printed so far, both streams."""
+        with self._changed:
+            return "".join(self._lines)
+
+    def request(
+        self,
+        method: str = "GET",
+        path: str = "/",
+        headers: Mapping[str, str] | None = None,
+        body: bytes | str | None = None,
+        timeout: float = 10,
+    ) -> Answer:
+        connection = http.client.HTTPConnection(self.host.strip("[]"), self.port, timeout=timeout)
+        try:
+            connection.request(method, path, body=body, headers=dict(headers or {}))
+            response = connection.getresponse()
+            return Answer(response.status, response.reason, response.headers, response.read())
+        finally:
+            connection.close()
+
+    def raw(self, data: bytes, timeout: float = 10) -> bytes:
+        """Send bytes as they are, and return everything that comes until the server closes (or is silent too long)."""
+        received = []
+        with socket.create_connection((self.host.strip("[]"), self.port), timeout) as connection:
+            connection.sendall(data)
+            try:
+                while chunk := connection.recv(65536):
+                    received.append(chunk)
+            except (TimeoutError, ConnectionResetError):
+                pass
+        return b"".join(received)
+
+    def stop(self, with_signal: int = signal.SIGTERM, deadline: float = 15) -> int:
+        """Send a signal to the server alone and wait for its end; returns the exit code."""
+        if self._process.poll() is None:
+            self._process.send_signal(with_signal)
+        code = self._process.wait(deadline)
+        self._reader.join(deadline)
+        return code
+
+    def kill(self) -> None:
+        """End it and everything it started, whatever it is doing."""
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self._process.pid, signal.SIGKILL)
+        self._process.wait(10)
+        self._reader.join(10)
+        if self._process.stdout is not None:
+            self._process.stdout.close()
+
+
+def poll(condition: Callable[[], bool], deadline: float, complaint: Callable[[], str]) -> None:
+    """Ask again and again until the condition holds. Raises ``RuntimeError`` after ``deadline`` seconds."""
+    end = time.monotonic() + deadline
+    while not condition():
+        if time.monotonic() > end:
+            raise RuntimeError(complaint())
+        time.sleep(0.02)
+
+
+def free_port() -> int:
+    """A port that nobody listened on a moment ago."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port

@@ -1,0 +1,78 @@
+"""Fixtures that every room's tests may use."""
+
+from __future__ import annotations
+
+import sys
+import textwrap
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+from running_server import RunningServer, free_port
+
+from wheatpaste.testing import Client, Clock
+
+
+@pytest.fixture
+def client() -> Callable[..., Client]:
+    """Makes a test client of an app: ``client(app, script_name="/site")``. Strict unless told ``lint=False``."""
+
+    def make(app: Any, **options: Any) -> Client:
+        return Client(app, **{"lint": True, **options})
+
+    return make
+
+
+@pytest.fixture
+def clock() -> Clock:
+    """A clock that stands still until the test moves it."""
+    return Clock()
+
+
+@pytest.fixture
+def write_ini(tmp_path: Path) -> Callable[..., Path]:
+    """Writes an INI, indented as the test's own code is: ``write_ini(text, "site.ini")`` returns its path."""
+
+    def write(text: str, name: str = "site.ini") -> Path:
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(textwrap.dedent(text).lstrip("\n"), encoding="utf-8")
+        return path
+
+    return write
+
+
+@pytest.fixture
+def running_server(tmp_path: Path) -> Iterator[Callable[..., RunningServer]]:
+    """Starts servers and ends all of them after the test.
+
+    ``running_server("site.ini")`` runs ``wheatpaste serve`` on a port of the system's choice, more words are more
+    arguments; ``running_server(argv=[...])`` runs anything, with ``{port}`` replaced by a free port. It returns when
+    the server takes connections, at once with ``wait=False``.
+    """
+    servers: list[RunningServer] = []
+
+    def start(
+        *words: str | Path,
+        argv: list[str] | None = None,
+        cwd: Path | None = None,
+        env: Mapping[str, str] | None = None,
+        wait: bool = True,
+    ) -> RunningServer:
+        port = None
+        if argv is None:
+            arguments = [str(word) for word in words]
+            argv = [sys.executable, "-m", "wheatpaste", "serve", *arguments]
+            if not any(word.startswith(("--port", "--listen")) for word in arguments):
+                argv += ["--listen", "127.0.0.1:0"]
+        elif any("{port}" in word for word in argv):
+            port = free_port()
+            argv = [word.replace("{port}", str(port)) for word in argv]
+        server = RunningServer(argv, port=port, cwd=cwd or tmp_path, env=env)
+        servers.append(server)
+        return server.wait_until_ready() if wait else server
+
+    yield start
+    for server in servers:
+        server.kill()
