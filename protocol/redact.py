@@ -1,0 +1,238 @@
+"""What must not be shown: secrets known by their name, by their shape, or by their type.
+
+Everything that prints somebody's configuration, environ, headers or variables passes through here first, so that page,
+log, mail and terminal agree. When in doubt a value is hidden; the ordinary settings that stand beside secrets
+(``session.timeout``, ``cookie_name``, ``password_file``) stay readable, or nobody would look at the output.
+"""
+
+from __future__ import annotations
+
+import re
+from base64 import b64decode
+from collections.abc import Iterable, Mapping, Set
+from functools import lru_cache
+from typing import Any
+
+# --- by name ---------------------------------------------------------------------------------------------------------
+
+_WORDS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[^\W\d_A-Za-z]+")
+# Hidden wherever they stand in a name, written with or without separators; ``text`` finds short values beside these.
+_STRONG = re.compile(
+    r"passw|passphrase|passcode|secret|token|credential|cookie|authorization|signature|apikey|privatekey|accesskey"
+    r"|bearer|jwt|csrf|xsrf|saml|sessid|sessionid"
+)
+_STRONG_WORDS = frozenset({"pwd", "pass", "creds", "otp", "totp"})
+# Common words that hide a value only as a word of their own: ``key`` and not ``keyboard``, ``auth`` and not ``author``.
+_WEAK_WORDS = frozenset({"auth", "oauth", "cred", "identity", "key", "keys", "pin", "salt", "session", "sessions"})
+_WEAK_WORDS |= {"sid", "sig", "sso"}
+_WEAK_ENDS = ("key", "keys", "pass", "pwd", "auth", "session")
+_NOT_WEAK = frozenset({"bypass", "compass", "donkey", "hotkey", "hotkeys", "jockey", "monkey", "turkey", "trespass"})
+# A name that ends so speaks *about* a secret. (Not ``id``: a session id is one; not ``header``: it holds one.)
+_ABOUT = re.compile(
+    r"age|algorithms?|backend|bits|class|count|dir|directory|domain|enabled|env|error|exception|expires?|factory|field"
+    r"|file|filename|format|func|function|httponly|iterations|length|lifetime|limit|max|method|min|mode|module|name|path"
+    r"|policy|provider|realm|regex|required|rotation|samesite|scheme|secure|size|store|timeout|ttl|type|ur[il]|usage"
+)
+
+
+@lru_cache(maxsize=2048)
+def _strength(name: str) -> int:
+    """0: nothing to hide; 1: hide the value of this name; 2: hide it in running text too, however short it is."""
+    if name in ("PWD", "OLDPWD"):  # the shell's directories
+        return 0
+    words = [word.lower() for word in _WORDS.findall(name)]
+    if not words or _ABOUT.fullmatch(words[-1]) or "public" in words:
+        return 0
+    if _STRONG.search("".join(words)) or not _STRONG_WORDS.isdisjoint(words):
+        return 2
+    if any(word in _WEAK_WORDS or (word.endswith(_WEAK_ENDS) and word not in _NOT_WEAK) for word in words):
+        return 1
+    return 0
+
+
+def is_secret_name(name: str) -> bool:
+    """Whether the value of an option, header, cookie, parameter or variable of this name is to be hidden.
+
+    Reads words in any style: ``SECRET_KEY``, ``secretKey``, ``x-secret-key``, ``beaker.session.secret``.
+    """
+    return _strength(name[:200]) > 0
+
+
+_PLAIN = frozenset({"", "true", "false", "yes", "no", "on", "off", "none", "null", "str", "bytes", "int", "bool"})
+_SMALL_NUMBER = re.compile(r"[+-]?[0-9]{1,4}")
+
+
+def _is_plain(value: object) -> bool:
+    """Values that cannot be a secret whatever their name: nothing, truth values, numbers of up to four digits."""
+    if value is None or isinstance(value, bool):
+        return True
+    if isinstance(value, (int, float)):
+        return abs(value) < 10_000
+    if isinstance(value, bytes):
+        value = value.decode("latin-1")
+    if isinstance(value, str):
+        text = value.strip()
+        return text.lower() in _PLAIN or _SMALL_NUMBER.fullmatch(text) is not None
+    return isinstance(value, (Mapping, list, tuple, Set)) and not value
+
+
+def redacted(value: object) -> str:
+    """What is shown instead of a secret: its type and size, such as ``[redacted: str, 24 chars]``."""
+    kind = type(value).__name__
+    if isinstance(value, str):
+        return f"[redacted: {kind}, {len(value)} chars]"
+    if isinstance(value, (bytes, bytearray)):
+        return f"[redacted: {kind}, {len(value)} bytes]"
+    if isinstance(value, (dict, list, tuple, set, frozenset)):
+        return f"[redacted: {kind}, {len(value)} items]"
+    return f"[redacted: {kind}]"
+
+
+# --- by shape --------------------------------------------------------------------------------------------------------
+
+_PEM = re.compile(r"-----BEGIN [A-Z0-9 ]*PRIVATE KEY(?: BLOCK)?-----.*?(?:-----END [A-Z0-9 ]*-----|\Z)", re.DOTALL)
+# The password reaches to the last @, because people forget to escape the one within it; ``host:port/`` is no password.
+# Bounded, or a hostile text would make the search quadratic.
+_URL_PASSWORD = re.compile(r"(://[^\s/?#:@\[\"'<>]{0,256}:)(?!\d{1,5}[/?#])([^\s\"'<>]{1,512})(?=@)")
+_URL_TOKEN = re.compile(r"(://)([^\s/?#:@\"'<>]{16,256})(?=@)")
+_BASIC = re.compile(r"\b(basic\s+)([A-Za-z0-9+/_-]{4,}={0,2})", re.IGNORECASE)
+_BEARER = re.compile(r"\b(bearer\s+)((?=\S*[0-9._~+/=-]|\S{20})[A-Za-z0-9._~+/=-]{8,})", re.IGNORECASE)
+_TOKENS = re.compile(
+    r"(?<![\w-])eyJ[A-Za-z0-9_-]{5,}\.[A-Za-z0-9_-]{5,}(?:\.[A-Za-z0-9_-]*){1,3}"  # JWS and JWE, RFC 7515 and 7516
+    r"|\b(?:AKIA|ASIA)[0-9A-Z]{16}\b"
+    r"|\bgh[opsur]_[A-Za-z0-9]{30,}|\bgithub_pat_\w{30,}|\bglpat-[\w-]{20,}|\bxox[abeprs]-[\w-]{10,}"
+    r"|\b[rs]k_(?:live|test)_\w{16,}|\bsk-[\w-]{20,}|\bAIza[\w-]{35}|\bnpm_\w{36}|\bpypi-[\w-]{50,}"
+    r"|(?<=hooks\.slack\.com/services/)[\w/]{20,}"
+)
+# Headers whose whole value is secret: it ends with the line, not with the first blank or semicolon.
+_HEADER_LINE = re.compile(
+    r"\b((?:set-cookie|cookie|(?:proxy-)?authorization)[ \t]*+:[ \t]*+)(?!\[redacted)([^\r\n\"'\\]+)", re.IGNORECASE
+)
+# Names are looked for everywhere, also within the values of other names; a value is read only behind a secret name.
+_ASSIGNED = re.compile(r"(?<![\w.-])([\w.-]++)(?>[\\\"'\])]{0,6}\s*(?:=>|:=|=|:|%3D)\s*)", re.IGNORECASE)
+_ARGUMENT = re.compile(r"(?<!\S)(--[\w-]++)[ \t]++(?!-)")
+_ELEMENT = re.compile(r"<([\w.:-]++)[^<>]*>")
+_FOLLOWED = re.compile(r"(?<![\w.-])([\w.-]++)\s++(?:is\s++)?[\"'(]?")
+_VALUE = re.compile(
+    r"[bru]{0,2}\"(?P<double>(?:\\++.|[^\"\\])*+)|[bru]{0,2}'(?P<single>(?:\\++.|[^'\\])*+)"
+    r"|\\+[\"'](?P<nested>(?:(?!\\+[\"']).)*+)|[\[({](?P<group>(?!redacted:)[^\])}]*+)|(?P<bare>[^\s,;&\"'<>(){}\[\]\\]++)",
+    re.IGNORECASE | re.DOTALL,
+)
+_CONTENT = re.compile(r"(?P<content>[^<>]++)")
+_LONG = re.compile(r"(?P<long>(?=[A-Za-z+/_=.~-]*[0-9])[A-Za-z0-9+/_=.~-]{16,})")
+
+
+def redact_text(text: str) -> str:
+    """Hide what looks like a secret in running text: messages, log lines, URLs, reprs, source, JSON."""
+    text = _PEM.sub("[redacted: private key]", text)
+    if "://" in text:
+        text = _URL_TOKEN.sub(_hide_second, _URL_PASSWORD.sub(_hide_second, text))
+    text = _HEADER_LINE.sub(_hide_second, text)
+    text = _BEARER.sub(_hide_second, _BASIC.sub(_hide_basic, text))
+    text = _TOKENS.sub(lambda found: redacted(found[0]), text)
+    for names, values in ((_ASSIGNED, _VALUE), (_ARGUMENT, _VALUE), (_ELEMENT, _CONTENT), (_FOLLOWED, _LONG)):
+        text = _hide_named(text, names, values)
+    return text
+
+
+def _hide_second(found: re.Match[str]) -> str:
+    return found[1] + redacted(found[2])
+
+
+def _hide_basic(found: re.Match[str]) -> str:
+    # "Basic authentication" is English; credentials are base64 of ``user:password`` (RFC 7617).
+    try:
+        decoded = b64decode(found[2].rstrip("=") + "=" * (-len(found[2].rstrip("=")) % 4), altchars=None)
+    except ValueError:
+        return found[0]
+    return _hide_second(found) if b":" in decoded else found[0]
+
+
+def _hide_named(text: str, names: re.Pattern[str], values: re.Pattern[str]) -> str:
+    shown: list[str] = []
+    done = 0
+    for name in names.finditer(text):
+        if name.start() < done or not (strength := _strength(name[1][-200:])):
+            continue
+        found = values.match(text, name.end())
+        if found is None or (kind := found.lastgroup) is None:
+            continue
+        value = found[kind]
+        if _is_plain(value) or value.startswith("[redacted:"):
+            continue
+        # The weaker names are also ordinary English: beside those only what looks like a key is hidden.
+        if strength == 1 and not _LONG.fullmatch(value):
+            continue
+        shown += (text[done : found.start(kind)], redacted(value))
+        done = found.end(kind)
+    return "".join((*shown, text[done:])) if shown else text
+
+
+# --- by type, and all of it together ---------------------------------------------------------------------------------
+
+
+def _is_secret_type(value: object) -> bool:
+    # Looked up on the class: an instance may answer to every name that it is asked for.
+    kind = type(value)
+    return hasattr(kind, "__redact__") or hasattr(kind, "get_secret_value") or kind.__name__ in ("Secret", "SecretStr")
+
+
+def redact(value: Any, *, depth: int = 8) -> Any:
+    """A copy of plain data (what JSON knows, bytes, tuples and sets) that holds no secret.
+
+    A mapping's values are judged by their keys, pairs by their first half, command lines by the option before. Below
+    ``depth`` levels, and for objects of other types, only the type is shown: nobody knows what their repr tells.
+    """
+    return _redact(value, depth, frozenset())
+
+
+def redact_value(name: str, value: Any) -> Any:
+    """What may be shown of the value of this name."""
+    if is_secret_name(name) and not _is_plain(value):
+        return redacted(value)
+    return redact(value)
+
+
+def redact_pairs(pairs: Mapping[str, Any] | Iterable[tuple[str, Any]]) -> list[tuple[str, Any]]:
+    """The pairs of an INI section, of headers or of parameters, as they may be shown; order and repeats are kept."""
+    items = pairs.items() if isinstance(pairs, Mapping) else pairs
+    return [(name, redact_value(name, value)) for name, value in items]
+
+
+def _redact(value: Any, depth: int, above: frozenset[int]) -> Any:
+    if value is None or isinstance(value, (bool, int, float)):
+        return value
+    if _is_secret_type(value):
+        return redacted(value)
+    if isinstance(value, str):
+        return redact_text(value)
+    if isinstance(value, (bytes, bytearray)):
+        return redact_text(value.decode("latin-1")).encode("latin-1")
+    if not isinstance(value, (Mapping, list, tuple, set, frozenset)):
+        return f"<{type(value).__name__}>"
+    if depth <= 0 or id(value) in above:
+        return f"<{type(value).__name__}, {len(value)} items>"
+    above |= {id(value)}
+    if isinstance(value, Mapping):
+        return {_key(key): _named(key, item, depth, above) for key, item in value.items()}
+    if isinstance(value, tuple) and len(value) == 2 and isinstance(value[0], str):
+        return (redact_text(value[0]), _named(value[0], value[1], depth, above))
+    items, option = [], ""
+    for item in value:
+        items.append(_named(option, item, depth, above))
+        option = item if isinstance(item, str) and item[:1] == "-" and not isinstance(value, Set) else ""
+    return tuple(items) if isinstance(value, tuple) else items
+
+
+def _named(name: object, value: Any, depth: int, above: frozenset[int]) -> Any:
+    if isinstance(name, bytes):
+        name = name.decode("latin-1")
+    if isinstance(name, str) and is_secret_name(name) and not _is_plain(value):
+        return redacted(value)
+    return _redact(value, depth - 1, above)
+
+
+def _key(key: object) -> Any:
+    if isinstance(key, str):
+        return redact_text(key)
+    return key if key is None or isinstance(key, (int, float, bytes)) else f"<{type(key).__name__}>"
