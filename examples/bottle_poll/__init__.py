@@ -16,7 +16,7 @@ COOKIE = "poll"
 
 
 def make_app(global_conf: dict[str, str], question: str, answers: str) -> bottle.Bottle:
-    """A paste.deploy app factory. ``answers`` are written one a line; ``state`` is a folder that the app may write to."""
+    """A paste.deploy app factory. ``answers`` stand one on a line; ``state`` is a folder to write to."""
     state = Path(global_conf["state"]) / "poll"
     state.mkdir(parents=True, exist_ok=True)
     choices = [line.strip() for line in answers.splitlines() if line.strip()]

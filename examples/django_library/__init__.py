@@ -1,6 +1,9 @@
 """A lending library, written with Django: its admin, its ORM on an SQLite file, forms, sessions and static files."""
 
 import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from django.core.handlers.wsgi import WSGIHandler
@@ -20,7 +23,8 @@ def make_app(global_conf: dict[str, str], librarian: str = "librarian", password
     from django.core.management import call_command
     from django.core.wsgi import get_wsgi_application
 
-    app = get_wsgi_application()
+    with own_time_zone_kept():
+        app = get_wsgi_application()
 
     from .catalogue.first_books import stock
     from .static_files import StaticFilesBelowMount
@@ -28,3 +32,17 @@ def make_app(global_conf: dict[str, str], librarian: str = "librarian", password
     call_command("migrate", interactive=False, verbosity=0)
     stock(librarian, password)
     return StaticFilesBelowMount(app)
+
+
+@contextmanager
+def own_time_zone_kept() -> Iterator[None]:
+    """Django's settings change the time zone of the process they are read in; other apps in it did not ask for that."""
+    before = os.environ.get("TZ")
+    try:
+        yield
+    finally:
+        if before is None:
+            os.environ.pop("TZ", None)
+        else:
+            os.environ["TZ"] = before
+        time.tzset()

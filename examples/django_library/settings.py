@@ -72,9 +72,9 @@ SESSION_COOKIE_NAME = "library_session"
 CSRF_COOKIE_NAME = "library_csrf"
 SESSION_COOKIE_HTTPONLY = True
 
-# A time zone here would become that of the whole process, and the other apps in it did not ask for one.
-TIME_ZONE = None
-USE_TZ = False
+# Django would make this the zone of the whole process; the factory in __init__.py puts the process back.
+TIME_ZONE = "UTC"
+USE_TZ = True
 LANGUAGE_CODE = "en-gb"
 
 STATIC_URL = "/static/"
