@@ -250,13 +250,18 @@ class AppFactory(_Factory):
 
     protocol = "paste.app_factory"
 
+    def __init__(self, reader: Reader, finish: Callable[[Any], Any] | None = None) -> None:
+        super().__init__(reader)
+        self._finish = finish
+
     def __call__(self, global_conf: Texts | None, **local_conf: str) -> Any:
         """Make the app. Raises ``ConfigError`` with every problem of the section."""
         reading, refuse = self._read(global_conf, local_conf)
         try:
-            return self.component(**reading.values)
+            made = self.component(**reading.values)
         except OptionError as error:
             raise refuse(error) from error
+        return made if self._finish is None else self._finish(made)
 
 
 class FilterFactory(_Factory):
@@ -322,9 +327,12 @@ class ServerRunner(_Factory):
             raise refuse(error) from error
 
 
-def make_app_factory(component: type, **how: Any) -> AppFactory:
-    """The ``paste.app_factory`` of a component that answers by itself; ``how`` goes to :class:`Reader`."""
-    return AppFactory(Reader(component=component, **how))
+def make_app_factory(component: type, *, finish: Callable[[Any], Any] | None = None, **how: Any) -> AppFactory:
+    """The ``paste.app_factory`` of a component that answers by itself; ``how`` goes to :class:`Reader`.
+
+    ``finish`` may turn the component into the app that is served.
+    """
+    return AppFactory(Reader(component=component, **how), finish)
 
 
 def make_filter_factory(component: type, **how: Any) -> FilterFactory:
