@@ -56,10 +56,10 @@ class Trace:
     @classmethod
     def of(cls, environ: Environ, clock: Clock = monotonic) -> Trace:
         """The record of this request, made now if there is none."""
-        trace = environ.get(KEY)
+        trace: Trace | None = environ.get(KEY)
         if trace is None:
             trace = environ[KEY] = cls(clock)
-        return trace  # type: ignore[no-any-return]  # an environ holds anything; this key is ours
+        return trace
 
     def take(self, mount: Mount) -> None:
         """Append a mount that dispatch has just taken."""
