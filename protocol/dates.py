@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from calendar import timegm
+from datetime import UTC, datetime
 from functools import lru_cache
 from time import gmtime, time
 
@@ -46,11 +46,9 @@ def parse_http_date(value: str, *, now: float | None = None) -> int | None:
         year += this_year - this_year % 100
         if year > this_year + 50:
             year -= 100
-    if year < 1 or hour > 23 or minute > 59 or second > 60:
-        return None
+    if second == 60:  # a leap second, which neither clocks nor file systems know
+        second = 59
     try:
-        seconds = timegm((year, month, day, hour, minute, min(second, 59)))
+        return int(datetime(year, month, day, hour, minute, second, tzinfo=UTC).timestamp())
     except ValueError:
         return None
-    # timegm() counts days on into the next month; a date that it moved did not exist.
-    return seconds if gmtime(seconds)[1:3] == (month, day) else None

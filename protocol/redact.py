@@ -8,7 +8,7 @@ log, mail and terminal agree. When in doubt a value is hidden; the ordinary sett
 from __future__ import annotations
 
 import re
-from base64 import b64decode
+from binascii import a2b_base64
 from collections.abc import Iterable, Mapping, Set
 from functools import lru_cache
 from typing import Any
@@ -142,7 +142,7 @@ def _hide_second(found: re.Match[str]) -> str:
 def _hide_basic(found: re.Match[str]) -> str:
     # "Basic authentication" is English; credentials are base64 of ``user:password`` (RFC 7617).
     try:
-        decoded = b64decode(found[2].rstrip("=") + "=" * (-len(found[2].rstrip("=")) % 4), altchars=None)
+        decoded = a2b_base64(found[2].rstrip("=") + "===")
     except ValueError:
         return found[0]
     return _hide_second(found) if b":" in decoded else found[0]

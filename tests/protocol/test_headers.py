@@ -26,25 +26,12 @@ def test_it_refuses_a_name(name: str) -> None:
     assert not is_header_name(name)
 
 
-@pytest.mark.parametrize("value", ["", "a b", "caf\xe9", "caf\xc3\x85 as UTF-8", "a\tb", '"x"'])
+@pytest.mark.parametrize("value", ["", "a b", "caf\xe9", "caf\xc3\x85 as UTF-8", "a\tb", '"x"', "\xe4\x85\xad"])
 def test_it_accepts_a_value(value: str) -> None:
     assert is_header_value(value)
 
 
-BAD_VALUES = [
-    "a\r\nX: y",
-    "a\n",
-    "\ra",
-    "a\x00",
-    "a\x0b",
-    "a\x7f",
-    "a\x1b[2J",
-    "\u4e2d",
-    " a",
-    "a ",
-    "\udcff",
-    "a\x85b",
-]
+BAD_VALUES = ["a\r\nX: y", "a\n", "\ra", "a\x00", "a\x0b", "a\x7f", "a\x1b[2J", "\u4e2d", " a", "a ", "\udcff"]
 
 
 @pytest.mark.parametrize("value", BAD_VALUES)
