@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from wsgiref.util import FileWrapper
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from wheatpaste.protocol.bodies import (
@@ -311,6 +311,7 @@ def test_closing_frees_the_file() -> None:
         reader.read()
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=300), st.integers(1, 50), st.integers(0, 300), st.lists(st.integers(1, 80)))
 def test_any_pattern_of_reads_gives_the_same_bytes(data: bytes, step: int, memory: int, sizes: list[int]) -> None:
     body = SpooledBody.receive({"wsgi.input": Socket(data, step), "CONTENT_LENGTH": str(len(data))}, memory=memory)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from email.utils import formatdate
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from wheatpaste.protocol.dates import format_http_date, parse_http_date
@@ -58,6 +58,7 @@ def test_a_year_of_two_digits_is_at_most_fifty_years_ahead(year: str, century: i
     assert parse_http_date(f"Sunday, 06-Nov-{year} 08:49:37 GMT", now=in_2026) == expected
 
 
+@settings(deadline=None)
 @given(st.integers(0, 253402300799))
 def test_it_writes_what_it_reads(seconds: int) -> None:
     assert format_http_date(seconds) == formatdate(seconds, usegmt=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from wheatpaste.protocol.disposition import content_disposition
@@ -36,6 +36,7 @@ def test_it_can_be_shown_in_place() -> None:
     assert content_disposition("a.txt", "inline") == 'inline; filename="a.txt"'
 
 
+@settings(deadline=None)
 @given(st.text())
 def test_any_name_makes_a_valid_ascii_header(name: str) -> None:
     value = content_disposition(name)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from wheatpaste.protocol.hosts import HostPort, parse_host, read_host
@@ -93,6 +93,7 @@ def test_it_knows_the_default_ports(host: HostPort, scheme: str, short: str, por
     assert host.port_for(scheme) == port
 
 
+@settings(deadline=None)
 @given(st.text(max_size=30))
 def test_it_reads_its_own_form_again_or_refuses(value: str) -> None:
     host = read_host(value)

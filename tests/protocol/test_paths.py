@@ -5,7 +5,7 @@ from __future__ import annotations
 from urllib.parse import unquote_to_bytes, urljoin, urlsplit
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from wheatpaste.protocol.paths import (
@@ -158,6 +158,7 @@ def test_it_refuses_an_encoded_slash_only_where_it_could_change_the_comparison(
     assert (refusal(environ, depth=depth) is Refusal.ENCODED_SEPARATOR) is refused
 
 
+@settings(deadline=None)
 @given(st.lists(st.sampled_from(["/", ".", "..", "a", "%2e", "%2F", "%5C", "\\", ";", "%00", "%25", "é", "?"])))
 def test_it_never_lets_a_dot_segment_or_nul_through(parts: list[str]) -> None:
     environ = wsgi("/" + "".join(parts).encode().decode("latin-1"))
@@ -211,6 +212,7 @@ def test_a_slash_redirect_stays_on_its_host(path: str) -> None:
     assert not location.startswith(("/", "\\"))
 
 
+@settings(deadline=None)
 @given(st.text(st.characters(max_codepoint=255)), st.text(st.characters(max_codepoint=255)))
 def test_a_location_is_always_printable_ascii_below_one_slash(path: str, query: str) -> None:
     location = safe_location(path, query)
@@ -235,6 +237,7 @@ def test_it_adds_the_missing_slash(environ: dict[str, str], location: str) -> No
     assert slash_location(environ) == location
 
 
+@settings(deadline=None)
 @given(st.binary())
 def test_escaping_a_path_loses_nothing(path: bytes) -> None:
     assert unquote_to_bytes(uri_path(path.decode("latin-1"))) == path

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from wheatpaste.protocol.ranges import ByteRange, parse_range, unsatisfied_range
@@ -59,6 +59,7 @@ def test_it_writes_content_range() -> None:
     assert ByteRange(0, 1).content_range(11) == "bytes 0-0/11"
 
 
+@settings(deadline=None)
 @given(st.text(alphabet="bytes=0123-, ", max_size=20), st.integers(0, 20))
 def test_parts_always_lie_within_and_never_overlap(text: str, size: int) -> None:
     covered: set[int] = set()

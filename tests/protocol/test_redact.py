@@ -7,7 +7,7 @@ import json
 from urllib.parse import quote
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from wheatpaste.protocol.redact import is_secret_name, redact, redact_pairs, redact_text, redact_value, redacted
@@ -268,11 +268,13 @@ def test_it_does_not_change_what_it_was_given() -> None:
     assert data == {"password": HIDDEN, "list": [f"token={HIDDEN}"]}
 
 
+@settings(deadline=None)
 @given(st.text(max_size=200))
 def test_any_text_can_be_redacted_twice(text: str) -> None:
     assert isinstance(redact_text(redact_text(text)), str)
 
 
+@settings(deadline=None)
 @given(st.text(st.characters(min_codepoint=33, max_codepoint=126), min_size=5, max_size=40))
 def test_no_password_survives_in_a_url_or_in_json(password: str) -> None:
     password = "Z9" + password
