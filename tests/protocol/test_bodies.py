@@ -176,7 +176,9 @@ def chunked(data: bytes, **more: object) -> dict[str, object]:
 BIG = bytes(range(256)) * 1000
 
 
-@pytest.mark.parametrize("memory", [10, 300_000], ids=["from a file", "from memory"])
+@pytest.mark.parametrize(
+    "memory", [10, 2_500, 300_000], ids=["from a file", "from memory and then a file", "from memory"]
+)
 @pytest.mark.parametrize("make", [posted, chunked])
 def test_each_replay_reads_the_whole_body_for_itself(make: Callable[[bytes], dict[str, object]], memory: int) -> None:
     body = SpooledBody.receive(make(BIG), memory=memory)
