@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from .mounts import Mount, MountReader
+from .mounts import KeyProblem, Mount, MountReader
 from .options import Option, OptionError, options_of
 from .origin import BuildSite, Origin, building
 from .problems import ConfigError, Problem, did_you_mean, nearest
@@ -45,7 +45,9 @@ class Reader:
     """How the text of a section becomes a component's keyword arguments.
 
     ``names`` maps an old spelling to the option's name, ``ignored`` an old key to why it does nothing now, ``defaults``
-    replaces defaults for old names. ``unknown`` is what an unknown key is: old factories swallowed anything.
+    replaces defaults for old names. ``unknown`` is what an unknown key is: old factories swallowed anything; with
+    ``extra`` there is no unknown key, because any key means something to the apps. ``advice`` looks at the values that
+    were read and names what will surprise the deployer: warnings.
     """
 
     component: type
@@ -54,6 +56,8 @@ class Reader:
     defaults: Mapping[str, Any] = field(default_factory=dict)
     unknown: Literal["error", "warning"] = "error"
     mounts: MountReader | None = None
+    extra: bool = False
+    advice: Callable[[Mapping[str, Any]], Iterable[KeyProblem]] | None = None
 
     @property
     def options(self) -> tuple[Option, ...]:
@@ -93,12 +97,19 @@ class Reader:
         mounts: list[Mount] = []
         if self.mounts is not None:
             mounts, wrong = self.mounts(rest)
-            problems += [place.problem(each.key, each.what, each.fix, code="mount") for each in wrong]
-        else:
+            problems += [
+                place.problem(each.key, each.what, each.fix, severity=each.severity, code="mount") for each in wrong
+            ]
+        elif not self.extra:
             problems += [self._unknown(place, key) for key in rest]
         values: dict[str, Any] = dict(self.defaults)
         for option in self.options:
             self._read_option(option, given, global_conf, place, values, problems, importing)
+        if self.advice is not None:
+            problems += [
+                place.problem(each.key, each.what, each.fix, severity="warning", code="advice")
+                for each in self.advice(values)
+            ]
         return Reading(values, mounts, problems)
 
     def _read_option(

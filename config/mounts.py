@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+from .problems import Severity
+
 
 @dataclass(frozen=True, slots=True)
 class Mount:
@@ -34,11 +36,12 @@ class Mount:
 
 @dataclass(frozen=True, slots=True)
 class KeyProblem:
-    """What is wrong with one key of a composite's section, and what to write instead."""
+    """What is wrong with one key of a section (None: with the section), and what to write instead."""
 
-    key: str
+    key: str | None
     what: str
     fix: str = ""
+    severity: Severity = "error"
 
 
 MountReader = Callable[[Mapping[str, str]], tuple[list[Mount], list[KeyProblem]]]

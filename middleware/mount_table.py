@@ -1,0 +1,248 @@
+"""The immutable table that URLMap dispatches by, and the reasons for what it decides.
+
+Matching looks up one prefix of the path after another, the longest first, in the dictionary of each host pattern
+that fits: its cost grows with the depth of the deepest mount and never with the number of mounts. Knows nothing of
+WSGI apps: whatever is mounted comes back, so ``check`` and ``explain`` use it before anything is built.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from itertools import chain
+from typing import Any, NamedTuple
+
+from ..protocol.hosts import HostPort
+from ..protocol.trace import Mount as Step
+from .mount_keys import Place, merged, wire_path
+
+
+class Entry(NamedTuple):
+    """One mount: what stands there, its prefix in WSGI form, the step it adds to a request's record, its place."""
+
+    app: Any
+    prefix: str
+    step: Step
+    place: Place
+
+    @classmethod
+    def of(cls, place: Place, app: Any, origin: str = "") -> Entry:
+        """Mount ``app`` at a canonical place; ``origin`` is ``file:line`` where it was written."""
+        prefix = wire_path(place.path)
+        return cls(app, prefix, Step(prefix, place.host, origin), place)
+
+
+class Match(NamedTuple):
+    """The mount that takes a path, what it adds to ``SCRIPT_NAME``, and the ``PATH_INFO`` that is left."""
+
+    entry: Entry
+    script_name: str
+    rest: str
+
+
+class Candidate(NamedTuple):
+    """A mount and why it did or did not take the path. ``reason`` is a phrase: ``is for another host``."""
+
+    entry: Entry
+    chosen: bool
+    reason: str
+
+
+_Paths = Mapping[str, Entry]
+
+
+@dataclass(frozen=True, slots=True)
+class MountTable:
+    """All mounts, by host pattern and then by prefix. Never changed: ``with_entry`` and ``without`` return new ones.
+
+    ``exclusive`` holds host patterns whose requests never fall through to less specific hosts; with
+    ``merge_slashes`` runs of slashes count as one when paths are compared. ``depth`` is the number of segments of
+    the deepest mount.
+    """
+
+    hosts: Mapping[str, _Paths]
+    exclusive: frozenset[str] = frozenset()
+    merge_slashes: bool = False
+    depth: int = 0
+    by_host: bool = False
+    _any: _Paths = field(default_factory=dict)
+    _by_port: bool = False
+    _by_wildcard: bool = False
+
+    @classmethod
+    def build(
+        cls, entries: Iterable[Entry], *, exclusive: Iterable[str] = (), merge_slashes: bool = False
+    ) -> MountTable:
+        """Make a table; where two entries have one place, the later stays."""
+        hosts: dict[str, dict[str, Entry]] = {}
+        for entry in entries:
+            hosts.setdefault(entry.place.host, {})[entry.prefix] = entry
+        return cls._made(hosts, frozenset(exclusive), merge_slashes)
+
+    @classmethod
+    def _made(
+        cls, hosts: Mapping[str, _Paths], exclusive: frozenset[str], merge_slashes: bool, depth: int | None = None
+    ) -> MountTable:
+        named = [host for host in hosts if host]
+        if depth is None:
+            depth = max((prefix.count("/") for paths in hosts.values() for prefix in paths), default=0)
+        return cls(
+            hosts=hosts,
+            exclusive=exclusive,
+            merge_slashes=merge_slashes,
+            depth=depth,
+            by_host=bool(named),
+            _any=hosts.get("", {}),
+            _by_port=any(_has_port(host) for host in named),
+            _by_wildcard=any(host.startswith("*.") for host in named),
+        )
+
+    def with_entry(self, entry: Entry) -> MountTable:
+        """The table with one more mount, or with another app at a place that is taken."""
+        host = entry.place.host
+        hosts = {**self.hosts, host: {**self.hosts.get(host, {}), entry.prefix: entry}}
+        return self._made(hosts, self.exclusive, self.merge_slashes, max(self.depth, entry.prefix.count("/")))
+
+    def without(self, place: Place) -> MountTable:
+        """The table without the mount at this place. Raises ``KeyError``."""
+        paths = dict(self.hosts[place.host])
+        del paths[wire_path(place.path)]
+        hosts = {**self.hosts, place.host: paths}
+        if not paths:
+            del hosts[place.host]
+        return self._made(hosts, self.exclusive, self.merge_slashes)
+
+    def at(self, place: Place) -> Entry | None:
+        """The mount at exactly this place."""
+        return self.hosts.get(place.host, {}).get(wire_path(place.path))
+
+    def __len__(self) -> int:
+        return sum(map(len, self.hosts.values()))
+
+    def __iter__(self) -> Iterator[Entry]:
+        """All mounts, in the order in which they take requests."""
+        return iter(sorted(chain.from_iterable(map(dict.values, map(dict, self.hosts.values()))), key=_precedence))
+
+    def find(self, path: str, host: HostPort | None = None, scheme: str = "http") -> Entry | None:
+        """The mount that takes a path which the path guard has accepted. Everything is in WSGI form."""
+        if self.merge_slashes:
+            path = merged(path)
+        # Without this bound a path of ten thousand slashes would be looked up ten thousand times.
+        if path.count("/") > self.depth:
+            path = "/".join(path.split("/", self.depth + 1)[:-1])
+        for paths in self._fitting(host, scheme) if self.by_host else (self._any,):
+            prefix = path
+            while prefix:
+                entry = paths.get(prefix)
+                if entry is not None:
+                    return entry
+                prefix = prefix[: prefix.rfind("/")]
+            entry = paths.get("")
+            if entry is not None:
+                return entry
+        return None
+
+    def rest(self, entry: Entry, path: str) -> str:
+        """What ``PATH_INFO`` becomes below a mount that ``find`` has returned for this path."""
+        if not self.merge_slashes or "//" not in path:
+            return path[len(entry.prefix) :]
+        # Only the slashes that were compared are merged: what comes after belongs to the app, as it was sent.
+        segments = entry.prefix.count("/")
+        taken = re.match(rf"(?:/+[^/]*){{{segments}}}", path)
+        return path[taken.end() :] if taken else path
+
+    def match(self, path: str, host: HostPort | None = None, scheme: str = "http") -> Match | None:
+        """Say which mount takes this path on this host. Raises ``ValueError`` for what is no path."""
+        if path and path[0] != "/":
+            raise ValueError("a path begins with a slash")
+        entry = self.find(path, host, scheme)
+        return None if entry is None else Match(entry, entry.prefix, self.rest(entry, path))
+
+    def _fitting(self, host: HostPort | None, scheme: str) -> list[_Paths]:
+        """The mounts of each host pattern that fits, the most specific first."""
+        return [self.hosts[pattern] for pattern in self.patterns(host, scheme)]
+
+    def patterns(self, host: HostPort | None, scheme: str = "http") -> list[str]:
+        """The host patterns of the table that fit, most specific first: host and port, host, wildcards, any."""
+        found: list[str] = []
+        hosts, exclusive = self.hosts, self.exclusive
+        if host is not None:
+            name = host.host
+            port = f":{host.port_for(scheme)}" if self._by_port else ""
+            possible = [name + port, name] if port else [name]
+            if self._by_wildcard:
+                parent = name.partition(".")[2]
+                while parent:
+                    if port:
+                        possible.append(f"*.{parent}{port}")
+                    possible.append(f"*.{parent}")
+                    parent = parent.partition(".")[2]
+            for pattern in possible:
+                if pattern in hosts:
+                    found.append(pattern)
+                    if pattern in exclusive:
+                        return found
+        if "" in hosts:
+            found.append("")
+        return found
+
+    def candidates(self, path: str, host: HostPort | None = None, scheme: str = "http") -> list[Candidate]:
+        """Every mount, in order of precedence, with the reason why it takes the path or does not."""
+        taken = self.match(path, host, scheme)
+        winner = taken.entry if taken else None
+        fitting = self.patterns(host, scheme)
+        compared = merged(path) if self.merge_slashes else path
+        return [Candidate(entry, entry is winner, self._reason(entry, winner, compared, fitting)) for entry in self]
+
+    def _reason(self, entry: Entry, winner: Entry | None, path: str, fitting: list[str]) -> str:
+        prefix, host = entry.prefix, entry.place.host
+        if entry is winner:
+            return "takes it"
+        if host not in fitting:
+            if not host:
+                return f"is not asked: {fitting[-1]} keeps its requests to itself"
+            return "is for another host"
+        if path == prefix or path.startswith(f"{prefix}/"):
+            if winner is None or host == winner.place.host:
+                return "fits, but a longer path comes first"
+            return f"fits, but the mounts of {winner.place.host} come first"
+        if path.startswith(prefix):
+            return "fits only in the middle of a segment"
+        if path.lower() == prefix.lower() or path.lower().startswith(f"{prefix.lower()}/"):
+            return "differs in upper and lower case"
+        if merged(path) == prefix or merged(path).startswith(f"{prefix}/"):
+            return "differs in repeated slashes"
+        return "is another path"
+
+    def closest(self, path: str, host: HostPort | None = None, scheme: str = "http") -> Entry | None:
+        """The mount that whoever asked for this path was most likely looking for, or None in an empty table."""
+        fitting = self.patterns(host, scheme)
+        asked = path.lower()
+
+        def likeness(entry: Entry) -> tuple[int, bool, int]:
+            same = 0
+            for ours, theirs in zip(entry.prefix.lower(), asked, strict=False):
+                if ours != theirs:
+                    break
+                same += 1
+            return same, entry.place.host in fitting, -len(entry.prefix)
+
+        return max(self, key=likeness, default=None)
+
+
+def _has_port(host: str) -> bool:
+    return ":" in host.rpartition("]")[2]
+
+
+def _precedence(entry: Entry) -> tuple[int, int, str, int, str]:
+    """Sorts as ``find`` looks: host and port, host, longest wildcard, any host; inside, the longest path first."""
+    host, path = entry.place
+    if not host:
+        kind = 3
+    elif host.startswith("*."):
+        kind = 2
+    else:
+        kind = 0 if _has_port(host) else 1
+    labels = host.count(".") * 2 + _has_port(host) if kind == 2 else 0
+    return kind, -labels, host, -len(path), path
