@@ -9,7 +9,17 @@ from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
 
-__all__ = ["Cascade", "ConfigError", "URLMap", "__version__", "appconfig", "loadapp", "loadfilter", "loadserver", "serve"]
+__all__ = [
+    "Cascade",
+    "ConfigError",
+    "URLMap",
+    "__version__",
+    "appconfig",
+    "loadapp",
+    "loadfilter",
+    "loadserver",
+    "serve",
+]
 
 if TYPE_CHECKING:
     from .config.loadwsgi import appconfig, loadapp, loadfilter, loadserver
