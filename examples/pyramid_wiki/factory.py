@@ -19,7 +19,7 @@ def main(global_config: dict[str, str], **settings: str) -> Router:
     config.set_csrf_storage_policy(CookieCSRFStoragePolicy(cookie_name="wiki_csrf", samesite="Lax"))
     config.set_default_csrf_options(require_csrf=True)
     config.add_renderer(".html", JinjaTemplate)
-    config.add_static_view("static", "pyramid_wiki:static", cache_max_age=3600)
+    config.add_static_view("static", "pyramid_wiki:static")
     config.add_route("home", "/")
     config.add_route("search", "/search")
     config.add_route("pages", "/pages*traverse")

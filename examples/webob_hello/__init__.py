@@ -47,11 +47,7 @@ def remember(request: Request) -> Response:
     """Keep the name in a cookie that only this mount gets to see."""
     response = HTTPSeeOther(location=request.application_url + "/")
     name = request.POST.get("name", "").strip()[:NAME_LIMIT]
-    path = request.script_name or "/"
-    if name:
-        response.set_cookie(COOKIE, name, path=path, max_age=86400, httponly=True, samesite="lax")
-    else:
-        response.delete_cookie(COOKIE, path=path)
+    response.set_cookie(COOKIE, name, path=request.script_name or "/", httponly=True, samesite="lax")
     return response
 
 
