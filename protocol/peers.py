@@ -1,0 +1,110 @@
+"""Which peers are trusted: the one meaning of ``trusted_proxies``, and what the others may not say.
+
+A trust decision asks who holds the other end of the socket, never what a header says. Whoever rewrites ``REMOTE_ADDR``
+therefore keeps the peer first: ``keep_peer`` writes ``wheatpaste.peer``. Reads that and ``REMOTE_ADDR``; removes
+``HTTP_FORWARDED``, ``HTTP_X_REAL_IP`` and all of ``HTTP_X_FORWARDED_*`` where it is asked to.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from .trace import Trace
+from .wsgi import Environ
+
+if TYPE_CHECKING:
+    from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
+
+PEER = "wheatpaste.peer"
+
+
+def peer_of(environ: Environ) -> str:
+    """The address at the other end of the socket, ``''`` where the server knows none."""
+    peer: str | None = environ.get(PEER)
+    return peer if peer is not None else environ.get("REMOTE_ADDR") or ""
+
+
+def keep_peer(environ: Environ) -> None:
+    """Write ``wheatpaste.peer``, unless somebody below did; to be called before ``REMOTE_ADDR`` is rewritten."""
+    environ.setdefault(PEER, environ.get("REMOTE_ADDR") or "")
+
+
+FORWARDING_REMOVED = "forwarding headers of an untrusted peer were removed"
+"""The note in the request's record: there was a proxy, or somebody who claims to be one."""
+
+
+def remove_forwarding(environ: Environ) -> None:
+    """Remove every header by which proxies report the original request (RFC 7239 and its forerunners), with a note."""
+    found = [
+        key for key in environ if key.startswith("HTTP_X_FORWARDED_") or key in ("HTTP_FORWARDED", "HTTP_X_REAL_IP")
+    ]
+    for key in found:
+        del environ[key]
+    if found:
+        Trace.of(environ).note(FORWARDING_REMOVED)
+
+
+def network_complaint(word: str) -> str | None:
+    """What is wrong with one word of ``trusted_proxies``, or None."""
+    if word in ("*", "unix"):
+        return None
+    from ipaddress import ip_network
+
+    try:
+        ip_network(word, strict=False)
+    except ValueError:
+        return "is no network such as 10.0.0.0/8, no address, and neither * nor unix"
+    return None
+
+
+class Networks:
+    """A set of networks and addresses; ``*`` holds every peer and ``unix`` the peers that have no IP address."""
+
+    __slots__ = ("_everyone", "_networks", "_unix")
+
+    def __init__(self, words: Iterable[str]) -> None:
+        self._networks: list[IPv4Network | IPv6Network] = []
+        self._everyone = self._unix = False
+        for word in words:
+            if word == "*":
+                self._everyone = True
+            elif word == "unix":
+                self._unix = True
+            else:
+                from ipaddress import ip_network  # costs milliseconds, and many sites have no proxy to name
+
+                self._networks.append(ip_network(word, strict=False))
+
+    def __bool__(self) -> bool:
+        return bool(self._networks) or self._everyone or self._unix
+
+    def holds_peer(self, environ: Environ) -> bool:
+        """Whether the other end of the socket is among them."""
+        if not self:
+            return False
+        if self._everyone:
+            return True
+        address = read_address(peer_of(environ))
+        return self._unix if address is None else self._holds(address)
+
+    def names(self, address: str) -> bool:
+        """Whether an address from a header is in a network that was written out; ``*`` speaks of peers alone."""
+        read = read_address(address) if self._networks else None
+        return read is not None and self._holds(read)
+
+    def _holds(self, address: IPv4Address | IPv6Address) -> bool:
+        return any(address in network for network in self._networks)
+
+
+def read_address(text: str) -> IPv4Address | IPv6Address | None:
+    """The IP address that the text is, an IPv4 address inside an IPv6 one taken out (RFC 4291), or None."""
+    from ipaddress import IPv6Address, ip_address
+
+    try:
+        address = ip_address(text)
+    except ValueError:
+        return None
+    if isinstance(address, IPv6Address) and address.ipv4_mapped is not None:
+        return address.ipv4_mapped
+    return address
