@@ -101,7 +101,9 @@ def parse(text: str, kind: Any, *, folder: str | None = None, importing: bool = 
         return _parse_choice(text, get_args(kind))
     if origin is tuple:
         (item, _) = get_args(kind)
-        return tuple(parse(word, item, folder=folder, importing=importing) for word in text.split())
+        # Paths may hold blanks, so they stand one to a line.
+        words = [line for line in text.splitlines() if line.strip()] if item is Path else text.split()
+        return tuple(parse(word, item, folder=folder, importing=importing) for word in words)
     if kind is bool:
         return parse_bool(text)
     if kind is int:
@@ -142,6 +144,8 @@ def name_of(kind: Any) -> str:
         return "one of " + ", ".join(str(choice) for choice in get_args(kind))
     if origin is tuple:
         item = get_args(kind)[0]
+        if item is Path:
+            return "paths, one to a line"
         return "words" if item is str else f"list of: {name_of(item)}"
     return {bool: "true or false", int: "whole number", float: "number", str: "text", Path: "path"}.get(kind, str(kind))
 
@@ -158,7 +162,7 @@ def to_text(value: Any, kind: Any) -> str:
             return _unit_text(value, mark)
     if isinstance(value, tuple | list | frozenset):
         item = get_args(kind)[0] if get_args(kind) else str
-        return " ".join(to_text(each, item) for each in value)
+        return ("\n    " if item is Path else " ").join(to_text(each, item) for each in value)
     if get_origin(kind) in (Union, types.UnionType):
         return to_text(value, _optional(kind))
     if callable(value) and hasattr(value, "__qualname__"):

@@ -1,0 +1,238 @@
+"""Tell a load balancer or an orchestrator whether this process lives, and whether it is ready for requests.
+
+``/livez`` says that requests are answered at all; ``/readyz`` runs the checks. A failing check must take a process out
+of rotation, not restart it, so ``/livez`` runs none. Reads ``wheatpaste.peer``; writes no environ keys.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from ipaddress import ip_address, ip_network
+from pathlib import Path
+from typing import Any, Literal
+
+from ..config.factories import make_app_factory
+from ..config.options import above, at_least, component, option
+from ..config.values import Imported, Seconds
+from ..protocol.negotiate import wanted_form
+from ..protocol.wsgi import Body, Environ, StartResponse
+from .answers import TEXT, answer, method_not_allowed, not_found
+
+log = logging.getLogger("wheatpaste.health")
+
+Clock = Callable[[], float]
+
+_HEADERS = [("Cache-Control", "no-store"), ("Vary", "Accept")]
+
+
+def _networks_complaint(networks: tuple[str, ...]) -> str | None:
+    for network in networks:
+        try:
+            ip_network(network)
+        except ValueError as error:
+            return f"takes addresses and networks such as 10.0.0.0/8: {error}"
+    return None
+
+
+def _checks_complaint(checks: tuple[Any, ...]) -> str | None:
+    for check in checks:
+        if not callable(check):
+            return f"takes functions, and {check!r} is none"
+    return None
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What a check said: ``reason`` is None where all is well."""
+
+    reason: str | None
+    seconds: float
+
+
+class Probe:
+    """Runs one check, at most once at a time, on a thread of its own that is made when it is needed.
+
+    A check that hangs keeps its one thread; nothing piles up behind it.
+    """
+
+    def __init__(self, name: str, check: Callable[[], object], clock: Clock) -> None:
+        self.name = name
+        self._check = check
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._running: threading.Event | None = None
+        self._verdict: Verdict | None = None
+        self._at = 0.0
+        self._process = 0
+
+    def begin(self, cache: float) -> Verdict | threading.Event:
+        """The last verdict if it is younger than ``cache`` seconds; else what is set when the next one is known."""
+        with self._lock:
+            if self._process != os.getpid():
+                # Threads do not survive a fork, and what was known about the parent's connections says nothing here.
+                self._process, self._running, self._verdict = os.getpid(), None, None
+            if self._running is not None:
+                return self._running
+            if self._verdict is not None and self._clock() - self._at < cache:
+                return self._verdict
+            done = self._running = threading.Event()
+        threading.Thread(target=self._run, args=(done,), name=f"health {self.name}", daemon=True).start()
+        return done
+
+    def finish(self, begun: Verdict | threading.Event, seconds: float) -> Verdict:
+        """The verdict of what :meth:`begin` returned, awaited for at most ``seconds``."""
+        if isinstance(begun, Verdict):
+            return begun
+        done = begun.wait(max(0.0, seconds))
+        with self._lock:
+            if done and self._verdict is not None:
+                return self._verdict
+        return Verdict("gave no answer in time", max(0.0, seconds))
+
+    def _run(self, done: threading.Event) -> None:
+        begun = self._clock()
+        try:
+            reason = "returned False" if self._check() is False else None
+        except Exception as error:  # noqa: BLE001  # whatever a check raises is its way to say that it fails
+            reason = f"{type(error).__name__}: {error}"
+        with self._lock:
+            before = self._verdict.reason if self._verdict is not None else None
+            self._at = self._clock()
+            self._verdict = Verdict(reason, self._at - begun)
+            self._running = None
+        if reason != before:
+            if reason is None:
+                log.info("check %s passes again", self.name)
+            else:
+                log.warning("check %s fails: %s", self.name, reason)
+        done.set()
+
+
+@component
+class Health:
+    """Answer ``/livez`` and ``/readyz`` below the mount with 200, or 503 when this process should get no requests.
+
+    A check is a function without arguments; it fails when it raises or returns ``False``. All checks run at the same
+    time. The answer is ``ok`` or ``unavailable``, or JSON for clients that ask for it. Which check failed and why is
+    told only to the peers named in ``details``, and to the log.
+    """
+
+    checks: tuple[Imported, ...] = option(
+        default=(),
+        doc="Functions that say whether this process is ready.",
+        check=_checks_complaint,
+        sample="myapp:check_db",
+    )
+    timeout: Seconds = option(
+        default=5.0, doc="How long all checks together may take before they fail.", check=above(0)
+    )
+    cache: Seconds = option(
+        default=1.0, doc="How long an answer counts before the checks run again.", check=at_least(0)
+    )
+    details: tuple[str, ...] = option(
+        default=(),
+        doc="Addresses and networks of the peers that are told which checks fail; behind a proxy every request is its.",
+        check=_networks_complaint,
+    )
+    disable_by_file: Path | None = option(
+        default=None,
+        doc="While this file exists the process is not ready, so that it can be emptied before it is stopped.",
+    )
+    root: Literal["ready", "live"] = option(
+        default="ready", doc="What the mount itself answers: as /readyz or as /livez."
+    )
+    clock: Clock = field(default=time.monotonic, repr=False)
+    _probes: tuple[Probe, ...] = field(init=False, repr=False, default=())
+
+    def __post_init__(self) -> None:
+        probes: dict[str, Probe] = {}
+        for check in self.checks:
+            name = _name_of(check)
+            if name in probes:
+                name = f"{name} ({len(probes) + 1})"
+            probes[name] = Probe(name, check, self.clock)
+        object.__setattr__(self, "_probes", tuple(probes.values()))
+
+    def __call__(self, environ: Environ, start_response: StartResponse) -> Body:
+        """Answer GET and HEAD for ``/livez``, ``/readyz`` and the mount itself."""
+        path: str = environ.get("PATH_INFO", "")
+        if path == "/livez" or (path in ("", "/") and self.root == "live"):
+            ready = False
+        elif path == "/readyz" or path in ("", "/"):
+            ready = True
+        else:
+            return not_found(environ, start_response)
+        if environ["REQUEST_METHOD"] not in ("GET", "HEAD"):
+            return method_not_allowed(environ, start_response, "GET", "HEAD")
+        return self._report(environ, start_response, *(self._ready() if ready else (False, {})))
+
+    def _ready(self) -> tuple[bool, dict[str, Verdict]]:
+        if self.disable_by_file is not None and self.disable_by_file.exists():
+            return True, {}
+        deadline = time.monotonic() + self.timeout
+        # All of them are started before the first is waited for.
+        begun = [(probe, probe.begin(self.cache)) for probe in self._probes]
+        return False, {probe.name: probe.finish(each, deadline - time.monotonic()) for probe, each in begun}
+
+    def _report(
+        self, environ: Environ, start_response: StartResponse, draining: bool, verdicts: dict[str, Verdict]
+    ) -> Body:
+        failing = draining or any(verdict.reason is not None for verdict in verdicts.values())
+        status = "503 Service Unavailable" if failing else "200 OK"
+        detailed = self._may_know(environ)
+        if wanted_form(environ, ("text", "json")) == "json" or "application/health+json" in environ.get(
+            "HTTP_ACCEPT", ""
+        ):
+            report: dict[str, Any] = {"status": "fail" if failing else "pass"}
+            if detailed:
+                if draining:
+                    report["output"] = "draining"
+                report["checks"] = {name: _as_json(verdict) for name, verdict in verdicts.items()}
+            body = json.dumps(report).encode() + b"\n"
+            return answer(environ, start_response, status, body, "application/health+json", _HEADERS)
+        lines = ["unavailable" if failing else "ok"]
+        if detailed:
+            if draining:
+                lines.append("draining")
+            lines += [f"{name}: {verdict.reason or 'ok'}" for name, verdict in verdicts.items()]
+        text = "".join(f"{line}\n" for line in lines)
+        return answer(environ, start_response, status, text.encode("utf-8", "replace"), TEXT, _HEADERS)
+
+    def _may_know(self, environ: Environ) -> bool:
+        if not self.details:
+            return False
+        peer = environ.get("wheatpaste.peer")
+        if peer is None:
+            if "HTTP_X_FORWARDED_FOR" in environ or "HTTP_FORWARDED" in environ:
+                return False
+            peer = environ.get("REMOTE_ADDR", "")
+        try:
+            address = ip_address(peer)
+        except ValueError:  # a Unix socket
+            return False
+        mapped = getattr(address, "ipv4_mapped", None)
+        return any((mapped or address) in ip_network(network) for network in self.details)
+
+
+def _as_json(verdict: Verdict) -> dict[str, Any]:
+    result: dict[str, Any] = {
+        "status": "pass" if verdict.reason is None else "fail",
+        "seconds": round(verdict.seconds, 3),
+    }
+    if verdict.reason is not None:
+        result["output"] = verdict.reason
+    return result
+
+
+def _name_of(check: Callable[[], object]) -> str:
+    module, name = getattr(check, "__module__", None), getattr(check, "__qualname__", None)
+    return f"{module}:{name}" if module and name else type(check).__qualname__
+
+
+app_factory = make_app_factory(Health)
