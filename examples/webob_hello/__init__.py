@@ -3,6 +3,7 @@
 How it greets is a *global* setting (``greeting``), so one section of an INI file can ``set`` it for this app alone.
 """
 
+from urllib.parse import quote, unquote
 from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
 import jinja2
@@ -29,7 +30,7 @@ def make_app(global_conf: dict[str, str]) -> WSGIApplication:
             raise HTTPMethodNotAllowed()
         page = templates.get_template("hello.html").render(
             greeting=global_conf.get("greeting", "Hello"),
-            name=request.cookies.get(COOKIE, ""),
+            name=unquote(request.cookies.get(COOKIE, "")),
             action=request.application_url + "/",
             heard={
                 "Host": request.host,
@@ -47,7 +48,7 @@ def remember(request: Request) -> Response:
     """Keep the name in a cookie that only this mount gets to see."""
     response = HTTPSeeOther(location=request.application_url + "/")
     name = request.POST.get("name", "").strip()[:NAME_LIMIT]
-    response.set_cookie(COOKIE, name, path=request.script_name or "/", httponly=True, samesite="lax")
+    response.set_cookie(COOKIE, quote(name), path=request.script_name or "/", httponly=True, samesite="lax")
     return response
 
 
