@@ -6,11 +6,11 @@ document (RFC 9457), everybody else, curl among them, one line of plain text. Wr
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from ..protocol.negotiate import CONTENT_TYPES, wanted_form
 from ..protocol.wsgi import Body, Environ, StartResponse
 
 if TYPE_CHECKING:
@@ -18,8 +18,6 @@ if TYPE_CHECKING:
 
 # The page needs nothing but its own style; whatever else found its way into it must not run.
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'self'"
-_FORMS = ("text/html", "application/problem+json", "application/json", "text/plain")
-_QUALITY = re.compile(r"\s*q\s*=\s*([01](?:\.[0-9]{0,3})?)\s*", re.IGNORECASE)
 
 
 class Row(NamedTuple):
@@ -43,15 +41,15 @@ def answer(
 
     ``rows`` and their title are for people who debug; they are escaped wherever they go.
     """
-    form = _wanted_form(environ.get("HTTP_ACCEPT", ""))
+    form = wanted_form(environ, ("text", "html", "json"))
     shown = list(rows)
     headers = [("X-Content-Type-Options", "nosniff"), ("Vary", "Accept")]
-    if form == "text/html":
+    if form == "html":
         page = _page().render(status=status, text=text, rows=shown, rows_title=rows_title)
-        body, kind = page.encode("utf-8", "replace"), "text/html; charset=utf-8"
+        body, kind = page.encode("utf-8", "replace"), CONTENT_TYPES["html"]
         headers.append(("Content-Security-Policy", _POLICY))
-    elif form == "text/plain":
-        body, kind = _plain(status, text, shown, rows_title), "text/plain; charset=utf-8"
+    elif form == "text":
+        body, kind = _plain(status, text, shown, rows_title), CONTENT_TYPES["text"]
     else:
         body, kind = _problem(status, text, shown), "application/problem+json"
     headers[:0] = [("Content-Type", kind), ("Content-Length", str(len(body)))]
@@ -63,23 +61,6 @@ def redirect(start_response: StartResponse, location: str) -> Body:
     """Answer 308 (RFC 9110 section 15.4.9) with a ``Location`` that ``protocol.paths`` has made."""
     start_response("308 Permanent Redirect", [("Location", location), ("Content-Length", "0")])
     return []
-
-
-def _wanted_form(accept: str) -> str:
-    """The form that the client names with the highest quality, the first of equals; plain text for ``*/*``."""
-    best, best_quality = "text/plain", 0.0
-    for item in accept.split(",")[:32]:
-        name, _, parameters = item.partition(";")
-        name = name.strip().lower()
-        if name not in _FORMS:
-            continue
-        quality = 1.0
-        for parameter in parameters.split(";"):
-            if match := _QUALITY.fullmatch(parameter):
-                quality = float(match[1])
-        if quality > best_quality:
-            best, best_quality = name, quality
-    return best
 
 
 def _plain(status: str, text: str, rows: list[Row], rows_title: str) -> bytes:
