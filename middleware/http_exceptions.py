@@ -1,0 +1,148 @@
+"""Answer with HTTP exceptions that apps raise.
+
+Where in the stack: next to the apps, inside whatever reports errors. WebOb's exceptions are caught, and those of
+``paste.httpexceptions`` where an app has imported them, until the first piece of the body was sent; the page is HTML,
+JSON or plain text, as the client accepts. Everything else passes.
+
+Writes ``paste.httpexceptions`` (this filter) and ``paste.expected_exceptions`` (the classes it answers, for error
+reporters).
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import field
+from typing import Any
+
+from webob.exc import HTTPException, status_map
+
+from ..config.factories import make_filter_factory
+from ..config.options import component
+from ..protocol.wsgi import Body, Environ, ExcInfo, Headers, StartResponse, Write, WSGIApp
+
+_CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
+# The page is made anew, so what describes the old one does not hold.
+_OF_THE_PAGE = frozenset({"content-type", "content-length", "location"})
+
+
+@component
+class HTTPExceptions:
+    """Answer with the HTTP exceptions (not found, forbidden, moved, …) that an app raises."""
+
+    app: WSGIApp = field(kw_only=False)
+
+    def __call__(self, environ: Environ, start_response: StartResponse) -> Body:
+        """Call the app, and answer in its place when it raises an HTTP exception."""
+        environ["paste.httpexceptions"] = self
+        expected = environ.setdefault("paste.expected_exceptions", [])
+        expected += [kind for kind in _kinds() if kind not in expected]
+        try:
+            body = self.app(environ, start_response)
+        except _kinds() as error:
+            return _answer(error, environ, start_response)
+        wrapper = environ.get("wsgi.file_wrapper")
+        if type(body) in (list, tuple) or (isinstance(wrapper, type) and type(body) is wrapper):
+            return body  # nothing of the app runs any more
+        return (_SizedBody if hasattr(body, "__len__") else _Body)(body, environ, start_response)
+
+
+def _kinds() -> tuple[type[Exception], ...]:
+    old = sys.modules.get("paste.httpexceptions")  # nobody raises what nobody imported
+    return (HTTPException,) if old is None else (HTTPException, old.HTTPException)
+
+
+def _answer(error: Exception, environ: Environ, start_response: StartResponse) -> Body:
+    """Start the answer that the exception stands for, in place of one that may have been started."""
+    answer: Any = error if isinstance(error, HTTPException) else _translate(error)
+    given: ExcInfo = (type(error), error, error.__traceback__)
+
+    def start(status: str, headers: Headers, exc_info: ExcInfo | None = None, /) -> Write:
+        for name, value in [("status", status), *headers]:
+            if _CONTROL.search(value) or _CONTROL.search(name):
+                # A line break would begin a header of the attacker's choice. Never sent, so the programmer hears of it.
+                raise ValueError(f"{type(error).__name__} has a control character in its {name!r}") from error
+        return start_response(status, headers, exc_info or given)
+
+    body: Body = answer(environ, start)
+    return body
+
+
+def _translate(error: Any) -> Any:
+    """An exception of ``paste.httpexceptions`` as WebOb's of the same code, which escapes and negotiates."""
+    kind = status_map.get(error.code)
+    if kind is None:
+        return error
+    headers = list(error.headers or ())
+    location = next((value for name, value in headers if name.lower() == "location"), None)
+    answer = kind(
+        detail=_text(error.detail),
+        comment=_text(error.comment),
+        headers=[(name, value) for name, value in headers if name.lower() not in _OF_THE_PAGE],
+        **({} if location is None else {"location": location}),
+    )
+    answer.status = f"{error.code} {error.title}"
+    answer.explanation = error.explanation
+    return answer
+
+
+def _text(words: str | bytes | None) -> str | None:
+    return (words.decode("utf-8", "replace") if isinstance(words, bytes) else words) or None
+
+
+class _Body:
+    """A body that may still turn out to be an exception, until its first piece."""
+
+    __slots__ = ("_begun", "_bodies", "_environ", "_iterator", "_start_response")
+
+    def __init__(self, body: Body, environ: Environ, start_response: StartResponse) -> None:
+        self._bodies = [body]
+        self._environ = environ
+        self._start_response = start_response
+        self._iterator: Iterator[bytes] | None = None
+        self._begun = False
+
+    def __iter__(self) -> Iterator[bytes]:
+        return self
+
+    def __next__(self) -> bytes:
+        if self._begun and self._iterator is not None:
+            return next(self._iterator)
+        try:
+            if self._iterator is None:
+                self._iterator = iter(self._bodies[0])
+            chunk = next(self._iterator)
+        except _kinds() as error:
+            answer = _answer(error, self._environ, self._start_response)
+            self._bodies.append(answer)
+            self._iterator = iter(answer)
+            self._begun = True
+            return next(self._iterator)
+        self._begun = bool(chunk)
+        return chunk
+
+    def close(self) -> None:
+        _close_all(self._bodies)
+
+
+def _close_all(bodies: list[Body]) -> None:
+    while bodies:
+        close: Callable[[], object] | None = getattr(bodies.pop(), "close", None)
+        if close is not None:
+            try:
+                close()
+            finally:
+                _close_all(bodies)
+
+
+class _SizedBody(_Body):
+    __slots__ = ()
+
+    def __len__(self) -> int:
+        return len(self._bodies[0])  # type: ignore[arg-type]  # chosen only for bodies that have a length
+
+
+filter_factory = make_filter_factory(
+    HTTPExceptions, ignored={"warning_level": "no exception of HTTP is passed on, whatever its code"}
+)
