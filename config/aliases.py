@@ -46,7 +46,9 @@ REMAINING: dict[str, frozenset[str]] = {
         "cgi urlparser proxy transparent_proxy error_catcher cgitb gzip lint recursive paste_session evalerror auth_basic "
         "auth_digest auth_form errordocument registry".split()
     ),
-    "pastescript": frozenset("cgi wsgiutils flup_ajp_thread flup_ajp_fork flup_scgi_thread flup_scgi_fork twisted".split()),
+    "pastescript": frozenset(
+        "cgi wsgiutils flup_ajp_thread flup_ajp_fork flup_scgi_thread flup_scgi_fork twisted".split()
+    ),
 }
 """Names that only the old distribution has, and that work on Python 3 at least in part."""
 

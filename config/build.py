@@ -102,7 +102,9 @@ def _load(node: Node) -> Any:
         return target.load()
     except SystemExit as stop:
         what = f"importing {target.module} called sys.exit({'' if stop.code is None else repr(stop.code)})"
-        raise ConfigError(_problem(node, what, "a program cannot be mounted: name a module that only defines an app")) from stop
+        raise ConfigError(
+            _problem(node, what, "a program cannot be mounted: name a module that only defines an app")
+        ) from stop
     except AttributeError as error:
         hint = _near_attribute(target.module, target.object)
         error.add_note(f"while importing {reference} for [{node.section}], {place}{hint}")

@@ -96,7 +96,9 @@ class Values(dict[str, Value]):
         self._plain = plain
 
     @classmethod
-    def wrap(cls, plain: Mapping[str, Any] | None, known: Mapping[str, Value] | None = None, how: How = "code") -> Values:
+    def wrap(
+        cls, plain: Mapping[str, Any] | None, known: Mapping[str, Value] | None = None, how: How = "code"
+    ) -> Values:
         """Values for a dict that a caller passed; the dict itself (if it is one) stays their ``plain``.
 
         A value equal to the one ``known`` under its key keeps the origin known there.
@@ -239,7 +241,9 @@ class Node:
         """Whether its factory is given a loader, with which it can fetch apps that it mounts."""
         return self.protocol in ("paste.composite_factory", "paste.composit_factory")
 
-    def child(self, name: str, origin: Origin | None = None, *, kind: Kind = "app", passed: Values | None = None) -> Node:
+    def child(
+        self, name: str, origin: Origin | None = None, *, kind: Kind = "app", passed: Values | None = None
+    ) -> Node:
         """The node that this composite's factory would get from its loader for ``name``, a section's name or a URI.
 
         ``origin`` is the place of the key that mentions it, for messages. ``passed`` are the global values that the

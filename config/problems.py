@@ -7,6 +7,8 @@ and printed by the command line; nothing here prints.
 from __future__ import annotations
 
 import difflib
+import functools
+import importlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
@@ -105,3 +107,38 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
 
 def _fold(name: str) -> str:
     return name.casefold().replace("-", "").replace("_", "").replace(".", "").replace(" ", "")
+
+
+_ALSO = {
+    "missing-file": ("builtins", "FileNotFoundError"),
+    "not-a-file": ("builtins", "IsADirectoryError"),
+    "relative-path": ("builtins", "ValueError"),
+    "missing-distribution": ("importlib.metadata", "PackageNotFoundError"),
+    "interpolation-missing": ("configparser", "InterpolationMissingOptionError"),
+    "interpolation-syntax": ("configparser", "InterpolationSyntaxError"),
+    "interpolation-depth": ("configparser", "InterpolationDepthError"),
+    "environment-missing": ("configparser", "InterpolationMissingOptionError"),
+    "duplicate-key": ("configparser", "Error"),
+    "duplicate-section": ("configparser", "Error"),
+    "no-section": ("configparser", "Error"),
+    "no-delimiter": ("configparser", "Error"),
+    "no-key": ("configparser", "Error"),
+}
+
+
+def config_error(problems: Iterable[Problem]) -> ConfigError:
+    """A ``ConfigError`` that also is of the type that PasteDeploy raises for the first of its problems.
+
+    A missing file also is a ``FileNotFoundError``, a failed interpolation configparser's error, a missing distribution a
+    ``PackageNotFoundError``.
+    """
+    found = tuple(problems)
+    also = _ALSO.get(found[0].code) if found else None
+    return _also(*also)(found) if also is not None else ConfigError(found)
+
+
+@functools.cache
+def _also(module: str, name: str) -> type[ConfigError]:
+    # Made when needed: importlib.metadata alone takes longer to import than all of a small configuration to load.
+    other = getattr(importlib.import_module(module), name)
+    return type("ConfigError", (ConfigError, other), {"__module__": __name__, "__doc__": ConfigError.__doc__})

@@ -82,7 +82,9 @@ class Reference:
                 raise BadReference("this is not call:module:object", "write call:package.module:object")
             return cls(scheme="call", text=text, module=module.strip(), object=attribute.strip(), entry=entry)
         raise BadReference(
-            f"there is no scheme {scheme!r}", "write config:file.ini, egg:Distribution#name or call:module:object", "unknown-scheme"
+            f"there is no scheme {scheme!r}",
+            "write config:file.ini, egg:Distribution#name or call:module:object",
+            "unknown-scheme",
         )
 
     @classmethod
