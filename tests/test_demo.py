@@ -193,6 +193,11 @@ def test_an_app_answers_at_its_mount_without_the_slash_too(visitor: Visitor, mou
     assert visitor.get(f"/{mount}").status == 200
 
 
+@pytest.mark.parametrize("address", [f"/{mount}/%FF" for mount in MOUNTS] + ["/%FF", "/wiki/search?q=%FF"])
+def test_an_address_that_is_not_utf_8_is_the_clients_mistake(visitor: Visitor, address: str):
+    assert visitor.get(address).status in (200, 400, 404)
+
+
 def test_nothing_is_complained_about_while_it_is_used(demo: RunningServer, visitor: Visitor):
     for mount in MOUNTS:
         visitor.get(f"/{mount}/")

@@ -29,7 +29,7 @@ class Page:
 
     def walk(self) -> Iterator["Page"]:
         yield self
-        for child in self.children.values():
+        for child in list(self.children.values()):  # another thread may add one meanwhile
             yield from child.walk()
 
     def save(self) -> None:

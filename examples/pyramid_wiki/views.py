@@ -8,7 +8,7 @@ from pyramid.httpexceptions import HTTPBadRequest, HTTPFound, HTTPSeeOther
 from pyramid.request import Request
 from pyramid.response import Response
 from pyramid.traversal import lineage
-from pyramid.view import notfound_view_config, view_config
+from pyramid.view import exception_view_config, notfound_view_config, view_config
 
 from .pages import Page
 
@@ -71,6 +71,12 @@ def create(page: Page, request: Request) -> Response:
 def missing(request: Request) -> dict[str, Any]:
     request.response.status = 404
     return frame(request, request.root)
+
+
+@exception_view_config(UnicodeDecodeError)
+def not_text(request: Request) -> Response:
+    """Addresses and queries are UTF-8; what is not was not written by a page of this wiki."""
+    return HTTPBadRequest("The address is not UTF-8.")
 
 
 def frame(request: Request, page: Page) -> dict[str, Any]:

@@ -26,7 +26,10 @@ class Clock:
 
     def answer(self, request: Request) -> Response:
         """``/`` shows every clock, ``/Europe/Berlin`` one of them."""
-        wanted = request.path_info.strip("/")
+        try:
+            wanted = request.path_info.strip("/")
+        except UnicodeDecodeError:
+            raise HTTPNotFound("The address is not UTF-8.") from None
         if request.path_info == "":
             raise HTTPFound(location=request.application_url + "/")
         if wanted and wanted not in self.zones:

@@ -9,7 +9,7 @@ from wsgiref.types import WSGIApplication
 import jinja2
 from webob import Request, Response
 from webob.dec import wsgify
-from webob.exc import HTTPMethodNotAllowed
+from webob.exc import HTTPBadRequest, HTTPMethodNotAllowed
 
 from .ini_lines import IniLines
 
@@ -27,11 +27,15 @@ def make_app(global_conf: dict[str, str]) -> WSGIApplication:
     def page(request: Request) -> Response:
         if request.method not in ("GET", "HEAD"):
             raise HTTPMethodNotAllowed()
+        try:
+            path = request.script_name + request.path_info
+        except UnicodeDecodeError:
+            raise HTTPBadRequest("The address is not UTF-8.") from None
         home = request.path_info in ("", "/")
         text = templates.get_template("front.html" if home else "missing.html").render(
             top=request.script_name + "/",
             tenant=f"{request.scheme}://demo.localhost:{request.host_port}/",
-            path=request.script_name + request.path_info,
+            path=path,
             wall=wall,
             annex=annex,
         )

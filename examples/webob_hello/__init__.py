@@ -22,7 +22,7 @@ def make_app(global_conf: dict[str, str]) -> WSGIApplication:
 
     @wsgify
     def hello(request: Request) -> Response:
-        if request.path_info not in ("", "/"):
+        if request.environ["PATH_INFO"] not in ("", "/"):
             raise HTTPNotFound("There is one door only.")
         if request.method == "POST":
             return remember(request)
