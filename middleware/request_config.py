@@ -1,4 +1,4 @@
-"""Give apps the configuration of their site, as ``environ['paste.config']`` and ``paste.deploy.CONFIG``.
+"""Give apps the configuration of their site, as ``environ['paste.config']`` and ``paste.deploy.config.CONFIG``.
 
 Where in the stack: around whatever reads one of the two. ``CONFIG`` is PasteDeploy's own object, so that libraries
 which import it find the configuration there; it is only set while code below this filter runs (the app, each step of

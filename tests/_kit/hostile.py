@@ -1,7 +1,7 @@
 """Apps that use every freedom of PEP 3333, and some that fail at the worst moment.
 
-Each is a function that makes an app; ``Watched`` counts how often a body was closed. ``APPS`` names those that end well,
-``FAILING`` those that raise :class:`Planned`, with what a client has got by then.
+``WELL`` holds those that end well and ``FAILING`` those that raise :class:`Planned`, named by what is special about
+them. ``Hostile`` makes an app of one and remembers what happened: its environs, and bodies that count their closing.
 """
 
 from __future__ import annotations
