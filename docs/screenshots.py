@@ -14,6 +14,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -124,15 +125,18 @@ def demo() -> Iterator[str]:
             yield address_of(server)
         finally:
             server.terminate()
-            server.communicate(timeout=20)
+            server.wait(timeout=20)
 
 
 def address_of(server: subprocess.Popen[str]) -> str:
     """Wait for the line that names it. Exits with what was printed when there is none."""
+    output = server.stdout
     lines = []
-    for line in server.stdout or ():
+    for line in output or ():
         lines.append(line)
-        if found := re.search(r"http://[\w.]+:\d+/?", line):
+        if found := re.search(r"http://[\w.]+:\d+", line):
+            # Somebody has to read on, or the server stops when the pipe is full.
+            threading.Thread(target=output.read, daemon=True).start()
             return found[0]
     sys.exit("the demo did not start:\n" + "".join(lines))
 
