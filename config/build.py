@@ -94,6 +94,8 @@ class Late:
 
 def _load(node: Node) -> Any:
     reference = node.reference
+    if node.given is not None:
+        return node.given
     if reference is None:
         raise ConfigError(_problem(node, "nothing says what makes it", "write use = …"))
     target = reference if node.entry_point is None else node.entry_point.reference

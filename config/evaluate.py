@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import re
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 from . import aliases, layers
@@ -18,7 +18,7 @@ from .build import build as build_node
 from .ini import DEFAULT, IniFile, Option, Section, read_path
 from .node import APP, FILTER, SERVER, TYPES, Kind, Lost, Node, ObjectType, Value, Values
 from .origin import How, Origin
-from .problems import ConfigError, Problem, Severity, config_error, did_you_mean
+from .problems import Problem, Severity, config_error, did_you_mean
 from .references import BadReference, Distribution, EntryPoint, Reference, find_distribution, is_uri, normalise
 
 MAX_DEPTH = 100
@@ -130,6 +130,11 @@ class Resolver:
             return None
         scope = Scope(self, file, path)
         if variables:
+            for key, value in variables.items():
+                if type(value.text) is not str:
+                    what = f"the variable {key!r} is {type(value.text).__name__}, not text"
+                    self.report(Problem(what=what, fix="give text", file=path, code="not-text"))
+                    return None
             scope.inject(variables, overwrite=False)
         return scope
 
@@ -240,7 +245,7 @@ class Scope:
                 **file.defaults.options,
             }
 
-    # -- variables and interpolation ------------------------------------------------------------------------------------
+    # -- variables and interpolation --
 
     def inject(self, values: Mapping[str, Value], overwrite: bool = True) -> None:
         """Add variables as if they stood in ``[DEFAULT]``; existing keys stay unless ``overwrite``."""
@@ -375,26 +380,28 @@ class Scope:
             Problem(what=what, fix=fix, file=where[0], line=where[1], section=header, key=spot.key, code=code)
         )
 
-    # -- names and URIs -------------------------------------------------------------------------------------------------
+    # -- names and URIs --
 
     def resolve(self, kind: Kind, name: str, passed: Values | None, mention: Mention, *, settle: bool = True) -> Node:
         """The node that ``name``, a section or a URI, means here. ``settle``: a ``call:`` takes the protocol of its kind."""
-        if self.hook is not None and self.file is not None:
+        if self.hook is not None:
             node = adopt(kind, name, self.hook(TYPES[kind], name, None if passed is None else passed.plain))
-        elif is_uri(name):
-            bare, fragment, entry = name.partition("#")
-            node = self.uri(kind, bare, entry if fragment else "main", passed, mention, settle=settle)
-        elif self.file is None:
-            node = self._egg(
-                kind, Reference(scheme="egg", text=name, distribution=self.egg or "", entry=name), passed, mention
-            )
         else:
-            node = self._named(kind, name, passed, mention)
+            node = self._resolve(kind, name, passed, mention, settle)
         if settle and node.shape == "factory" and node.protocol is None:
             node.protocol = f"paste.{kind}_factory"
         if node.mentioned is None:
             node.mentioned = mention.origin
         return node
+
+    def _resolve(self, kind: Kind, name: str, passed: Values | None, mention: Mention, settle: bool) -> Node:
+        if is_uri(name):
+            bare, fragment, entry = name.partition("#")
+            return self.uri(kind, bare, entry if fragment else "main", passed, mention, settle=settle)
+        if self.file is None:
+            egg = Reference(scheme="egg", text=f"egg:{self.egg}#{name}", distribution=self.egg or "", entry=name)
+            return self._egg(kind, egg, passed, mention)
+        return self._named(kind, name, passed, mention)
 
     def uri(
         self, kind: Kind, uri: str, name: str, passed: Values | None, mention: Mention, *, settle: bool = True
@@ -499,7 +506,7 @@ class Scope:
         what = f"{reference.text}: {reference.distribution} has no {kind} named {name!r}"
         return _at(mention, what, fix, "missing-entry-point")
 
-    # -- sections -------------------------------------------------------------------------------------------------------
+    # -- sections --
 
     def _matching(self, kind: Kind, name: str | None) -> list[Section]:
         """The sections that ``name`` may mean: of each group of synonyms, the first that is there."""
@@ -598,7 +605,7 @@ class Scope:
         finally:
             resolver.stack = before
 
-    # -- what nodes need of their home ----------------------------------------------------------------------------------
+    # -- what nodes need of their home --
 
     def build(self, node: Node) -> Any:
         """Make the object that ``node`` describes."""
@@ -624,7 +631,7 @@ class Scope:
         try:
             if name is None and self.file is not None:
                 return self._named(kind, None, passed, mention)
-            return self.resolve(kind, "main" if name is None else name, passed, mention)
+            return self._resolve(kind, "main" if name is None else name, passed, mention, self.hook is None)
         finally:
             self.resolver.stack = before
 
@@ -649,7 +656,7 @@ class Scope:
                 return Mention(Origin(option.file, line, value.section), key)
         return Mention(node.where)
 
-    # -- the loader of composite factories, as PasteDeploy has it -------------------------------------------------------
+    # -- the loader of composite factories, as PasteDeploy has it --
 
     def get_context(
         self, object_type: ObjectType, name: str | None = None, global_conf: Mapping[str, Any] | None = None
@@ -792,12 +799,12 @@ class _Section:
         options = self.section.options
         defaults = scope.defaults()
         raw = scope._raw
-        wanted: dict[str, tuple[str, Value]] = {}
+        wanted: dict[str, Value] = {}
         for key, option in options.items():
             if key.startswith("set "):
                 self._set(key[4:].strip(), scope._value(option, self.header, "set", options))
             elif key.startswith("get "):
-                wanted[key[4:].strip()] = (key, scope._value(option, self.header, "get", options))
+                wanted[key[4:].strip()] = scope._value(option, self.header, "get", options)
             elif key in defaults:
                 self._hide(key, option, defaults[key])
             else:
@@ -808,8 +815,8 @@ class _Section:
             if key.startswith("set "):
                 self._set(key[4:].strip(), scope._value(option, DEFAULT, "set", options))
             elif key.startswith("get "):
-                wanted[key[4:].strip()] = (key, scope._value(option, DEFAULT, "get", options))
-        for name, (key, value) in wanted.items():
+                wanted[key[4:].strip()] = scope._value(option, DEFAULT, "get", options)
+        for name, value in wanted.items():
             found = self.globals.get(value.text)
             if found is None:
                 fix = did_you_mean(value.text, self.globals)

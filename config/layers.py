@@ -15,7 +15,7 @@ from .problems import Problem, did_you_mean
 SECTION = "wheatpaste"
 
 _KEYS = ("aliases", "extends", "loader", "python_path")
-_CHOICES = {
+_CHOICES: dict[str, dict[str, str | bool]] = {
     "aliases": {"on": True, "off": False, "true": True, "false": False, "yes": True, "no": False},
     "loader": {"wheatpaste": "wheatpaste", "pastedeploy": "pastedeploy"},
 }

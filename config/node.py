@@ -227,6 +227,9 @@ class Node:
     fallbacks: list[Home] = field(default_factory=list, repr=False)
     trail: tuple[Any, ...] = field(default=(), repr=False)
     foreign: Any = field(default=None, repr=False)
+    given: Any = field(default=None, repr=False)
+    given_loader: Any = field(default=None, repr=False)
+    given_distribution: Any = field(default=None, repr=False)
 
     def walk(self) -> Iterator[Node]:
         """This node and all within it, outermost first. What composites mount is not among them: see :meth:`child`."""
@@ -288,18 +291,22 @@ class Node:
     @property
     def object(self) -> Any:
         """The factory itself, imported when asked for; None where there is none."""
-        return None if self.reference is None else (self.entry_point or self.reference).load()
+        if self.given is not None or self.reference is None:
+            return self.given
+        return (self.entry_point or self.reference).load()
 
     @property
     def loader(self) -> Any:
         """What a composite factory receives as ``loader``."""
-        return None if self.home is None else self.home.loader_for(self)
+        if self.given_loader is not None or self.home is None:
+            return self.given_loader
+        return self.home.loader_for(self)
 
     @property
     def distribution(self) -> Any:
         """The ``importlib.metadata`` distribution of an ``egg:`` reference, or None."""
         if self.entry_point is None:
-            return None
+            return self.given_distribution
         from importlib.metadata import distribution
 
         return distribution(self.entry_point.distribution)
