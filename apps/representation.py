@@ -15,6 +15,7 @@ from ..protocol.conditional import evaluate, range_applies
 from ..protocol.dates import format_http_date
 from ..protocol.ranges import ByteRange, parse_range, unsatisfied_range
 from ..protocol.wsgi import Body, Environ, Headers, StartResponse
+from .answers import TEXT
 
 BLOCK = 64 * 1024
 """Bytes per read; a file that is not larger is sent as one chunk."""
@@ -99,8 +100,7 @@ def respond(
         return []
     if outcome == "precondition failed":
         source.discard()
-        start_response("412 Precondition Failed", [*representation.kept_headers(), ("Content-Length", "0"), *extra])
-        return []
+        return _without(environ, start_response, "412 Precondition Failed", representation.kept_headers() + extra)
     if environ["REQUEST_METHOD"] == "HEAD":
         source.discard()
         start_response("200 OK", representation.headers + extra)
@@ -110,7 +110,7 @@ def respond(
     ):
         ranges = parse_range(environ["HTTP_RANGE"], representation.size)
         if ranges is not None:
-            return _send_ranges(start_response, representation, source, ranges, extra)
+            return _send_ranges(environ, start_response, representation, source, ranges, extra)
     content = source.take()
     body: Body
     if isinstance(content, bytes):
@@ -124,6 +124,7 @@ def respond(
 
 
 def _send_ranges(
+    environ: Environ,
     start_response: StartResponse,
     representation: Representation,
     source: Source,
@@ -133,16 +134,8 @@ def _send_ranges(
     size = representation.size
     if not ranges:
         source.discard()
-        start_response(
-            "416 Range Not Satisfiable",
-            [
-                *representation.kept_headers(),
-                ("Content-Range", unsatisfied_range(size)),
-                ("Content-Length", "0"),
-                *extra,
-            ],
-        )
-        return []
+        headers = [*representation.kept_headers(), ("Content-Range", unsatisfied_range(size)), *extra]
+        return _without(environ, start_response, "416 Range Not Satisfiable", headers)
     parts: list[tuple[bytes, ByteRange]]
     if len(ranges) == 1:
         parts = [(b"", ranges[0])]
@@ -174,6 +167,12 @@ def _send_ranges(
     headers = [(name, replaced.get(name.lower(), value)) for name, value in representation.headers]
     start_response("206 Partial Content", headers + added + extra)
     return body
+
+
+def _without(environ: Environ, start_response: StartResponse, status: str, headers: Headers) -> Body:
+    body = f"{status[4:]}.\n".encode()
+    start_response(status, [("Content-Type", TEXT), ("Content-Length", str(len(body))), *headers])
+    return [] if environ["REQUEST_METHOD"] == "HEAD" else [body]
 
 
 class FileParts:

@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Iterator, Mapping
 from dataclasses import field
 from pathlib import Path
 from typing import Any, Literal
 
 from ..config.factories import make_app_factory
+from ..config.mounts import KeyProblem
 from ..config.options import OptionError, at_least, component, each, option
 from ..config.values import Seconds, Size
 from ..protocol.disposition import content_disposition
@@ -121,7 +123,7 @@ class Static:
     max_age: Seconds | None = option(
         default=60.0,
         doc="How long clients use a file without asking again; empty sends no Cache-Control.",
-        check=at_least(0),
+        check=lambda seconds: None if seconds is None or seconds >= 0 else "must be at least 0",
     )
     immutable: str = option(
         default="",
@@ -367,7 +369,20 @@ def _wrong_method(environ: Environ, start_response: StartResponse) -> Body:
     return method_not_allowed(environ, start_response, "GET", "HEAD", "OPTIONS")
 
 
+def _narrower(values: Mapping[str, Any]) -> Iterator[KeyProblem]:
+    """What the old name served and this one does not, unless the section has decided about it."""
+    undecided = [
+        f"`{key} = {wider}`"
+        for key, wider in (("hidden", "true"), ("deny", ""), ("follow_symlinks", "true"))
+        if key not in values
+    ]
+    if undecided:
+        what = "names that begin with a dot, Python code, and links that lead out of the folder are no longer served"
+        yield KeyProblem("use", what, f"if you need them: {', '.join(undecided)}")
+
+
 _PASTE: dict[str, Any] = {
+    "advice": _narrower,
     "names": {"document_root": "root", "cache_max_age": "max_age"},
     "defaults": {"max_age": None},
     "unknown": "warning",
