@@ -44,15 +44,16 @@ class Reading:
 class Reader:
     """How the text of a section becomes a component's keyword arguments.
 
-    ``names`` maps an old spelling to the option's name, ``ignored`` an old key to why it does nothing now, ``defaults``
-    replaces defaults for old names. ``unknown`` is what an unknown key is: old factories swallowed anything; with
-    ``extra`` there is no unknown key, because any key means something to the apps. ``advice`` looks at the values that
-    were read and names what will surprise the deployer: warnings.
+    ``names`` maps an old spelling to the option's name, ``ignored`` an old key to why it does nothing now, ``refused``
+    one to why the start stops at it, ``defaults`` replaces defaults for old names. ``unknown`` is what an unknown key
+    is: old factories swallowed anything; with ``extra`` there is no unknown key, because any key means something to the
+    apps. ``advice`` looks at the values that were read and names what will surprise the deployer: warnings.
     """
 
     component: type
     names: Mapping[str, str] = field(default_factory=dict)
     ignored: Mapping[str, str] = field(default_factory=dict)
+    refused: Mapping[str, str] = field(default_factory=dict)
     defaults: Mapping[str, Any] = field(default_factory=dict)
     unknown: Literal["error", "warning"] = "error"
     mounts: MountReader | None = None
@@ -66,7 +67,7 @@ class Reader:
 
     def keys(self) -> list[str]:
         """Every key that a section may hold, old spellings and ``_file``/``_env`` forms of secrets included."""
-        return [*self._spellings(), *self.ignored]
+        return [*self._spellings(), *self.ignored, *self.refused]
 
     def read(
         self, texts: Texts, global_conf: Texts, site: BuildSite | None = None, *, importing: bool = True
@@ -92,6 +93,8 @@ class Reader:
                 problems.append(
                     place.problem(key, f"does nothing: {self.ignored[key]}", severity="warning", code="ignored-option")
                 )
+            elif key in self.refused:
+                problems.append(place.problem(key, self.refused[key], code="refused-option"))
             else:
                 rest[key] = text
         mounts: list[Mount] = []
@@ -327,13 +330,21 @@ class ServerRunner(_Factory):
 
     def __call__(self, app: Any, global_conf: Texts | None, **local_conf: str) -> None:
         """Make the server and let it serve ``app``. Raises ``ConfigError``."""
-        self.make(global_conf, **local_conf).serve(app)
+        server, refuse = self.prepare(global_conf, **local_conf)
+        try:
+            server.serve(app)
+        except OptionError as error:  # only binding tells whether an address can be had
+            raise refuse(error) from error
 
     def make(self, global_conf: Texts | None, **local_conf: str) -> Any:
         """Make the server without starting it. Raises ``ConfigError``."""
+        return self.prepare(global_conf, **local_conf)[0]
+
+    def prepare(self, global_conf: Texts | None, **local_conf: str) -> tuple[Any, Callable[[OptionError], ConfigError]]:
+        """Make the server, and what turns an ``OptionError`` of its ``serve`` into a ``ConfigError`` with its place."""
         reading, refuse = self._read(global_conf, local_conf)
         try:
-            return self.component(**reading.values)
+            return self.component(**reading.values), refuse
         except OptionError as error:
             raise refuse(error) from error
 

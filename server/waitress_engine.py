@@ -1,0 +1,152 @@
+"""Waitress, running: one loop over sockets that are already open, and an end that lets requests finish.
+
+Writes ``wheatpaste.peer`` and, when forwarding headers of an untrusted peer came, a note in ``wheatpaste.trace``.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import signal
+import socket
+import threading
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from waitress import wasyncore
+from waitress.adjustments import Adjustments
+from waitress.server import TcpWSGIServer, UnixWSGIServer
+from waitress.task import ThreadedTaskDispatcher
+from waitress.utilities import queue_logger
+
+from ..protocol.peers import FORWARDING_REMOVED, keep_peer
+from ..protocol.trace import Trace
+from ..protocol.wsgi import Body, Environ, StartResponse, WSGIApp
+
+# A connection that was accepted a moment ago and has said nothing yet is probably about to speak.
+_NEWBORN = 0.5
+
+
+class Engine:
+    """Serves ``app`` on open sockets until :meth:`stop`; then running requests have ``grace`` seconds to finish."""
+
+    def __init__(
+        self, app: WSGIApp, sockets: Sequence[socket.socket], settings: Mapping[str, Any], *, grace: float
+    ) -> None:
+        self._grace = grace
+        self._map: dict[int, Any] = {}
+        self._stopping: float | None = None
+        self._forced = False
+        adjustments = Adjustments(**settings)
+        if queue_logger.level == logging.NOTSET:
+            # A warning for each request that had to wait says nothing that a deployer could act on.
+            queue_logger.setLevel(logging.ERROR)
+        self._timeout = adjustments.asyncore_loop_timeout
+        self._use_poll = adjustments.asyncore_use_poll
+        self._dispatcher = ThreadedTaskDispatcher()
+        self._dispatcher.set_thread_count(adjustments.threads)
+        self._servers = [self._server(app, each, adjustments) for each in sockets]
+
+    def _server(self, app: WSGIApp, listener: socket.socket, adjustments: Adjustments) -> Any:
+        kind = UnixWSGIServer if listener.family == socket.AF_UNIX else TcpWSGIServer
+        server = kind(
+            app,
+            self._map,
+            True,
+            listener,
+            dispatcher=self._dispatcher,
+            adj=adjustments,
+            bind_socket=False,
+            sockinfo=(listener.family, listener.type, listener.proto, listener.getsockname()),
+        )
+        # Outside of Waitress' own rewriting of REMOTE_ADDR.
+        server.application = _remember_peer(server.application, adjustments)
+        return server
+
+    def run(self) -> None:
+        """Serve until stopped, in this thread."""
+        try:
+            with self._signals():
+                while not self._is_done():
+                    wasyncore.loop(timeout=self._tick(), map=self._map, use_poll=self._use_poll, count=1)
+        finally:
+            self._dispatcher.shutdown(timeout=0 if self._forced else 1)
+            wasyncore.close_all(self._map, ignore_all=True)
+
+    def stop(self, *, force: bool = False) -> None:
+        """Take no more connections and end when the running requests did, or at once. Any thread may call it."""
+        if self._stopping is None:
+            self._stopping = time.monotonic()
+        self._forced = self._forced or force
+        with contextlib.suppress(OSError):
+            self._servers[0].trigger.pull_trigger()
+
+    def _tick(self) -> float:
+        return float(self._timeout) if self._stopping is None else 0.05
+
+    def _is_done(self) -> bool:
+        if self._stopping is None:
+            return not self._map
+        if self._forced or time.monotonic() - self._stopping > self._grace:
+            return True
+        busy = False
+        for server in self._servers:
+            if server.accepting:
+                server.accepting = False
+                # The queue of a socket that another process also holds stays open for that process.
+                server.del_channel()
+                server.socket.close()
+            for channel in list(server.active_channels.values()):
+                if _is_busy(channel):
+                    busy = True
+                else:
+                    channel.will_close = True
+        return not busy
+
+    @contextlib.contextmanager
+    def _signals(self) -> Iterator[None]:
+        """SIGTERM and Ctrl-C end the server gently, a second Ctrl-C at once. Only the main thread may listen."""
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
+        interrupts = 0
+
+        def on_signal(number: int, frame: object) -> None:
+            nonlocal interrupts
+            if number == signal.SIGINT:
+                interrupts += 1
+            self.stop(force=interrupts > 1)
+
+        before = {number: signal.signal(number, on_signal) for number in (signal.SIGINT, signal.SIGTERM)}
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+        if interrupts > 1:
+            raise KeyboardInterrupt
+
+
+def _is_busy(channel: Any) -> bool:
+    if channel.requests or channel.request is not None or channel.total_outbufs_len:
+        return True
+    silent: bool = channel.last_activity == channel.creation_time
+    return silent and time.time() - channel.creation_time < _NEWBORN
+
+
+def _remember_peer(app: WSGIApp, adjustments: Adjustments) -> WSGIApp:
+    trusted: str | None = adjustments.trusted_proxy
+    strips: bool = adjustments.clear_untrusted_proxy_headers and trusted != "*"
+
+    def remember(environ: Environ, start_response: StartResponse) -> Body:
+        keep_peer(environ)
+        if strips and environ.get("REMOTE_ADDR") != trusted and _was_forwarded(environ):
+            Trace.of(environ).note(FORWARDING_REMOVED)
+        return app(environ, start_response)
+
+    return remember
+
+
+def _was_forwarded(environ: Environ) -> bool:
+    return any(key.startswith("HTTP_X_FORWARDED_") for key in environ) or "HTTP_FORWARDED" in environ
