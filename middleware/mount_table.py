@@ -1,8 +1,9 @@
 """The immutable table that URLMap dispatches by, and the reasons for what it decides.
 
-Matching looks up one prefix of the path after another, the longest first, in the dictionary of each host pattern
-that fits: its cost grows with the depth of the deepest mount and never with the number of mounts. Knows nothing of
-WSGI apps: whatever is mounted comes back, so ``check`` and ``explain`` use it before anything is built.
+Matching walks down the path one segment at a time, in the dictionary of each host pattern that fits, as long as mounts
+stand further below: its cost grows with the depth of the mounts on the way, never with their number or the length of
+the path. Knows nothing of WSGI apps: whatever is mounted comes back, so ``check`` and ``explain`` use it before
+anything is built.
 """
 
 from __future__ import annotations
@@ -10,8 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from itertools import chain
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 from ..protocol.hosts import HostPort
 from ..protocol.trace import Mount as Step
@@ -49,24 +49,27 @@ class Candidate(NamedTuple):
     reason: str
 
 
-_Paths = Mapping[str, Entry]
+# What is known at one prefix: the mount that stands exactly there, and whether others stand below. Plain tuples, which
+# Python takes apart faster than named ones; dispatch does little else.
+_Node: TypeAlias = tuple[Entry | None, bool]
+_Nodes: TypeAlias = Mapping[str, _Node]
 
 
 @dataclass(frozen=True, slots=True)
 class MountTable:
     """All mounts, by host pattern and then by prefix. Never changed: ``with_entry`` and ``without`` return new ones.
 
-    ``exclusive`` holds host patterns whose requests never fall through to less specific hosts; with
-    ``merge_slashes`` runs of slashes count as one when paths are compared. ``depth`` is the number of segments of
-    the deepest mount.
+    ``hosts`` has a node for each prefix of a mount, its own and the shorter ones. ``exclusive`` holds host patterns
+    whose requests never fall through to less specific hosts; with ``merge_slashes`` runs of slashes count as one when
+    paths are compared. ``depth`` is the number of segments of the deepest mount.
     """
 
-    hosts: Mapping[str, _Paths]
+    hosts: Mapping[str, _Nodes]
     exclusive: frozenset[str] = frozenset()
     merge_slashes: bool = False
     depth: int = 0
     by_host: bool = False
-    _any: _Paths = field(default_factory=dict)
+    _any: _Nodes = field(default_factory=dict)
     _by_port: bool = False
     _by_wildcard: bool = False
 
@@ -75,18 +78,18 @@ class MountTable:
         cls, entries: Iterable[Entry], *, exclusive: Iterable[str] = (), merge_slashes: bool = False
     ) -> MountTable:
         """Make a table; where two entries have one place, the later stays."""
-        hosts: dict[str, dict[str, Entry]] = {}
+        hosts: dict[str, dict[str, _Node]] = {}
+        depth = 0
         for entry in entries:
-            hosts.setdefault(entry.place.host, {})[entry.prefix] = entry
-        return cls._made(hosts, frozenset(exclusive), merge_slashes)
+            _plant(hosts.setdefault(entry.place.host, {}), entry)
+            depth = max(depth, entry.prefix.count("/"))
+        return cls._made(hosts, frozenset(exclusive), merge_slashes, depth)
 
     @classmethod
     def _made(
-        cls, hosts: Mapping[str, _Paths], exclusive: frozenset[str], merge_slashes: bool, depth: int | None = None
+        cls, hosts: Mapping[str, _Nodes], exclusive: frozenset[str], merge_slashes: bool, depth: int
     ) -> MountTable:
         named = [host for host in hosts if host]
-        if depth is None:
-            depth = max((prefix.count("/") for paths in hosts.values() for prefix in paths), default=0)
         return cls(
             hosts=hosts,
             exclusive=exclusive,
@@ -101,44 +104,44 @@ class MountTable:
     def with_entry(self, entry: Entry) -> MountTable:
         """The table with one more mount, or with another app at a place that is taken."""
         host = entry.place.host
-        hosts = {**self.hosts, host: {**self.hosts.get(host, {}), entry.prefix: entry}}
-        return self._made(hosts, self.exclusive, self.merge_slashes, max(self.depth, entry.prefix.count("/")))
+        nodes = dict(self.hosts.get(host, {}))
+        _plant(nodes, entry)
+        depth = max(self.depth, entry.prefix.count("/"))
+        return self._made({**self.hosts, host: nodes}, self.exclusive, self.merge_slashes, depth)
 
     def without(self, place: Place) -> MountTable:
         """The table without the mount at this place. Raises ``KeyError``."""
-        paths = dict(self.hosts[place.host])
-        del paths[wire_path(place.path)]
-        hosts = {**self.hosts, place.host: paths}
-        if not paths:
-            del hosts[place.host]
-        return self._made(hosts, self.exclusive, self.merge_slashes)
+        if self.at(place) is None:
+            raise KeyError(place)
+        left = (entry for entry in self._entries() if entry.place != place)
+        return self.build(left, exclusive=self.exclusive, merge_slashes=self.merge_slashes)
 
     def at(self, place: Place) -> Entry | None:
         """The mount at exactly this place."""
-        return self.hosts.get(place.host, {}).get(wire_path(place.path))
+        node = self.hosts.get(place.host, {}).get(wire_path(place.path))
+        return None if node is None else node[0]
+
+    def _entries(self) -> Iterator[Entry]:
+        for nodes in self.hosts.values():
+            for entry, _ in nodes.values():
+                if entry is not None:
+                    yield entry
 
     def __len__(self) -> int:
-        return sum(map(len, self.hosts.values()))
+        return sum(1 for _ in self._entries())
 
     def __iter__(self) -> Iterator[Entry]:
         """All mounts, in the order in which they take requests."""
-        return iter(sorted(chain.from_iterable(map(dict.values, map(dict, self.hosts.values()))), key=_precedence))
+        return iter(sorted(self._entries(), key=_precedence))
 
     def find(self, path: str, host: HostPort | None = None, scheme: str = "http") -> Entry | None:
         """The mount that takes a path which the path guard has accepted. Everything is in WSGI form."""
         if self.merge_slashes:
             path = merged(path)
-        # Without this bound a path of ten thousand slashes would be looked up ten thousand times.
-        if path.count("/") > self.depth:
-            path = "/".join(path.split("/", self.depth + 1)[:-1])
-        for paths in self._fitting(host, scheme) if self.by_host else (self._any,):
-            prefix = path
-            while prefix:
-                entry = paths.get(prefix)
-                if entry is not None:
-                    return entry
-                prefix = prefix[: prefix.rfind("/")]
-            entry = paths.get("")
+        if not self.by_host:
+            return _longest(self._any, path)
+        for pattern in self.patterns(host, scheme):
+            entry = _longest(self.hosts[pattern], path)
             if entry is not None:
                 return entry
         return None
@@ -158,10 +161,6 @@ class MountTable:
             raise ValueError("a path begins with a slash")
         entry = self.find(path, host, scheme)
         return None if entry is None else Match(entry, entry.prefix, self.rest(entry, path))
-
-    def _fitting(self, host: HostPort | None, scheme: str) -> list[_Paths]:
-        """The mounts of each host pattern that fits, the most specific first."""
-        return [self.hosts[pattern] for pattern in self.patterns(host, scheme)]
 
     def patterns(self, host: HostPort | None, scheme: str = "http") -> list[str]:
         """The host patterns of the table that fit, most specific first: host and port, host, wildcards, any."""
@@ -229,6 +228,39 @@ class MountTable:
             return same, entry.place.host in fitting, -len(entry.prefix)
 
         return max(self, key=likeness, default=None)
+
+
+def _plant(nodes: dict[str, _Node], entry: Entry) -> None:
+    """Put a mount among the nodes of its host, with the nodes that lead to it."""
+    prefix = entry.prefix
+    _, deeper = nodes.get(prefix, (None, False))
+    nodes[prefix] = (entry, deeper)
+    while prefix:
+        prefix = prefix[: prefix.rfind("/")]
+        here, deeper = nodes.get(prefix, (None, False))
+        if deeper:
+            break
+        nodes[prefix] = (here, True)
+
+
+def _longest(nodes: _Nodes, path: str) -> Entry | None:
+    """The mount with the longest prefix of the path; it looks no deeper than mounts stand on the way."""
+    node = nodes.get("")
+    if node is None:
+        return None
+    entry, deeper = node
+    end = 0
+    while deeper:
+        end = path.find("/", end + 1)
+        node = nodes.get(path[:end] if end > 0 else path)
+        if node is None:
+            break
+        here, deeper = node
+        if here is not None:
+            entry = here
+        if end < 0:
+            break
+    return entry
 
 
 def _has_port(host: str) -> bool:
