@@ -36,6 +36,8 @@ def _target_complaint(to: str) -> str | None:
     if found is None or (found["origin"] is None and _SCHEME.match(to)):
         return "must be a path, or a URL that begins with http:// or https://"
     if found["origin"] is not None:
+        if found["path"][:1] not in ("", "/"):
+            return "must be a path, or a URL that begins with http:// or https:// and has no user name"
         try:
             parse_host(found["origin"].partition("://")[2])
         except ValueError as error:

@@ -85,7 +85,7 @@ def wire() -> Iterator[Callable[..., Callable[[bytes], bytes]]]:
         stopping = threading.Event()
 
         def run() -> None:
-            # The server's own loop has no end but an exception; its sockets are closed by the thread that waits on them.
+            # The server's own loop ends only by an exception; the thread that waits on its sockets closes them.
             while not stopping.is_set():
                 wasyncore.loop(timeout=1, map=sockets, count=1)
             for each in list(sockets.values()):
