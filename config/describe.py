@@ -1,0 +1,360 @@
+"""What is installed that an INI file can name: apps, composites, filters and servers, and what each takes.
+
+Ours are described by their declarations. Those of other distributions are read from their source: nothing of theirs is
+imported. The old names of Paste that mean ours are listed too, whether or not Paste is installed.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from .factories import Reader
+from .options import OptionError
+from .problems import nearest
+from .values import is_import, name_of, parse, to_text
+
+Kind = Literal["app", "composite", "filter", "server"]
+
+KINDS: tuple[Kind, ...] = ("app", "composite", "filter", "server")
+
+# Group → kind, and how many arguments a factory gets before the keys of its section.
+PROTOCOLS: dict[str, tuple[Kind, int]] = {
+    "paste.app_factory": ("app", 1),
+    "paste.composite_factory": ("composite", 2),
+    "paste.composit_factory": ("composite", 2),
+    "paste.filter_factory": ("filter", 1),
+    "paste.filter_app_factory": ("filter", 2),
+    "paste.server_factory": ("server", 1),
+    "paste.server_runner": ("server", 2),
+}
+
+OURS = "wheatpaste"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Key:
+    """One key that a section may hold.
+
+    ``kind`` is what its text must be, ``default`` its text (None where it is unknown or there is none). ``also`` are
+    other spellings. ``ignored`` says why an old key does nothing.
+    """
+
+    name: str
+    kind: str = ""
+    default: str | None = None
+    required: bool = False
+    doc: str = ""
+    secret: bool = False
+    inherits: bool = False
+    also: tuple[str, ...] = ()
+    ignored: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Described:
+    """One component that an INI file can name.
+
+    ``use`` is how a section names it, ``target`` the ``module:attribute`` that answers. ``stands_for`` is set where an
+    old name means one of ours: how a new section would name it. ``any_key`` is true where other keys are accepted too,
+    as options or as mounts. ``note`` says what could not be found out. ``component`` is the class, of ours only.
+    """
+
+    kind: Kind
+    name: str
+    distribution: str
+    protocol: str
+    target: str
+    doc: str = ""
+    keys: tuple[Key, ...] = ()
+    any_key: bool = False
+    stands_for: str = ""
+    note: str = ""
+    mounts: tuple[str, ...] = ()
+    component: type | None = field(default=None, repr=False)
+    reader: Reader | None = field(default=None, repr=False)
+
+    @property
+    def use(self) -> str:
+        """``egg:wheatpaste#static``."""
+        return f"egg:{self.distribution}#{self.name}"
+
+    @property
+    def ours(self) -> bool:
+        """Whether this is ours under its own name."""
+        return self.distribution == OURS
+
+    @property
+    def summary(self) -> str:
+        """The first sentence of its description, on one line."""
+        return first_sentence(self.doc)
+
+    @property
+    def sample(self) -> str:
+        """A section that loads."""
+        lines = [f"[{self.kind}:{self.name}]", f"use = {self.use}"]
+        lines += [f"{key} = {text}".rstrip() for key, text in sample_values(self).items()]
+        return "\n".join([*lines, *self.mounts])
+
+    def as_data(self) -> dict[str, Any]:
+        """Plain data, for JSON."""
+        keys = [
+            {
+                "name": key.name,
+                "type": key.kind,
+                "default": key.default,
+                "required": key.required,
+                "secret": key.secret,
+                "inherits": key.inherits,
+                "also": list(key.also),
+                "ignored": key.ignored,
+                "doc": key.doc,
+            }
+            for key in self.keys
+        ]
+        return {
+            "kind": self.kind,
+            "name": self.name,
+            "distribution": self.distribution,
+            "use": self.use,
+            "protocol": self.protocol,
+            "target": self.target,
+            "stands_for": self.stands_for,
+            "doc": self.doc,
+            "options": keys,
+            "any_key": self.any_key,
+            "sample": self.sample,
+            "note": self.note,
+        }
+
+
+def catalogue() -> list[Described]:
+    """Everything that is installed: ours first, then old names that mean ours, then other distributions by name."""
+    from .aliases import ALIASES, DISTRIBUTIONS
+    from .references import installed, normalise
+
+    ours: list[Described] = []
+    others: list[Described] = []
+    for distribution in installed():
+        shown = normalise(distribution.name)
+        for entry in distribution.entry_points(PROTOCOLS):
+            if shown == OURS:
+                ours.append(_declared(entry.group, entry.name, OURS, entry.value))
+            elif entry.name not in ALIASES.get(shown, {}):
+                others.append(_foreign(entry.group, entry.name, distribution.name, entry.value))
+    for old, names in ALIASES.items():
+        for name, (group, value) in names.items():
+            others.append(_declared(group, name, DISTRIBUTIONS[old], value, _stands_for(ours, value)))
+
+    def order(each: Described) -> tuple[int, str, str]:
+        return KINDS.index(each.kind), each.distribution.lower(), each.name
+
+    return [*sorted(ours, key=order), *sorted(others, key=order)]
+
+
+def look_up(text: str, known: list[Described]) -> list[Described]:
+    """What ``text`` names: a component, ``egg:Distribution#name``, a distribution, or a kind such as ``filters``.
+
+    A bare name that one of ours has means ours. Empty where nothing is called so.
+    """
+    from .references import normalise
+
+    word = text.strip()
+    kind = word.lower().removesuffix("s")
+    if kind in KINDS:
+        return [each for each in known if each.kind == kind]
+    scheme, colon, rest = word.partition(":")
+    if colon and scheme.lower() == "egg":
+        distribution, fragment, name = rest.partition("#")
+        owned = [each for each in known if normalise(each.distribution) == normalise(distribution.strip())]
+        wanted = name.strip() if fragment else "main"
+        found = [each for each in owned if each.name == wanted]
+        return found if found or fragment else owned
+    named = [each for each in known if each.name == word]
+    found = [each for each in named if each.ours] or named
+    return found or [each for each in known if normalise(each.distribution) == normalise(word)]
+
+
+def suggestion(text: str, known: list[Described]) -> str:
+    """What was most likely meant by a name that is not known; a phrase, or empty."""
+    from .aliases import advice
+    from .references import normalise
+
+    word = text.strip()
+    scheme, colon, rest = word.partition(":")
+    names = {each.name for each in known} | {each.distribution for each in known} | {f"{kind}s" for kind in KINDS}
+    if colon and scheme.lower() == "egg":
+        distribution, _, name = rest.partition("#")
+        told = advice(normalise(distribution), name)
+        if told is not None:
+            return told
+        names = {each.use for each in known}
+    near = nearest(word, sorted(names))
+    return f"did you mean {near!r}?" if near else ""
+
+
+def _stands_for(ours: list[Described], value: str) -> str:
+    """How a new section names what an old name means: the component of ours from the same module."""
+    module = value.partition(":")[0]
+    return next((each.use for each in ours if each.target.partition(":")[0] == module), "")
+
+
+def _declared(group: str, name: str, distribution: str, value: str, stands_for: str = "") -> Described:
+    """One of ours. Importing it runs no code but our own."""
+    from .references import Reference
+
+    kind, _ = PROTOCOLS[group]
+    try:
+        factory: Any = Reference.parse_module(value).load()
+    except (ImportError, AttributeError) as error:
+        return Described(
+            kind=kind,
+            name=name,
+            distribution=distribution,
+            protocol=group,
+            target=value,
+            stands_for=stands_for,
+            note=f"It cannot be imported: {error}.",
+        )
+    reader: Reader = factory.reader
+    return Described(
+        kind=kind,
+        name=name,
+        distribution=distribution,
+        protocol=group,
+        target=value,
+        doc=inspect.cleandoc(reader.component.__doc__ or ""),
+        keys=tuple(_keys(reader)),
+        any_key=reader.extra or reader.mounts is not None,
+        stands_for=stands_for,
+        mounts=_sample_mounts(reader),
+        component=reader.component,
+        reader=reader,
+    )
+
+
+def _keys(reader: Reader) -> Iterator[Key]:
+    for option in reader.options:
+        old = tuple(spelling for spelling, now in reader.names.items() if now == option.name)
+        replaced = option.name in reader.defaults
+        required = option.required and not replaced
+        default = reader.defaults[option.name] if replaced else option.default
+        if option.secret:
+            old = (*old, f"{option.name}_file", f"{option.name}_env")
+        yield Key(
+            name=option.name,
+            kind=name_of(option.kind),
+            default=None if required else "" if option.secret else to_text(default, option.kind),
+            required=required,
+            doc=option.doc,
+            secret=option.secret,
+            inherits=option.inherits,
+            also=old,
+        )
+    for key, why in reader.ignored.items():
+        yield Key(name=key, ignored=why)
+
+
+def _sample_mounts(reader: Reader) -> tuple[str, ...]:
+    """The keys of a composite that name apps: by path where it knows paths, otherwise one after the other."""
+    if reader.mounts is None:
+        return ()
+    by_path = {"/": "site", "/wiki": "wiki"}
+    _, wrong = reader.mounts(by_path)
+    shown = by_path if not wrong else {"app1": "files", "app2": "site"}
+    return tuple(f"{key} = {app}" for key, app in shown.items())
+
+
+def sample_values(described: Described) -> Mapping[str, str]:
+    """The texts of the keys that a sample section needs, so that it loads."""
+    if described.component is None or described.reader is None:
+        return {key.name: key.name.upper() for key in described.keys if key.required}
+    reader = described.reader
+    options = {option.name: option for option in reader.options}
+    shown = {
+        option.name: option.sample or option.name.upper()
+        for option in options.values()
+        if option.required and option.name not in reader.defaults
+    }
+    # A rule that joins several options may want one that is not required by itself: the component says which.
+    for _ in options:
+        wanted = _complaint_about(described.component, shown, options)
+        sample = options[wanted].sample if wanted in options else None
+        if wanted is None or wanted in shown or not sample:
+            break
+        shown[wanted] = sample
+    return shown
+
+
+def _complaint_about(component: type, texts: Mapping[str, str], options: Mapping[str, Any]) -> str | None:
+    """The option that the component wants otherwise when made with these values, or None."""
+    values = {name: sample_value(text, options[name]) for name, text in texts.items()}
+    if any(is_import(options[name].kind) for name in texts):
+        return None
+    try:
+        if "app" in component.__dataclass_fields__ and "app" not in options:  # type: ignore[attr-defined]
+            component(lambda environ, start_response: [], **values)
+        else:
+            component(**values)
+    except OptionError as error:
+        return error.option
+    return None
+
+
+def sample_value(text: str, option: Any) -> Any:
+    """The value that a sample's text means; an object that would have to be imported stays text."""
+    return option.parse(text) if option.parse is not None else parse(text, option.kind, importing=False)
+
+
+def _foreign(group: str, name: str, distribution: str, value: str) -> Described:
+    """One of another distribution, read from its source."""
+    from .references import BadReference, Reference
+    from .signatures import read_signature
+
+    kind, given = PROTOCOLS[group]
+    try:
+        target = Reference.parse_module(value)
+        found = read_signature(target.module, target.object)
+    except BadReference:
+        found = None
+    if found is None:
+        note = "Its source does not tell what it takes."
+        return Described(kind=kind, name=name, distribution=distribution, protocol=group, target=value, note=note)
+    keys = tuple(
+        Key(name=each.name, default=_plain(each.default), required=each.default is None)
+        for each in found.parameters[given:]
+    )
+    return Described(
+        kind=kind,
+        name=name,
+        distribution=distribution,
+        protocol=group,
+        target=value,
+        doc=inspect.cleandoc(found.doc),
+        keys=keys,
+        any_key=bool(found.rest),
+    )
+
+
+def _plain(source: str | None) -> str | None:
+    """A default as an INI file would write it: without quotes, ``None`` as nothing."""
+    import ast
+
+    if source is None or source == "None":
+        return source and ""
+    try:
+        value = ast.literal_eval(source)
+    except (ValueError, SyntaxError):
+        return source
+    if isinstance(value, bool):
+        return str(value).lower()
+    return value if isinstance(value, str) else source
+
+
+def first_sentence(text: str) -> str:
+    """The first sentence of a docstring, on one line."""
+    paragraph = " ".join(text.strip().split("\n\n")[0].split())
+    end = paragraph.find(". ")
+    return paragraph if end < 0 else paragraph[: end + 1]
