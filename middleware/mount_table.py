@@ -225,7 +225,8 @@ class MountTable:
                 if ours != theirs:
                     break
                 same += 1
-            return same, entry.place.host in fitting, -len(entry.prefix)
+            # The slash that all paths begin with is no likeness.
+            return max(same - 1, 0), entry.place.host in fitting, -len(entry.prefix)
 
         return max(self, key=likeness, default=None)
 
