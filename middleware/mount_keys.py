@@ -95,8 +95,8 @@ def _expression(words: list[str], merge_slashes: bool) -> Place:
             path = word
     if port and not domain:
         raise ValueError("a port needs a domain; write 'domain HOST port PORT /path'")
-    if path and path[0] != "/":
-        raise ValueError(f"a path begins with a slash; write '/{path}'")
+    if merge_slashes and domain:  # Paste joins the two with a slash
+        path = f"/{path}"
     return Place(_host(f"{domain}:{port}" if port else domain), _path(path, merge_slashes))
 
 
