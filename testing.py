@@ -137,7 +137,7 @@ class Client:
 
     Paths are below ``script_name``, which the app sees as ``SCRIPT_NAME``. ``host`` may hold a port. ``peer`` is the
     client's address (``REMOTE_ADDR``). ``headers`` and ``environ`` are added to each request. ``lint`` checks more; see
-    the module.
+    the module. ``jar`` is where cookies are kept, a new one unless given.
     """
 
     def __init__(
@@ -151,6 +151,7 @@ class Client:
         headers: Mapping[str, str] | None = None,
         environ: Mapping[str, Any] | None = None,
         lint: bool = False,
+        jar: CookieJar | None = None,
     ) -> None:
         self.app = app
         self.script_name = script_name.rstrip("/")
@@ -160,7 +161,7 @@ class Client:
         self.headers = dict(headers or {})
         self.environ = dict(environ or {})
         self.lint = lint
-        self._jar: CookieJar | None = None
+        self._jar = jar
 
     def get(self, path: str = "/", **how: Any) -> Response:
         """``GET`` a path; the keywords are those of :meth:`request`."""
@@ -187,12 +188,15 @@ class Client:
         environ: Mapping[str, Any] | None = None,
         follow: bool = False,
         stream: bool = False,
+        keep: bool = True,
     ) -> Response:
         """Send a request and return the response, read and closed unless ``stream``.
 
         ``path`` may hold a query, and be a whole URL. ``form`` is sent URL-encoded, with ``files`` (field to file name,
         content and perhaps type) as multipart; ``json`` as JSON; a ``body`` that is neither bytes nor text is sent
-        chunked. ``environ`` overrides keys of the environ. Raises what the app raises, and :class:`ProtocolError`.
+        chunked. ``environ`` overrides keys of the environ. Without ``keep`` the pieces of a streamed body are forgotten
+        once they were handed out, so that it may be larger than the memory.
+        Raises what the app raises, and :class:`ProtocolError`.
         """
         content, content_type = _content(body, form, files, json)
         given = {**self.headers, **(headers or {})}
@@ -202,6 +206,7 @@ class Client:
         response = self._send(method, url, given, content, environ)
         if follow:
             response = self._follow(response, method, url, given, content, environ)
+        response._exchange.keep = keep
         return response if stream else self._finish(response)
 
     def _finish(self, response: Response) -> Response:
@@ -370,6 +375,7 @@ class _Exchange:
         self.headers: list[tuple[str, str]] = []
         self.chunks: list[bytes] = []
         self.closed = False
+        self.keep = True
         self._sent = False
         self._iterator: Iterator[bytes] = iter(())
         self._finished = False
@@ -395,8 +401,11 @@ class _Exchange:
         index = 0
         while True:
             if index < len(self.chunks):
-                yield self.chunks[index]
-                index += 1
+                if self.keep:
+                    yield self.chunks[index]
+                    index += 1
+                else:
+                    yield self.chunks.pop(0)
             elif self.closed or not self._fetch():
                 return
 

@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from http.cookiejar import CookieJar
 from typing import Any
 
 import pytest
@@ -401,3 +402,23 @@ def test_the_module_imports_nothing_costly() -> None:
     code = "import sys, json, wheatpaste.testing; print(json.dumps(sorted(sys.modules)))"
     loaded = set(json.loads(subprocess.run([sys.executable, "-c", code], capture_output=True, check=True).stdout))
     assert not loaded & {"http.client", "http.cookiejar", "urllib.request", "email", "webob", "ssl", "wsgiref.validate"}
+
+
+def test_pieces_that_are_not_kept_are_forgotten_once_handed_out() -> None:
+    def app(environ: Any, start_response: Any) -> Any:
+        start_response("200 OK", [("Content-Type", "text/plain")])
+        return (b"piece" for _ in range(3))
+
+    with Client(app).get("/", stream=True, keep=False) as response:
+        assert list(response) == [b"piece"] * 3
+        assert response.chunks == []
+
+
+def test_clients_share_the_jar_that_they_are_given() -> None:
+    def app(environ: Any, start_response: Any) -> Any:
+        start_response("200 OK", [("Content-Type", "text/plain"), ("Set-Cookie", "seen=1")])
+        return [environ.get("HTTP_COOKIE", "none").encode()]
+
+    jar = CookieJar()
+    assert Client(app, jar=jar).get("/").text == "none"
+    assert Client(app, jar=jar).get("/").text == "seen=1"
