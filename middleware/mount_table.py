@@ -9,7 +9,7 @@ anything is built.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, TypeAlias
 
@@ -19,18 +19,18 @@ from .mount_keys import Place, merged, wire_path
 
 
 class Entry(NamedTuple):
-    """One mount: what stands there, its prefix in WSGI form, the step it adds to a request's record, its place."""
+    """One mount: what stands there, its prefix in WSGI form, the steps it adds to a request's record, its place."""
 
     app: Any
     prefix: str
-    step: Step
+    steps: tuple[Step]
     place: Place
 
     @classmethod
     def of(cls, place: Place, app: Any, origin: str = "") -> Entry:
         """Mount ``app`` at a canonical place; ``origin`` is ``file:line`` where it was written."""
         prefix = wire_path(place.path)
-        return cls(app, prefix, Step(prefix, place.host, origin), place)
+        return cls(app, prefix, (Step(prefix, place.host, origin),), place)
 
 
 class Match(NamedTuple):
@@ -53,25 +53,38 @@ class Candidate(NamedTuple):
 # Python takes apart faster than named ones; dispatch does little else.
 _Node: TypeAlias = tuple[Entry | None, bool]
 _Nodes: TypeAlias = Mapping[str, _Node]
+_Find: TypeAlias = Callable[[str], Entry | None]
+
+
+class _Host(NamedTuple):
+    """The mounts of one host pattern: a node for each prefix, their own and shorter ones, and how to find in them."""
+
+    nodes: _Nodes
+    find: _Find
 
 
 @dataclass(frozen=True, slots=True)
 class MountTable:
     """All mounts, by host pattern and then by prefix. Never changed: ``with_entry`` and ``without`` return new ones.
 
-    ``hosts`` has a node for each prefix of a mount, its own and the shorter ones. ``exclusive`` holds host patterns
-    whose requests never fall through to less specific hosts; with ``merge_slashes`` runs of slashes count as one when
-    paths are compared. ``depth`` is the number of segments of the deepest mount.
+    ``exclusive`` holds host patterns whose requests never fall through to less specific hosts; with ``merge_slashes``
+    runs of slashes count as one when paths are compared. ``depth`` is the number of segments of the deepest mount,
+    ``by_host`` whether a host is named at all.
     """
 
-    hosts: Mapping[str, _Nodes]
-    exclusive: frozenset[str] = frozenset()
-    merge_slashes: bool = False
-    depth: int = 0
-    by_host: bool = False
-    _any: _Nodes = field(default_factory=dict)
-    _by_port: bool = False
-    _by_wildcard: bool = False
+    exclusive: frozenset[str]
+    merge_slashes: bool
+    depth: int
+    by_host: bool = field(init=False)
+    _hosts: Mapping[str, _Host]
+    _by_port: bool
+    _by_wildcard: bool
+    _find_any: _Find = field(init=False)
+
+    def __post_init__(self) -> None:
+        here = self._hosts.get("")
+        object.__setattr__(self, "by_host", len(self._hosts) > (here is not None))
+        object.__setattr__(self, "_find_any", here.find if here is not None else _finder({}))
 
     @classmethod
     def build(
@@ -83,31 +96,29 @@ class MountTable:
         for entry in entries:
             _plant(hosts.setdefault(entry.place.host, {}), entry)
             depth = max(depth, entry.prefix.count("/"))
-        return cls._made(hosts, frozenset(exclusive), merge_slashes, depth)
-
-    @classmethod
-    def _made(
-        cls, hosts: Mapping[str, _Nodes], exclusive: frozenset[str], merge_slashes: bool, depth: int
-    ) -> MountTable:
-        named = [host for host in hosts if host]
         return cls(
-            hosts=hosts,
-            exclusive=exclusive,
+            exclusive=frozenset(exclusive),
             merge_slashes=merge_slashes,
             depth=depth,
-            by_host=bool(named),
-            _any=hosts.get("", {}),
-            _by_port=any(_has_port(host) for host in named),
-            _by_wildcard=any(host.startswith("*.") for host in named),
+            _hosts={host: _Host(nodes, _finder(nodes)) for host, nodes in hosts.items()},
+            _by_port=any(map(_has_port, hosts)),
+            _by_wildcard=any(map(_is_wildcard, hosts)),
         )
 
     def with_entry(self, entry: Entry) -> MountTable:
         """The table with one more mount, or with another app at a place that is taken."""
         host = entry.place.host
-        nodes = dict(self.hosts.get(host, {}))
+        there = self._hosts.get(host)
+        nodes = {} if there is None else dict(there.nodes)
         _plant(nodes, entry)
-        depth = max(self.depth, entry.prefix.count("/"))
-        return self._made({**self.hosts, host: nodes}, self.exclusive, self.merge_slashes, depth)
+        return MountTable(
+            exclusive=self.exclusive,
+            merge_slashes=self.merge_slashes,
+            depth=max(self.depth, entry.prefix.count("/")),
+            _hosts={**self._hosts, host: _Host(nodes, _finder(nodes))},
+            _by_port=self._by_port or _has_port(host),
+            _by_wildcard=self._by_wildcard or _is_wildcard(host),
+        )
 
     def without(self, place: Place) -> MountTable:
         """The table without the mount at this place. Raises ``KeyError``."""
@@ -118,12 +129,13 @@ class MountTable:
 
     def at(self, place: Place) -> Entry | None:
         """The mount at exactly this place."""
-        node = self.hosts.get(place.host, {}).get(wire_path(place.path))
-        return None if node is None else node[0]
+        there = self._hosts.get(place.host)
+        entry, _ = (None, False) if there is None else there.nodes.get(wire_path(place.path), (None, False))
+        return entry
 
     def _entries(self) -> Iterator[Entry]:
-        for nodes in self.hosts.values():
-            for entry, _ in nodes.values():
+        for host in self._hosts.values():
+            for entry, _ in host.nodes.values():
                 if entry is not None:
                     yield entry
 
@@ -139,9 +151,9 @@ class MountTable:
         if self.merge_slashes:
             path = merged(path)
         if not self.by_host:
-            return _longest(self._any, path)
+            return self._find_any(path)
         for pattern in self.patterns(host, scheme):
-            entry = _longest(self.hosts[pattern], path)
+            entry = self._hosts[pattern].find(path)
             if entry is not None:
                 return entry
         return None
@@ -165,7 +177,7 @@ class MountTable:
     def patterns(self, host: HostPort | None, scheme: str = "http") -> list[str]:
         """The host patterns of the table that fit, most specific first: host and port, host, wildcards, any."""
         found: list[str] = []
-        hosts, exclusive = self.hosts, self.exclusive
+        hosts, exclusive = self._hosts, self.exclusive
         if host is not None:
             name = host.host
             port = f":{host.port_for(scheme)}" if self._by_port else ""
@@ -244,28 +256,37 @@ def _plant(nodes: dict[str, _Node], entry: Entry) -> None:
         nodes[prefix] = (here, True)
 
 
-def _longest(nodes: _Nodes, path: str) -> Entry | None:
-    """The mount with the longest prefix of the path; it looks no deeper than mounts stand on the way."""
-    node = nodes.get("")
-    if node is None:
-        return None
-    entry, deeper = node
-    end = 0
-    while deeper:
-        end = path.find("/", end + 1)
-        node = nodes.get(path[:end] if end > 0 else path)
-        if node is None:
-            break
-        here, deeper = node
-        if here is not None:
-            entry = here
-        if end < 0:
-            break
-    return entry
+def _finder(nodes: _Nodes) -> _Find:
+    """A function that finds the mount with the longest prefix of a path; it looks no deeper than mounts stand.
+
+    A closure, because dispatch does little else than this, and every attribute that it looked up would show.
+    """
+    look_up = nodes.get
+    root, below = nodes.get("", (None, False))
+
+    def find(path: str) -> Entry | None:
+        entry, deeper, end = root, below, 0
+        while deeper:
+            end = path.find("/", end + 1)
+            node = look_up(path[:end] if end > 0 else path)
+            if node is None:
+                break
+            here, deeper = node
+            if here is not None:
+                entry = here
+            if end < 0:
+                break
+        return entry
+
+    return find
 
 
 def _has_port(host: str) -> bool:
     return ":" in host.rpartition("]")[2]
+
+
+def _is_wildcard(host: str) -> bool:
+    return host.startswith("*.")
 
 
 def _precedence(entry: Entry) -> tuple[int, int, str, int, str]:
@@ -273,7 +294,7 @@ def _precedence(entry: Entry) -> tuple[int, int, str, int, str]:
     host, path = entry.place
     if not host:
         kind = 3
-    elif host.startswith("*."):
+    elif _is_wildcard(host):
         kind = 2
     else:
         kind = 0 if _has_port(host) else 1

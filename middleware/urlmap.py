@@ -150,7 +150,7 @@ class URLMap(MutableMapping[Key, WSGIApp]):
             elif environ.get("REQUEST_METHOD") in ("GET", "HEAD"):
                 return redirect(start_response, slash_location(environ))
         trace: Trace = environ.get(TRACE) or Trace.of(environ)
-        trace.take(entry.step)
+        trace.mounts += entry.steps
         child = environ.copy()
         child["SCRIPT_NAME"] = script + prefix
         child["PATH_INFO"] = rest
