@@ -904,7 +904,7 @@ class _Section:
             return self._lacks("pipeline", "write pipeline = FILTER … APP")
         for extra in self.local.values():
             fix = "give it to one of the members, or write 'set NAME = …' for all"
-            self.report("a pipeline has no keys of its own", fix, "pipeline-key", extra)
+            self.report("a pipeline has extra (disallowed) settings", fix, "pipeline-key", extra)
         words = self._words(value)
         if not words:
             self.report("the pipeline is empty", "write at least the name of an app", "empty-pipeline", value)

@@ -11,7 +11,7 @@ import functools
 import importlib
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 Severity = Literal["error", "warning"]
 
@@ -68,10 +68,13 @@ class ConfigError(LookupError):
 
     def __init__(self, problems: Iterable[Problem] | Problem) -> None:
         self.problems: tuple[Problem, ...] = (problems,) if isinstance(problems, Problem) else tuple(problems)
-        super().__init__(*self.problems)
+        super().__init__("\n".join(str(problem) for problem in self.problems))
 
     def __str__(self) -> str:
-        return "\n".join(str(problem) for problem in self.problems)
+        return str(self.args[0])
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return config_error, (self.problems,)
 
 
 def _one_line(text: str, limit: int = 60) -> str:
