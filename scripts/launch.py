@@ -1,0 +1,289 @@
+"""One process that serves: load, check, open the sockets, drop privileges, build the app, serve it.
+
+``serve`` runs it in the foreground, behind a daemon's fork and as the reloader's child.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from ..config.factories import ServerRunner
+from ..config.options import OptionError
+from ..config.origin import BuildSite, building
+from ..config.problems import ConfigError, Problem, did_you_mean
+from ..server.listeners import Address, is_public, parse_address
+from ..server.waitress_server import WaitressServer, server_runner
+from .target import Target
+
+if TYPE_CHECKING:
+    from ..config.composition import Composition
+    from ..config.node import Node
+
+SERVER_TYPES = {
+    "main": "egg:wheatpaste#main",
+    "http": "egg:wheatpaste#main",
+    "wheatpaste": "egg:wheatpaste#main",
+    "paste": "egg:Paste#http",
+    "waitress": "egg:waitress#main",
+    "gunicorn": "egg:gunicorn#main",
+    "wsgiref": "egg:pyramid#wsgiref",
+    "cherrypy": "egg:pyramid#cherrypy",
+}
+"""What ``--server TYPE`` may name, and the servers of others that can be had by a short name."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wishes:
+    """What the command line says over the configuration."""
+
+    app_name: str | None = None
+    server_name: str | None = None
+    server_type: str | None = None
+    host: str | None = None
+    port: int | None = None
+    listen: tuple[str, ...] = ()
+    threads: int | None = None
+    variables: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(slots=True, kw_only=True)
+class Listening:
+    """The server that was chosen. ``component`` is ours, otherwise ``node`` is built and called with the app."""
+
+    component: WaitressServer | None
+    node: Node | None
+    refuse: Callable[[OptionError], ConfigError]
+
+    @property
+    def addresses(self) -> tuple[Address, ...]:
+        """Where it will listen, as far as its options say so."""
+        if self.component is not None:
+            return self.component.addresses()
+        conf = {} if self.node is None else self.node.local_conf
+        port = str(conf.get("port") or "")
+        host = str(conf.get("host") or "127.0.0.1")
+        return (Address(host, int(port)),) if port.isdecimal() else ()
+
+    def bind(self) -> list[socket.socket]:
+        """Open the sockets, where the server is ours. Raises ``ConfigError``."""
+        if self.component is None:
+            return []
+        try:
+            return self.component.bind()
+        except OptionError as error:
+            raise self.refuse(error) from error
+
+
+class Launch:
+    """What a TARGET and the wishes of the command line come to."""
+
+    def __init__(self, target: Target, wishes: Wishes, on_file: Callable[[str], object] | None = None) -> None:
+        self.target = target
+        self.wishes = wishes
+        self.on_file = on_file
+        self.composition: Composition | None = None
+        self.warnings: list[Problem] = []
+
+    def load(self) -> None:
+        """Evaluate the configuration. Raises ``ConfigError`` with all errors at once; warnings stay in ``warnings``."""
+        if self.target.is_python:
+            return
+        self.composition = self.target.compose(
+            name=self.wishes.app_name, variables=self.wishes.variables or None, on_file=self.on_file, collect=True
+        )
+
+    def raise_errors(self) -> None:
+        """Raise ``ConfigError`` if anything that was loaded has errors; keep the warnings."""
+        if self.composition is None:
+            return
+        problems = self.composition.problems
+        errors = [problem for problem in problems if problem.severity == "error"]
+        if errors:
+            raise ConfigError(problems)
+        self.warnings = problems
+
+    def listening(self) -> Listening:
+        """Choose and read the server. Raises ``ConfigError``."""
+        node = self._server_node()
+        if node is None:
+            return self._default_server()
+        if node.shape == "missing":
+            self.raise_errors()
+            raise ConfigError(Problem(what=f"there is no server {node.name!r}", code="server"))
+        factory = node.object
+        if _is_waitress(factory):
+            factory = server_runner
+            if not {"host", "listen", "unix_socket"} & node.local_conf.keys():
+                node.local_conf["host"] = "0.0.0.0"  # Waitress' own default, which deployments rely on
+        self._override(node, ours=isinstance(factory, ServerRunner))
+        if not isinstance(factory, ServerRunner):
+            return Listening(component=None, node=node, refuse=lambda error: ConfigError(Problem(what=str(error))))
+        with _building(node):
+            component, refuse = factory.prepare(node.global_conf, **node.local_conf)
+        if not isinstance(component, WaitressServer):
+            return Listening(component=None, node=node, refuse=refuse)
+        return Listening(component=component, node=node, refuse=refuse)
+
+    def build(self) -> Any:
+        """Import and build the app. Raises ``ConfigError``, or what imports and factories raise."""
+        if self.composition is None:
+            return self.target.load_object()
+        self.composition.extend_sys_path()
+        return self.composition.build()
+
+    def _server_node(self) -> Node | None:
+        wishes = self.wishes
+        if wishes.server_type is not None:
+            return self._load_server(_server_uri(wishes.server_type))
+        name = wishes.server_name
+        if name is not None and ":" in name:
+            return self._load_server(name)
+        if self.composition is None:
+            if name is not None:
+                raise ConfigError(Problem(what=f"{self.target.text} has no servers to choose {name!r} from"))
+            return None
+        found = self.composition.also("server", name or "main")
+        if found is None and name is not None:
+            file = self.composition.file
+            names = (
+                []
+                if file is None
+                else [section.name or "main" for section in file.sections.values() if section.prefix == "server"]
+            )
+            path = None if file is None else file.path
+            raise ConfigError(Problem(what=f"there is no [server:{name}]", fix=did_you_mean(name, names), file=path))
+        return found
+
+    def _load_server(self, uri: str) -> Node:
+        from ..config.composition import Composition
+
+        folder = os.path.dirname(self.target.path) if self.target.path else os.getcwd()
+        return Composition.load(
+            uri,
+            kind="server",
+            relative_to=folder,
+            global_conf=self.wishes.variables or None,
+            on_file=self.on_file,
+        ).root
+
+    def _default_server(self) -> Listening:
+        values = _overrides(self.wishes, {}, ours=True)
+
+        def refuse(error: OptionError) -> ConfigError:
+            return ConfigError(_command_line_problem(error))
+
+        given: dict[str, Any] = dict(values)
+        for name, read in (("port", int), ("threads", int), ("listen", lambda text: tuple(text.split()))):
+            if name in given:
+                given[name] = read(given[name])
+        try:
+            component = WaitressServer(**given)
+        except OptionError as error:
+            raise refuse(error) from error
+        return Listening(component=component, node=None, refuse=refuse)
+
+    def _override(self, node: Node, *, ours: bool) -> None:
+        from ..config.node import Value
+
+        before = {key: str(text) for key, text in node.local_conf.items()}
+        after = _overrides(self.wishes, before, ours=ours)
+        for key in before.keys() - after.keys():
+            del node.local_conf[key]
+            node.values.pop(key, None)
+        node.values.put(
+            {key: Value(text, how="command line") for key, text in after.items() if before.get(key) != text}
+        )
+
+
+def _is_waitress(factory: Any) -> bool:
+    """Whether it is Waitress' own entry point, which this server runs as well: with its options, and gentler ends."""
+    return getattr(factory, "__module__", "") == "waitress" and getattr(factory, "__name__", "") == "serve_paste"
+
+
+def _overrides(wishes: Wishes, conf: Mapping[str, str], *, ours: bool) -> dict[str, str]:
+    """The server's keys with the command line's wishes in them; keys that say the same otherwise are gone."""
+    changed = dict(conf)
+    if wishes.listen or wishes.host is not None or wishes.port is not None:
+        host, port = _written_address(conf)
+        for key in ("listen", "unix_socket", "bind", "host", "port"):
+            changed.pop(key, None)
+        if wishes.listen and ours:
+            changed["listen"] = " ".join(wishes.listen)
+        else:
+            if wishes.listen:
+                host, port = _single_address(wishes.listen)
+            changed["host"] = wishes.host or host or "127.0.0.1"
+            changed["port"] = str(wishes.port if wishes.port is not None else port or 8080)
+    if wishes.threads is not None:
+        changed.pop("threadpool_workers", None)
+        changed["threads"] = str(wishes.threads)
+    return changed
+
+
+def _written_address(conf: Mapping[str, str]) -> tuple[str | None, int | None]:
+    """The host and port that the configuration says, in whichever of its ways."""
+    words = (conf.get("listen") or conf.get("bind") or "").split()
+    try:
+        if words:
+            address = parse_address(words[0])
+        elif conf.get("host"):
+            address = parse_address(conf["host"], int(conf.get("port") or 8080))
+        else:
+            return None, int(conf["port"]) if conf.get("port") else None
+    except ValueError:
+        return None, None
+    return (address.host, address.port) if address.path is None else (None, None)
+
+
+def _single_address(listen: Sequence[str]) -> tuple[str, int]:
+    if len(listen) == 1:
+        try:
+            address = parse_address(listen[0])
+        except ValueError as error:
+            raise ConfigError(Problem(what=f"--listen {listen[0]} {error}", code="listen")) from error
+        if address.path is None:
+            return address.host, address.port
+    raise ConfigError(
+        Problem(what="this server takes one host and port", fix="give --listen HOST:PORT once", code="listen")
+    )
+
+
+def _server_uri(name: str) -> str:
+    if ":" in name:
+        return name
+    uri = SERVER_TYPES.get(name.lower())
+    if uri is None:
+        hint = did_you_mean(name, SERVER_TYPES)
+        raise ConfigError(
+            Problem(what=f"--server {name}: no such server", fix=f"{hint}; or write egg:Distribution#name")
+        )
+    return uri
+
+
+def _command_line_problem(error: OptionError) -> Problem:
+    return Problem(what=error.what, key=f"--{error.option}" if error.option else None, code="wrong-value")
+
+
+@contextmanager
+def _building(node: Node) -> Iterator[None]:
+    """Let our server's factory know the place of each key."""
+    site = BuildSite(
+        origin=node.where,
+        origins={key: value.origin for key, value in node.values.items()},
+        inherited={key: value.origin for key, value in node.globals.items()},
+    )
+    token = building.set(site)
+    try:
+        yield
+    finally:
+        building.reset(token)
+
+
+def public_note(sockets: Sequence[socket.socket]) -> tuple[str, ...]:
+    """A line for the start when others than this machine can connect."""
+    return ("other machines can connect",) if any(is_public(each) for each in sockets) else ()

@@ -1,0 +1,63 @@
+"""Logging, as the INI file says it in ``[loggers]`` and its companions, or plainly on stderr."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from ..config.problems import ConfigError, Problem
+
+if TYPE_CHECKING:
+    from ..config.composition import Composition
+
+_PLAIN = "%(asctime)s %(levelname)s %(name)s: %(message)s"
+
+
+def set_up_logging(composition: Composition | None, variables: Mapping[str, str], verbosity: int = 0) -> None:
+    """Configure logging. Loggers that exist stay enabled. Raises ``ConfigError`` when the sections are wrong.
+
+    ``variables``, ``here`` and ``__file__`` can be interpolated. Without ``[loggers]`` warnings go to stderr; each
+    step of ``verbosity`` shows one level more, or less.
+    """
+    file = None if composition is None else composition.file
+    if file is None or "loggers" not in file.sections:
+        levels = (logging.CRITICAL, logging.ERROR, logging.WARNING, logging.INFO, logging.DEBUG)
+        logging.basicConfig(level=levels[max(0, min(4, 2 + verbosity))], format=_PLAIN)
+        return
+    import configparser
+    from logging.config import fileConfig  # 20 ms, which sites without [loggers] need not pay
+
+    parser = configparser.ConfigParser(strict=False)
+    defaults = {option.key: option.text for option in file.defaults.options.values()}
+    here = {"__file__": file.path, "here": os.path.dirname(file.path)}
+    parser.read_dict(
+        {
+            "DEFAULT": {**_escaped(here), **defaults, **_escaped(variables)},
+            **{
+                header: {option.key: option.text for option in section.options.values()}
+                for header, section in file.sections.items()
+            },
+        }
+    )
+    try:
+        fileConfig(parser, disable_existing_loggers=False)
+    except Exception as error:
+        # Handlers are classes of anybody's and may fail in any way; which key is to blame they do not say.
+        what = f"logging cannot be set up ({type(error).__name__}: {error})"
+        section = file.sections["loggers"]
+        raise ConfigError(
+            Problem(
+                what=what,
+                fix="correct this section, or those of the handlers and formatters that it names",
+                file=section.file,
+                line=section.line,
+                section="loggers",
+                code="logging",
+            )
+        ) from error
+
+
+def _escaped(values: Mapping[str, str]) -> dict[str, str]:
+    return {key: value.replace("%", "%%") for key, value in values.items()}

@@ -1,0 +1,252 @@
+"""TARGET, the first word of most commands: an INI file, a URI of paste.deploy, or an object of Python.
+
+An existing file comes first, then ``config:``, ``egg:`` and ``call:``, then ``package.module:object`` and
+``./app.py:object``. ``make_app()`` calls a factory.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import os
+import re
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+from ..config.problems import ConfigError, Problem, did_you_mean, nearest
+
+if TYPE_CHECKING:
+    from ..config.composition import Composition
+
+_USUAL_NAMES = ("app", "application")
+_URI = re.compile(r"(config|egg|call):")
+_PYTHON = re.compile(r"(?P<module>[^\W\d]\w*(?:\.[^\W\d]\w*)*)(?::(?P<object>[^:]+))?")
+_OBJECT = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*(\(\))?")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Target:
+    """What a TARGET names.
+
+    ``uri`` is what the loader takes and ``path`` the INI file, if it is one; otherwise ``module`` or ``script`` (the
+    path of a .py file) and ``attribute`` name something in Python.
+    """
+
+    text: str
+    uri: str | None = None
+    path: str | None = None
+    name: str | None = None
+    module: str | None = None
+    script: str | None = None
+    attribute: str | None = None
+
+    @property
+    def is_python(self) -> bool:
+        """Whether it names an object of Python rather than a configuration."""
+        return self.uri is None
+
+    def compose(
+        self,
+        *,
+        name: str | None = None,
+        variables: Mapping[str, str] | None = None,
+        on_file: Callable[[str], object] | None = None,
+        collect: bool = False,
+    ) -> Composition:
+        """Evaluate the configuration; ``name`` beats the name in the target. Raises as ``Composition.load`` does."""
+        from ..config.composition import Composition
+
+        if self.uri is None:
+            raise ValueError(f"{self.text} names no configuration")
+        return Composition.load(
+            self.uri,
+            name=name or self.name,
+            relative_to=os.getcwd(),
+            global_conf=variables,
+            on_file=on_file,
+            collect=collect,
+        )
+
+    def load_app(self, *, name: str | None = None, variables: Mapping[str, str] | None = None) -> Any:
+        """Import and build the app. Raises ``ConfigError``, or what imports and factories raise."""
+        if self.is_python:
+            return self.load_object()
+        composition = self.compose(name=name, variables=variables)
+        composition.extend_sys_path()
+        return composition.build()
+
+    def load_object(self) -> Any:
+        """Import the object of Python that the target names, and call it where it says ``()``."""
+        module = self._import()
+        wanted = self.attribute or self._usual(module)
+        found: Any = module
+        for step in wanted.removesuffix("()").split("."):
+            if not hasattr(found, step):
+                names = [each for each in vars(found) if not each.startswith("_")] if hasattr(found, "__dict__") else []
+                raise self._problem(f"{self._place} has no {step!r}", did_you_mean(step, names))
+            found = getattr(found, step)
+        if wanted.endswith("()"):
+            found = found()
+        return self._checked(found, wanted)
+
+    @property
+    def _place(self) -> str:
+        return self.script or self.module or self.text
+
+    def _import(self) -> ModuleType:
+        name, folder = self.module, os.getcwd()
+        if self.script is not None:
+            name, folder = _module_of(self.script)
+        for each in (folder, os.getcwd()):
+            if each not in sys.path:
+                sys.path.insert(0, each)
+        try:
+            if self.script is not None and (name is None or "." not in name):
+                return _import_file(self.script)
+            return importlib.import_module(name or "")
+        except SystemExit as stop:
+            raise self._problem(
+                f"importing {self._place} called sys.exit", "name a module that only defines an app"
+            ) from stop
+
+    def _usual(self, module: ModuleType) -> str:
+        for each in _USUAL_NAMES:
+            if hasattr(module, each):
+                return each
+        own = [
+            name
+            for name, value in vars(module).items()
+            if callable(value) and getattr(value, "__module__", None) == module.__name__ and not name.startswith("_")
+        ]
+        factories = [name for name in own if name.startswith(("make_", "create_", "get_"))]
+        hint = f"write {self.text}:{factories[0]}()" if factories else f"name one: {self.text}:NAME"
+        raise self._problem(f"{self._place} has neither 'app' nor 'application'", hint)
+
+    def _checked(self, found: Any, wanted: str) -> Any:
+        if hasattr(found, "cr_frame"):
+            found.close()  # or Python warns that it was never awaited
+            raise self._problem(f"{wanted} returned a coroutine", "name a function that is not async")
+        if found is None:
+            raise self._problem(f"{wanted} is None", "it must be a WSGI app, or with () a function that returns one")
+        if not callable(found):
+            raise self._problem(f"{wanted} is of type {type(found).__name__} and cannot be called", "name a WSGI app")
+        if _is_async(found) or _is_async(getattr(type(found), "__call__", None)):  # noqa: B004 - the method itself
+            raise self._problem(f"{wanted} is an ASGI app", "wheatpaste serves WSGI apps")
+        return found
+
+    def _problem(self, what: str, fix: str) -> ConfigError:
+        return ConfigError(Problem(what=what, fix=fix, code="target"))
+
+
+def _is_async(function: Any) -> bool:
+    flags: int = getattr(getattr(function, "__code__", None), "co_flags", 0)
+    return bool(flags & 0x80)  # inspect.CO_COROUTINE, without the cost of importing inspect
+
+
+def find_target(text: str) -> Target:
+    """Find out what a TARGET names, without importing it. Raises ``ConfigError`` where it names nothing."""
+    path, _, fragment = text.partition("#")
+    if os.path.isfile(text):
+        path, fragment = text, ""
+    if os.path.isfile(path):
+        if path.endswith(".py"):
+            return Target(text=text, script=os.path.abspath(path), attribute=fragment or None)
+        absolute = os.path.abspath(path)
+        return Target(text=text, uri=f"config:{absolute}", path=absolute, name=fragment or None)
+    if os.path.isdir(path):
+        inside = sorted(each for each in os.listdir(path) if each.endswith((".ini", ".cfg", ".conf")))
+        raise _no_target(
+            f"{text} is a directory", f"name the file, such as {os.path.join(path, inside[0])}" if inside else ""
+        )
+    if _URI.match(text):
+        return _uri_target(text)
+    script, colon, wanted = text.rpartition(":")
+    if colon and script.endswith(".py"):
+        if not os.path.isfile(script):
+            raise _no_target(f"the file {script} does not exist", _near_file(script))
+        return Target(text=text, script=os.path.abspath(script), attribute=_object(text, wanted))
+    found = _PYTHON.fullmatch(text)
+    if found and not _looks_like_file(text):
+        wanted = found["object"]
+        if wanted is not None or _exists(found["module"]):
+            return Target(
+                text=text, module=found["module"], attribute=None if wanted is None else _object(text, wanted)
+            )
+    raise _no_target(f"the file {path} does not exist", _near_file(path))
+
+
+def _uri_target(text: str) -> Target:
+    if not text.startswith("config:"):
+        return Target(text=text, uri=text)
+    path, _, name = text.removeprefix("config:").partition("#")
+    return Target(text=text, uri=f"config:{os.path.abspath(path)}", path=os.path.abspath(path), name=name or None)
+
+
+def _object(text: str, wanted: str) -> str:
+    if not _OBJECT.fullmatch(wanted):
+        raise _no_target(
+            f"{wanted!r} in {text} is no name of an object", "write module:name, or module:name() to call it"
+        )
+    return wanted
+
+
+def _looks_like_file(text: str) -> bool:
+    return os.sep in text or text.endswith((".ini", ".cfg", ".conf", ".py", ".toml"))
+
+
+def _exists(module: str) -> bool:
+    """Whether a module of this name could be imported; looks for its first part only, which imports nothing."""
+    top = module.partition(".")[0]
+    if any(os.path.exists(os.path.join(os.getcwd(), each)) for each in (top, f"{top}.py")):
+        return True
+    try:
+        return importlib.util.find_spec(top) is not None
+    except (ImportError, ValueError):
+        return False
+
+
+def _near_file(path: str) -> str:
+    folder = os.path.dirname(path) or "."
+    try:
+        names = os.listdir(folder)
+    except OSError:
+        return f"there is no folder {folder}"
+    near = nearest(os.path.basename(path), names)
+    return f"did you mean {os.path.join(os.path.dirname(path), near)}?" if near else ""
+
+
+def _no_target(what: str, fix: str) -> ConfigError:
+    return ConfigError(Problem(what=what, fix=fix, code="target"))
+
+
+def _module_of(script: str) -> tuple[str, str]:
+    """The dotted name of a .py file, and the folder from which that name can be imported."""
+    folder, file = os.path.split(script)
+    parts = [file.removesuffix(".py")]
+    while os.path.isfile(os.path.join(folder, "__init__.py")):
+        folder, part = os.path.split(folder)
+        parts.insert(0, part)
+    if parts[-1] == "__init__":
+        parts.pop()
+    return ".".join(parts), folder
+
+
+def _import_file(path: str) -> ModuleType:
+    """Import a file that stands in no package. Its name gives way to a module that already has it (``site.py``)."""
+    name = os.path.basename(path).removesuffix(".py")
+    if not name.isidentifier() or name in sys.stdlib_module_names or name in sys.modules:
+        name = "wheatpaste_target_" + re.sub(r"\W", "_", name)
+    spec = importlib.util.spec_from_file_location(name, path)
+    if spec is None or spec.loader is None:
+        raise _no_target(f"{path} is no Python file", "")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    try:
+        spec.loader.exec_module(module)
+    except BaseException:
+        del sys.modules[name]
+        raise
+    return module
