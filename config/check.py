@@ -1,0 +1,189 @@
+"""Everything that can be known of a configuration without running anybody's code, all of it at once."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import replace
+from typing import Any
+
+from .evaluate import Mention, Resolver, Scope
+from .ini import IniFile
+from .inspector import Inspector, Listener
+from .node import Kind, Values
+from .origin import Origin
+from .problems import Problem
+from .spelling import misspelt
+from .unused import complaint, entries, is_used, kind_of, unused
+
+UNREADABLE = frozenset({"missing-file", "not-a-file", "unreadable-file", "too-large", "not-text", "not-utf-8"})
+"""Codes of the problems of a file that cannot be read at all; they have no section."""
+
+
+def check_file(
+    target: str,
+    *,
+    app_name: str | None = None,
+    server_name: str | None = None,
+    global_conf: Mapping[str, Any] | None = None,
+    importing: bool = False,
+    serving: bool = False,
+    on_file: Callable[[str], object] | None = None,
+) -> list[Problem]:
+    """Check an INI file (``site.ini``, ``site.ini#name``, ``config:site.ini``) and all that it refers to.
+
+    Returns the problems sorted by file and line, at most one for each key. ``app_name`` and ``server_name`` say what of
+    the file is meant, ``main`` unless told; ``global_conf`` are variables. With ``importing`` the modules that it names
+    are imported (nothing is called). With ``serving``, mistakes that the chosen app and server never meet are warnings.
+    ``on_file(path)`` is called before each INI file is opened. Never raises for what a file may hold.
+    """
+    path, name = _split(target)
+    resolver = Resolver(on_file)
+    passed = None if global_conf is None else Values.wrap(global_conf, how="command line")
+    scope = resolver.scope(path, passed)
+    if scope is None or scope.file is None:
+        return _finished(resolver.problems)
+    return _Check(resolver, scope, scope.file, passed, importing, serving).run(app_name or name, server_name)
+
+
+def _split(target: str) -> tuple[str, str | None]:
+    path = target[len("config:") :] if target.startswith("config:") else target
+    if os.path.exists(path):
+        return path, None
+    bare, fragment, name = path.partition("#")
+    return bare, name if fragment and name else None
+
+
+class _Check:
+    """One run over one file."""
+
+    def __init__(
+        self,
+        resolver: Resolver,
+        scope: Scope,
+        file: IniFile,
+        passed: Values | None,
+        importing: bool,
+        serving: bool,
+    ) -> None:
+        self.resolver = resolver
+        self.scope = scope
+        self.file = file
+        self.passed = passed
+        self.serving = serving
+        settings = resolver.settings
+        chosen = None if settings is None else settings.python_path
+        self.folders = (os.getcwd(),) if chosen is None else chosen
+        self.inspector = Inspector(resolver, self.folders, importing=importing)
+        if importing:
+            sys.path[:0] = [folder for folder in self.folders if folder not in sys.path]
+        self.done: set[tuple[Kind, str]] = set()
+
+    def run(self, app_name: str | None, server_name: str | None) -> list[Problem]:
+        """Go from what is served to what merely stands in the file."""
+        resolver, inspector = self.resolver, self.inspector
+        self._enter("app", app_name or "main", required=self.serving or app_name is not None)
+        self._enter("server", server_name or "main", required=server_name is not None)
+        served = len(resolver.problems)
+        listeners = list(inspector.listeners)
+        for kind, section in entries(self.file):
+            if not is_used(section, resolver.used):
+                self._enter(kind, section.name or "main", required=True)
+        if ("server", server_name or "main") not in self.done:
+            listeners = inspector.listeners
+        elsewhere = len(resolver.problems)
+        idle = unused(self.file, resolver.used, inspector.mentioned)
+        for section in idle:
+            resolver.report(complaint(section))
+        for section in idle:
+            self._enter(kind_of(section) or "app", section.name or "main", required=True)
+        # A mistake in what is never started stops nobody.
+        milder = served if self.serving else elsewhere
+        problems = resolver.problems
+        problems[milder:] = [replace(each, severity="warning") for each in problems[milder:]]
+        problems += [*self._exposed(listeners), *self._shadowed(), *self._idle_file()]
+        for each in resolver.files.values():
+            problems += misspelt(each)
+        return _finished(problems)
+
+    def _enter(self, kind: Kind, name: str, *, required: bool) -> None:
+        if (kind, name) in self.done or not (required or self.scope._matching(kind, name)):
+            return
+        self.done.add((kind, name))
+        root = self.scope.resolve(kind, name, self.passed, Mention(Origin(self.scope.filename)))
+        self.inspector.visit(root)
+
+    def _exposed(self, listeners: list[Listener]) -> Iterator[Problem]:
+        """Debugging, and a server that others reach."""
+        for node, (address, key) in listeners[:1]:
+            place = node.where if key is None else node.values[key].origin
+            line = f" (line {place.line})" if place.file == self.file.path and place.line else ""
+            for what, debug, origin in self.inspector.debugging:
+                yield Problem(
+                    what=f"{what}, while [{node.section}] listens on {address}{line}",
+                    fix="turn it off, or listen on 127.0.0.1",
+                    file=origin.file or self.file.path,
+                    line=origin.line,
+                    section=origin.section,
+                    key=debug,
+                    severity="warning",
+                    code="public-debug",
+                )
+
+    def _shadowed(self) -> Iterator[Problem]:
+        for found in self.inspector.maps.shadowed():
+            origin, by = found.branch.origin, found.by.origin
+            place = f"{os.path.basename(by.file)}:{by.line}" if by.file else str(by)
+            outer = f"[{found.by_section}] mounts {found.by.mount.place} further out ({place})"
+            yield Problem(
+                what=f"no request reaches this mount: {outer}",
+                fix="remove one of the two, or give it another path",
+                file=origin.file,
+                line=origin.line,
+                section=found.section,
+                key=found.branch.mount.key,
+                severity="warning",
+                code="unreachable-mount",
+            )
+
+    def _idle_file(self) -> Iterator[Problem]:
+        if not self.resolver.problems and all(kind_of(each) is None for each in self.file.sections.values()):
+            yield Problem(
+                what="nothing in this file can be served",
+                fix="write a section [app:main]; `wheatpaste init` makes a file to begin with",
+                file=self.file.path,
+                code="nothing-to-serve",
+            )
+
+
+def _finished(problems: Iterable[Problem]) -> list[Problem]:
+    """Sorted by place; of several about one key the gravest, and of those the first. No secret is in them."""
+    kept: dict[tuple[object, ...], Problem] = {}
+    for problem in problems:
+        place = (problem.file, problem.line, problem.key, problem.what if problem.line is None else "")
+        known = kept.get(place)
+        if known is None or (known.severity, problem.severity) == ("warning", "error"):
+            kept[place] = problem
+    return sorted(map(_discreet, kept.values()), key=lambda problem: problem.order)
+
+
+# What these quote is a piece of the value.
+_VAGUE = {
+    "interpolation-syntax": ("a percent sign in it begins no variable", "write %% for a percent sign"),
+    "interpolation-missing": ("it refers to a variable that is not there", "write %% for a percent sign"),
+}
+
+
+def _discreet(problem: Problem) -> Problem:
+    """The problem without what may be a secret: values of secret names, and passwords in URLs."""
+    if problem.key is None:
+        return problem
+    from ..protocol.redact import is_secret_name, redact_text
+
+    if is_secret_name(problem.key):
+        what, fix = _VAGUE.get(problem.code, (problem.what, problem.fix))
+        return replace(problem, what=what, fix=fix, value=None)
+    value = None if problem.value is None else redact_text(problem.value)
+    what = redact_text(problem.what) if "://" in problem.what else problem.what
+    return replace(problem, what=what, value=value)

@@ -1,0 +1,419 @@
+"""Go through the nodes of a composition, into what our composites mount, and find what is wrong with each.
+
+Our own components are asked what they take. Of everybody else's only the source is read, unless ``importing``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+from .evaluate import Resolver, Scope
+from .factories import Reader, Reading
+from .listeners import Listens, debug_keys, is_debugger, public_address
+from .mounts import Mount
+from .node import TYPES, Kind, Node, Value, Values
+from .origin import BuildSite, Origin
+from .problems import Problem, Severity, did_you_mean, nearest
+from .references import Reference, is_uri
+from .shadows import Branch, Maps
+from .values import is_reference
+from .weak_secrets import weakness
+
+if TYPE_CHECKING:
+    from .calls import Mismatch
+    from .sources import Flaw, Found, Sources
+
+Listener = tuple[Node, Listens]
+
+_OURS = __package__.partition(".")[0] + "."
+_MOST_VARIANTS = 8
+"""How often one section is looked at with different global values; nested ``set`` could make millions of them."""
+
+
+class Inspector:
+    """Looks at each node once; reports to the resolver that made them."""
+
+    def __init__(self, resolver: Resolver, folders: Iterable[str], *, importing: bool = False) -> None:
+        self.resolver = resolver
+        self.importing = importing
+        self.maps = Maps()
+        self.listeners: list[Listener] = []
+        self.debugging: list[tuple[str, str, Origin]] = []
+        """What is open to debugging: (what it is, its key, its place)."""
+        self.mentioned: set[str] = set()
+        """Values of foreign sections, which may be names of sections."""
+        self._folders = list(folders)
+        self._sources: Sources | None = None
+        self._looked_up: dict[tuple[str, str], Found | Flaw | None] = {}
+        self._variants: dict[Hashable, set[Hashable]] = {}
+        self._below: dict[Hashable, Hashable | None] = {}
+        self._globals: set[int] = set()
+
+    def visit(self, root: Node) -> None:
+        """Look at ``root`` and all that it leads to."""
+        entrance = map_at(root)
+        if entrance is not None:
+            self.maps.roots.append(entrance)
+        waiting = [root]
+        while waiting:
+            for node in waiting.pop().walk():
+                if node.shape == "factory" and node.reference is not None:
+                    waiting.extend(self._factory(node))
+
+    # -- one factory --
+
+    def _factory(self, node: Node) -> Iterator[Node]:
+        target = _target(node)
+        self._judge_globals(node)
+        self._judge_exposure(node)
+        reader = self._reader(node, target) if target.module.startswith(_OURS) else None
+        if reader is not None:
+            self._judge_secrets(node, {option.name for option in reader.options if option.secret})
+            yield from self._ours(node, reader)
+            return
+        self._judge_secrets(node, set())
+        if not target.module.startswith(_OURS):
+            self._theirs(node, target)
+        if node.is_composite:
+            yield from self._guess(node)
+        else:
+            self.mentioned.update(value.text.strip() for value in node.values.values() if len(value.text) < 100)
+
+    def _reader(self, node: Node, target: Reference) -> Reader | None:
+        try:
+            reader = getattr(target.load(), "reader", None)
+        except ImportError as error:
+            self._report(node, f"{node.reference}: {error}", "reinstall wheatpaste", "import")
+            return None
+        except AttributeError:
+            self._report(node, f"{node.reference}: {target.module} has no {target.object!r}", "", "missing-name")
+            return None
+        return reader if isinstance(reader, Reader) else None
+
+    def _ours(self, node: Node, reader: Reader) -> Iterator[Node]:
+        reading = self._read(node, reader)
+        for problem in reading.problems:
+            self.resolver.report(problem)
+        mounts = list(reading.mounts)
+        for option in reader.options:
+            text = reading.values.get(option.name)
+            if isinstance(text, str) and text and is_reference(option.kind):
+                key = option.name if option.name in node.values else _spelling(reader, option.name, node.values)
+                mounts.append(Mount(key, text))
+        yield from self._mounted(node, mounts)
+
+    def _mounted(self, node: Node, mounts: list[Mount]) -> Iterator[Node]:
+        if not mounts:
+            return
+        here = _place_of(node)
+        branches: list[Branch] | None = None
+        if here not in self.maps.branches:
+            branches = self.maps.branches[here] = []
+            self.maps.sections[here] = node.section or node.name
+        around = self._surroundings(node)
+        for mount in mounts:
+            value = node.values.get(mount.key) or node.globals.get(mount.key)
+            origin = value.origin if value is not None else node.where
+            child = self._child(node, mount.reference, origin, "app", around)
+            if branches is not None:
+                branches.append(Branch(mount, origin, self._below.get((around[0], mount.reference, "app"))))
+            if child is not None:
+                yield child
+
+    def _read(self, node: Node, reader: Reader) -> Reading:
+        site = BuildSite(origin=node.where, origins=_Places(node.values), inherited=_Places(node.globals))
+        texts, conf = _texts(node.values), _texts(node.globals)
+        if self.importing:
+            try:
+                return reader.read(texts, conf, site)
+            except (Exception, SystemExit) as error:  # noqa: BLE001  an import in a deployer's value may fail in any way
+                from .imports import failure
+
+                self._report(node, failure("what its keys name", error), "", "import")
+        return reader.read(texts, conf, site, importing=False)
+
+    def _theirs(self, node: Node, target: Reference) -> None:
+        from .calls import mismatches
+        from .sources import Flaw, Found
+
+        wrong: Iterable[Mismatch]
+        named = (
+            target.text if node.entry_point is None else f"{node.entry_point.name} of {node.entry_point.distribution}"
+        )
+        found = self._look_up(target)
+        if isinstance(found, Flaw):
+            self._report(node, f"{node.reference}: {found.what}", _advice(node, found), found.code)
+            return
+        if self.importing:
+            from .imports import import_flaws
+
+            wrong = import_flaws(node, target, list(node.values))
+        elif isinstance(found, Found) and node.protocol is not None:
+            wrong = mismatches(found.node, f"{target.module}:{target.object}", node.protocol, node.values)
+        else:
+            return
+        for each in wrong:
+            if each.key is None:
+                self._report(node, f"{named}: {each.what}", each.fix, each.code)
+            else:
+                self._report_value(node, each.key, node.values[each.key], each.what, each.fix, each.code)
+
+    def _look_up(self, target: Reference) -> Found | Flaw | None:
+        key = (target.module, target.object)
+        if key not in self._looked_up:
+            if self._sources is None:
+                from .sources import Sources
+
+                self._sources = Sources(self._folders)
+            self._looked_up[key] = self._sources.look_up(*key)
+        return self._looked_up[key]
+
+    # -- what composites mount --
+
+    def _surroundings(self, node: Node) -> tuple[Hashable, Hashable]:
+        """Where a composite looks names up, and the global values that it hands on."""
+        home = node.home
+        scopes = [each for each in (home, *node.fallbacks) if isinstance(each, Scope)]
+        files = tuple((each.filename, each.egg) for each in scopes)
+        return files, frozenset((key, value.text) for key, value in node.globals.items())
+
+    def _child(
+        self, node: Node, name: str, origin: Origin, kind: Kind, around: tuple[Hashable, Hashable]
+    ) -> Node | None:
+        """What a composite gets for a name, or None where it was looked at before and does not lead back here."""
+        what = (around[0], name, kind)
+        variants = self._variants.setdefault(what, set())
+        entry = name.partition("#")[2] or "main" if is_uri(name) else name
+        returns = any(header.partition(":")[2].strip() in (entry, "") for _, header, _, _ in node.trail)
+        if not returns and (around[1] in variants or len(variants) >= _MOST_VARIANTS):
+            return None
+        variants.add(around[1])
+        child = node.child(name, origin, kind=kind)
+        self._below.setdefault(what, map_at(child))
+        return child
+
+    def _guess(self, node: Node) -> Iterator[Node]:
+        """Follow what look like names of sections among the values of a composite that is not ours."""
+        around = self._surroundings(node)
+        scopes = [each for each in (node.home, *node.fallbacks) if isinstance(each, Scope) and each.file is not None]
+        for key, value in node.values.items():
+            words = _words(value)
+            if not words or len(words) > 200:
+                continue
+            kinds = [_kinds(word, scopes) for word, _ in words]
+            named = sum(bool(each) for each in kinds)
+            if not named and key[:1] != "/":
+                continue
+            for index, ((word, line), found) in enumerate(zip(words, kinds, strict=True)):
+                origin = Origin(value.origin.file, line, value.section)
+                if found:
+                    kind = found[0] if len(found) == 1 else "app" if index == len(words) - 1 else "filter"
+                    child = self._child(node, word, origin, kind, around)
+                    if child is not None:
+                        yield child
+                elif is_uri(word) and word.partition(":")[0] in ("config", "egg", "call"):
+                    child = self._child(node, word, origin, "app", around)
+                    if child is not None:
+                        yield child
+                elif named * 2 >= len(words) or (len(words) == 1 and key[:1] == "/"):
+                    self._doubt(node, key, word, origin, scopes, certain=key[:1] == "/" and len(words) == 1)
+
+    def _doubt(self, node: Node, key: str, word: str, origin: Origin, scopes: list[Scope], *, certain: bool) -> None:
+        names = [name for each in scopes if each.file is not None for name in each.file.names(_NAMEABLE)]
+        near = nearest(word, names)
+        if near is None and not certain:
+            return
+        self.resolver.report(
+            Problem(
+                what=f"{word!r} seems to be the name of a section, and there is none",
+                fix=did_you_mean(word, names),
+                file=origin.file,
+                line=origin.line,
+                section=origin.section or node.section,
+                key=key,
+                severity="warning",
+                code="guessed-name",
+            )
+        )
+
+    # -- secrets and debugging --
+
+    def _judge_secrets(self, node: Node, declared: set[str]) -> None:
+        for key, value in node.values.items():
+            self._judge_secret(key, value, node.section, key in declared)
+
+    def _judge_globals(self, node: Node) -> None:
+        for key, value in node.globals.items():
+            mark = id(value.option) if value.option is not None else hash(key)
+            if mark in self._globals:
+                continue
+            self._globals.add(mark)
+            if value.how != "built in":
+                self._judge_secret(key, value, value.section, declared=False)
+                for debug in debug_keys({key: value.text}):
+                    self.debugging.append(("debug mode is on", debug, value.origin))
+
+    def _judge_secret(self, key: str, value: Value, section: str | None, declared: bool) -> None:
+        if value.environment:
+            return
+        what = weakness(key, value.text, declared=declared)
+        if what is None:
+            return
+        origin = value.origin
+        self.resolver.report(
+            Problem(
+                what=f"this secret {what}",
+                fix="take one from `python -c 'import secrets; print(secrets.token_hex())'`, or %(ENV_NAME)s",
+                file=origin.file,
+                line=origin.line,
+                section=origin.section or section,
+                key=key,
+                severity="warning",
+                code="weak-secret",
+            )
+        )
+
+    def _judge_exposure(self, node: Node) -> None:
+        distribution = node.entry_point.distribution if node.entry_point is not None else ""
+        entry = node.entry_point.name if node.entry_point is not None else ""
+        texts = _texts(node.values)
+        if node.kind == "server":
+            listens = public_address(texts, distribution, entry)
+            if listens is not None:
+                self.listeners.append((node, listens))
+            return
+        for key in debug_keys(texts):
+            self.debugging.append(("debug mode is on", key, node.values[key].origin))
+        if is_debugger(distribution, entry):
+            place = node.reference_origin or node.where
+            self.debugging.append(("this debugger runs code for whoever opens it", "use", place))
+
+    # -- reporting --
+
+    def _report(self, node: Node, what: str, fix: str, code: str, severity: Severity = "error") -> None:
+        place = node.reference_origin or node.where
+        self.resolver.report(
+            Problem(
+                what=what,
+                fix=fix,
+                file=place.file,
+                line=place.line,
+                section=place.section or node.section,
+                key=self._key_at(place),
+                severity=severity,
+                code=code,
+            )
+        )
+
+    def _report_value(self, node: Node, key: str, value: Value, what: str, fix: str, code: str) -> None:
+        origin = value.origin
+        self.resolver.report(
+            Problem(
+                what=what,
+                fix=fix,
+                file=origin.file,
+                line=origin.line,
+                section=origin.section or node.section,
+                key=key,
+                code=code,
+            )
+        )
+
+    def _key_at(self, place: Origin) -> str | None:
+        """The key that stands at a place."""
+        file = None if place.file is None else self.resolver.files.get(place.file)
+        section = None if file is None else file.sections.get(place.section or "")
+        for key, option in section.options.items() if section is not None else ():
+            if place.line in option.lines:
+                return key
+        return None
+
+
+_NAMEABLE = tuple(prefix for kind in ("app", "filter") for prefix in TYPES[kind].prefixes)
+
+
+class _Places(Mapping[str, Origin]):
+    """The origins of values, made when one is asked for: mostly nothing is wrong, and nobody asks."""
+
+    def __init__(self, values: Values) -> None:
+        self._values = values
+
+    def __getitem__(self, key: str) -> Origin:
+        return self._values[key].origin
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._values)
+
+    def __len__(self) -> int:
+        return len(self._values)
+
+
+def map_at(node: Node) -> Hashable | None:
+    """The composite that a node leads to with the path as it came, or None."""
+    found: Node | None = node
+    while found is not None and found.shape != "factory":
+        if not all(_keeps_paths(each) for each in found.filters):
+            return None
+        found = found.app
+    return _place_of(found) if found is not None and found.is_composite else None
+
+
+def _keeps_paths(node: Node) -> bool:
+    """Whether a filter is known to hand paths on as they came."""
+    if node.shape != "factory" or node.reference is None:
+        return False
+    module = _target(node).module
+    return module.startswith(_OURS) and not module.endswith(".prefix")
+
+
+def _place_of(node: Node) -> Hashable:
+    return (node.where.file, node.where.line, node.where.section)
+
+
+def _target(node: Node) -> Reference:
+    if node.entry_point is not None:
+        return node.entry_point.reference
+    if node.reference is None:
+        raise LookupError(f"{node.name} has no reference")
+    return node.reference
+
+
+def _texts(values: Values) -> dict[str, str]:
+    return {key: value.text for key, value in values.items()}
+
+
+def _spelling(reader: Reader, name: str, values: Mapping[str, Any]) -> str:
+    """The key by which a section gave an option that has an old spelling, too."""
+    return next((old for old, new in reader.names.items() if new == name and old in values), name)
+
+
+def _words(value: Value) -> list[tuple[str, int | None]]:
+    option = value.option
+    if option is None:
+        return [(word, None) for word in value.text.split()]
+    if "%" in option.text:
+        return [(word, option.line) for word in value.text.split()]
+    return list(option.words())
+
+
+def _kinds(word: str, scopes: list[Scope]) -> list[Kind]:
+    """The kinds of sections that have this name where it is looked for first."""
+    for scope in scopes:
+        found: list[Kind] = [kind for kind in ("app", "filter") if scope._matching(kind, word)]
+        if found:
+            return found
+    return []
+
+
+def _advice(node: Node, flaw: Flaw) -> str:
+    if node.entry_point is not None:
+        return f"reinstall {node.entry_point.distribution}, or name another"
+    if flaw.code == "missing-name":
+        return did_you_mean(flaw.word, flaw.near) or "it defines nothing"
+    if flaw.code == "broken-module":
+        return "correct it first"
+    near = nearest(flaw.word, flaw.near)
+    if near is not None:
+        return f"did you mean {near!r}?"
+    return "install what has it, or add its folder to python_path in [wheatpaste]"

@@ -1,0 +1,60 @@
+"""Who can reach a server, as its section says; and what must not be reached."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+
+from .references import normalise
+
+# Servers that listen everywhere unless told otherwise.
+_OPEN_BY_DEFAULT = frozenset(
+    {("waitress", "main"), ("pyramid", "wsgiref"), ("pyramid", "cherrypy"), ("cherrypy", "main")}
+)
+_LOCAL = re.compile(
+    r"127(?:\.\d+){1,3}|localhost|.+\.localhost|\[?::1\]?|\[?::ffff:127(?:\.\d+){3}\]?|unix:.*|fd:.*|/.*"
+)
+_PORT = re.compile(r"(?P<host>\[[^\]]*\]|[^:]*):(?P<port>\d+)")
+_DEBUGGERS = frozenset({("paste", "evalerror"), ("weberror", "evalerror"), ("weberror", "main")})
+
+Listens = tuple[str, str | None]
+"""How a person calls the address, and the key that says so (None: a default)."""
+
+
+def public_address(values: Mapping[str, str], distribution: str = "", entry: str = "") -> Listens | None:
+    """The address at which other machines reach a server with these keys, or None. ``distribution#entry`` names it."""
+    said = False
+    for key in ("host", "listen", "bind"):
+        text = values.get(key)
+        if text is None:
+            continue
+        said = True
+        for word in re.split(r"[\s,]+", text.strip()):
+            if not is_local(word, has_port=key != "host"):
+                return word or "every address", key
+    if said or "unix_socket" in values or "sockets" in values:
+        return None
+    if (normalise(distribution), entry) in _OPEN_BY_DEFAULT:
+        return "every address, as it does unless told", None
+    return None
+
+
+def is_local(word: str, *, has_port: bool = False) -> bool:
+    """Whether an address (or ``address:port``) is reached from the same machine only."""
+    found = _PORT.fullmatch(word) if has_port else None
+    host = found["host"] if found else "" if has_port and word.isdigit() else word
+    return _LOCAL.fullmatch(host.lower()) is not None
+
+
+def is_debugger(distribution: str, entry: str) -> bool:
+    """Whether this runs code for whoever opens its error page."""
+    return (normalise(distribution), entry) in _DEBUGGERS
+
+
+def debug_keys(values: Mapping[str, str]) -> Iterator[str]:
+    """The keys that switch a debug mode on."""
+    from .values import TRUE_WORDS
+
+    for key in values:
+        if (key == "debug" or key.endswith(".debug")) and values[key].strip().lower() in TRUE_WORDS:
+            yield key

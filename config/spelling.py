@@ -1,0 +1,119 @@
+"""Headers and keys that were most likely meant to be others: ``[pipline:main]``, ``filter_with``, ``us``.
+
+Other tools keep their sections in the same file, and factories take any key. So only what is close to one of ours is
+named, and only as a warning; what is missing because of it is an error of its own.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from .ini import DEFAULT, IniFile, Section
+from .layers import SECTION
+from .node import TYPES
+from .problems import Problem, nearest
+
+PREFIXES = tuple(prefix for each in TYPES.values() for prefix in each.prefixes)
+_FACTORIES = tuple(name for each in TYPES.values() for name in each.protocols)
+_DIRECTIVES = ("use", "next", "pipeline", "filter-with", "require", *_FACTORIES)
+_ALONE = (DEFAULT, SECTION)
+
+# Close to ours, and somebody else's.
+_FOREIGN = frozenset(
+    {"logger", "handler", "formatter", "pserve", "serve", "service", "services", "apply", "map", "filters"}
+)
+_SEPARATED = re.compile(rf"({'|'.join(map(re.escape, sorted(PREFIXES, key=len, reverse=True)))})\s*[ ./_-]\s*(\S+)")
+_CLOSE = 0.8
+
+
+def misspelt(file: IniFile) -> Iterator[Problem]:
+    """Warnings for the headers and keys of a file that look like slips of the pen."""
+    for section in file.sections.values():
+        if section.prefix in PREFIXES:
+            yield from _keys(section)
+        elif section.header != SECTION:
+            meant = _meant_header(section)
+            if meant is not None:
+                yield Problem(
+                    what="no section of this kind is read",
+                    fix=f"did you mean [{meant}]?",
+                    file=section.file,
+                    line=section.line,
+                    section=section.header,
+                    severity="warning",
+                    code="misspelt-section",
+                )
+
+
+def _meant_header(section: Section) -> str | None:
+    header = section.header
+    if section.name is None:
+        alone = _near(header.strip(), _ALONE)
+        if alone is not None:
+            return alone
+        separated = _SEPARATED.fullmatch(header.strip())
+        if separated is not None and _composes(section):
+            return f"{separated[1]}:{separated[2]}"
+        return _near(header, PREFIXES) if _composes(section) else None
+    prefix = section.prefix.strip()
+    if prefix in _FOREIGN and not _composes(section):
+        return None
+    near = prefix if prefix in PREFIXES else _near(prefix, PREFIXES)
+    return None if near is None else f"{near}:{section.name}"
+
+
+def _composes(section: Section) -> bool:
+    """Whether it has a key that only a section of ours needs."""
+    return any(key in section.options for key in ("use", "pipeline", *_FACTORIES))
+
+
+def _near(word: str, known: tuple[str, ...]) -> str | None:
+    """The near name; nearer than a suggestion for a known mistake must be, as here nothing is known to be wrong."""
+    from difflib import SequenceMatcher
+
+    if word in known:
+        return None
+    found = nearest(word, known)
+    if found is None:
+        return None
+    folded = word.casefold().replace("_", "-")
+    if folded in (found.casefold(), f"{found.casefold()}s"):
+        return found
+    return found if SequenceMatcher(None, word.casefold(), found.casefold()).ratio() >= _CLOSE else None
+
+
+def _keys(section: Section) -> Iterator[Problem]:
+    for key, option in section.options.items():
+        if key in _DIRECTIVES:
+            continue
+        meant = _meant_key(key, section)
+        if meant is not None:
+            yield Problem(
+                what="this is an ordinary key, and goes to the factory",
+                fix=f"did you mean {meant!r}?",
+                file=option.file,
+                line=option.line,
+                section=section.header,
+                key=key,
+                severity="warning",
+                code="misspelt-key",
+            )
+
+
+def _meant_key(key: str, section: Section) -> str | None:
+    # Most keys are plainly no slip; asking about each of them would take longer than all the rest.
+    lower = key.lower()
+    if lower.startswith("paste."):
+        return _near(key, _FACTORIES)
+    if lower.replace("_", "").replace("-", "").replace(" ", "") in ("filterwith", "filterswith", "withfilter"):
+        return "filter-with"
+    if lower in ("use", "uses", "us", "ues") and not _composes(section):
+        return "use"
+    if lower in ("pipline", "pipelin", "pipelines", "pipeine", "piepline", "pipeline") and section.prefix == "pipeline":
+        return "pipeline"
+    if lower in ("next", "nxt", "nex", "next-app", "next_app") and section.prefix == "filter-app":
+        return "next"
+    if lower.startswith(("set_", "get_", "set:", "get:")) and section.prefix != "server":
+        return None
+    return None

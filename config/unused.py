@@ -1,0 +1,66 @@
+"""Sections that nothing leads to."""
+
+from __future__ import annotations
+
+from collections.abc import Set
+
+from .ini import IniFile, Section
+from .node import TYPES, Kind
+from .problems import Problem
+
+_ENTRIES = ("composite", "composit", "pipeline")
+
+
+def kind_of(section: Section) -> Kind | None:
+    """What a section makes, by its header; None for everybody else's sections."""
+    return next((kind for kind, each in TYPES.items() if section.prefix in each.prefixes), None)
+
+
+def entries(file: IniFile) -> list[tuple[Kind, Section]]:
+    """The sections that may be served by name, although nothing mentions them: servers, pipelines and composites.
+
+    Where there is no ``main``, every app.
+    """
+    found: list[tuple[Kind, Section]] = []
+    apps = [each for each in file.sections.values() if kind_of(each) == "app"]
+    headless = not any(each.name in (None, "main") for each in apps)
+    for section in file.sections.values():
+        kind = kind_of(section)
+        if kind == "server" or (kind == "app" and (headless or section.prefix in _ENTRIES)):
+            found.append((kind, section))
+    return found
+
+
+def is_used(section: Section, used: Set[tuple[str, str]]) -> bool:
+    """Whether one of the places of the section is among those that something referred to."""
+    return any((path, section.header) in used for path, _ in section.parts)
+
+
+def unused(file: IniFile, used: Set[tuple[str, str]], mentioned: Set[str]) -> list[Section]:
+    """The apps and filters written in this very file that nothing refers to.
+
+    ``mentioned``: values of other people's sections. One that is exactly the name of a section may refer to it.
+    """
+    return [
+        section
+        for section in file.sections.values()
+        if section.file == file.path
+        and kind_of(section) in ("app", "filter")
+        and section.name not in mentioned
+        and not is_used(section, used)
+    ]
+
+
+def complaint(section: Section) -> Problem:
+    """The warning about an unused section."""
+    kind = kind_of(section)
+    way = f"mention it in a pipeline or with filter-with = {section.name}" if kind == "filter" else "mount it"
+    return Problem(
+        what="nothing leads to this section",
+        fix=f"{way}, or remove it",
+        file=section.file,
+        line=section.line,
+        section=section.header,
+        severity="warning",
+        code="unused-section",
+    )
