@@ -90,22 +90,32 @@ class Launch:
         self.warnings: list[Problem] = []
 
     def load(self) -> None:
-        """Evaluate the configuration. Raises ``ConfigError`` with all errors at once; warnings stay in ``warnings``."""
-        if self.target.is_python:
-            return
-        self.composition = self.target.compose(
-            name=self.wishes.app_name, variables=self.wishes.variables or None, on_file=self.on_file, collect=True
-        )
+        """Evaluate the configuration. Nothing is raised: :meth:`check` tells what is wrong with it."""
+        if not self.target.is_python:
+            self.composition = self.target.compose(
+                name=self.wishes.app_name, variables=self.wishes.variables or None, on_file=self.on_file, collect=True
+            )
 
-    def raise_errors(self) -> None:
-        """Raise ``ConfigError`` if anything that was loaded has errors; keep the warnings."""
-        if self.composition is None:
-            return
-        problems = self.composition.problems
-        errors = [problem for problem in problems if problem.severity == "error"]
-        if errors:
+    def check(self) -> None:
+        """Check all that will be served. Raises ``ConfigError`` with every problem; warnings stay in ``warnings``."""
+        problems: Sequence[Problem] = ()
+        if self.target.path is not None:
+            from ..config.check import check_file
+
+            server_name = self.wishes.server_name or "main"
+            problems = check_file(
+                self.target.path,
+                app_name=self.wishes.app_name or self.target.name,
+                server_name=None if self.wishes.server_type or ":" in server_name else self.wishes.server_name,
+                global_conf=self.wishes.variables or None,
+                serving=True,
+                on_file=self.on_file,
+            )
+        elif self.composition is not None:
+            problems = self.composition.problems
+        if any(problem.severity == "error" for problem in problems):
             raise ConfigError(problems)
-        self.warnings = problems
+        self.warnings = list(problems)
 
     def listening(self) -> Listening:
         """Choose and read the server. Raises ``ConfigError``."""
@@ -113,7 +123,7 @@ class Launch:
         if node is None:
             return self._default_server()
         if node.shape == "missing":
-            self.raise_errors()
+            self.check()
             raise ConfigError(Problem(what=f"there is no server {node.name!r}", code="server"))
         factory = node.object
         if _is_waitress(factory):

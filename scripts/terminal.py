@@ -36,6 +36,7 @@ class Terminal:
 
     def __init__(self, stream: TextIO | None = None, *, color: bool | None = None) -> None:
         self.stream = sys.stderr if stream is None else stream
+        self.kept: list[str] | None = None
         self.color = wants_color(self.stream) if color is None else color
 
     def paint(self, text: str, *styles: str) -> str:
@@ -46,9 +47,20 @@ class Terminal:
 
     def line(self, text: str = "") -> None:
         """Write a line and flush it. What the encoding does not know is written as an escape."""
+        if self.kept is not None:
+            self.kept.append(text + "\n")
         encoding = self.stream.encoding or "utf-8"
         self.stream.write(text.encode(encoding, "backslashreplace").decode(encoding) + "\n")
         self.stream.flush()
+
+    def keep(self) -> None:
+        """Keep what is written from now on, until :meth:`take`."""
+        self.kept = []
+
+    def take(self) -> str:
+        """What was kept; nothing is kept any more."""
+        kept, self.kept = self.kept, None
+        return "".join(kept or ())
 
     def error(self, text: str) -> None:
         """Write ``wheatpaste: text`` as an error."""

@@ -29,10 +29,6 @@ class Background:
     def __init__(self, descriptor: int) -> None:
         self._descriptor: int | None = descriptor
 
-    def ready(self) -> None:
-        """Say that requests can come."""
-        self.finish(0, "")
-
     def finish(self, code: int, message: str) -> None:
         """Say with which exit code and message the starting command is to end. Only the first time counts."""
         if self._descriptor is None:

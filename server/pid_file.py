@@ -58,7 +58,11 @@ class PidFile:
                 raise PidFileError(f"the pid file {self.path} cannot be locked ({error.strerror})") from error
             if self._is_still(descriptor):
                 self._descriptor = descriptor
-                self.write()
+                try:
+                    self.write()
+                except PidFileError:
+                    self.release()
+                    raise
                 return
             os.close(descriptor)  # its last holder removed it between our open and our lock
 

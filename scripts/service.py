@@ -1,0 +1,235 @@
+"""One process that serves: in the foreground, in the background, or as the reloader's child."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import socket
+import threading
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from ..config.options import OptionError
+from ..config.problems import ConfigError, Problem
+from ..server.failures import Failure, failure_of
+from .launch import Launch, Listening, Wishes, public_note
+from .target import Target, find_target
+from .terminal import Terminal
+
+if TYPE_CHECKING:
+    from ..server.pid_file import PidFile
+    from ..server.reload_child import ReloadChild
+
+PID_FILE = "wheatpaste.pid"
+LOG_FILE = "wheatpaste.log"
+_RELOAD_GRACE = 2.0
+
+
+class Service:
+    """One process that serves, with what the command line says about it."""
+
+    def __init__(self, options: argparse.Namespace, wishes: Wishes, terminal: Terminal) -> None:
+        self.options = options
+        self.wishes = wishes
+        self.terminal = terminal
+        self.child: ReloadChild | None = None
+        self.pid_file: PidFile | None = None
+        self.log: tuple[int, str] | None = None
+        self.started: Callable[[], object] | None = None
+
+    @property
+    def verbosity(self) -> int:
+        """How much more than usual to say, or less."""
+        return int(self.options.verbose) - int(self.options.quiet)
+
+    def redirect(self) -> None:
+        """Send output to the log file, if there is one."""
+        if self.log is not None:
+            from ..server.daemon import redirect_output
+
+            redirect_output(*self.log)
+
+    def serve(self, target: Target) -> int:
+        """Load, bind, build, serve. Returns the exit code."""
+        try:
+            self._serve(target, ())
+        except KeyboardInterrupt:
+            return 130
+        except Exception as error:  # noqa: BLE001 - whatever a file or an app raises is shown without our frames
+            self.terminal.failure(failure_of(error))
+            return 2 if isinstance(error, ConfigError) else 1
+        return 0
+
+    def live(self, child: ReloadChild) -> int:
+        """Serve as the reloader's child; what does not start is shown as a page on the inherited sockets."""
+        self.child = child
+        child.start()
+        failure = child.last_failure
+        if failure is None:
+            try:
+                target = find_target(self.options.target)
+                if target.path:
+                    child.reading(target.path)
+                self._serve(target, child.sockets)
+                return 0
+            except KeyboardInterrupt:
+                return 0  # the parent decides
+            except (Exception, SystemExit) as error:  # noqa: BLE001 - shown as a page instead
+                failure = failure_of(error)
+        self.terminal.failure(failure)
+        return self._serve_page(failure, child)
+
+    def _serve_page(self, failure: Failure, child: ReloadChild) -> int:
+        from ..server.problem_page import ProblemPage
+        from ..server.waitress_server import WaitressServer
+
+        self.terminal.line(self.terminal.paint("waiting for a change", "dim"))
+        child.failed(failure)
+        server = WaitressServer(graceful_timeout=0)
+        if child.sockets:
+            server.serve(ProblemPage(failure), sockets=child.sockets)
+        else:
+            import signal
+
+            signal.signal(signal.SIGTERM, signal.default_int_handler)
+            try:
+                threading.Event().wait()
+            except KeyboardInterrupt:
+                return 0
+        return 0
+
+    def _serve(self, target: Target, inherited: Sequence[socket.socket]) -> None:
+        launch = Launch(target, self.wishes, self.child.reading if self.child else None)
+        launch.load()
+        launch.check()
+        listening = launch.listening()
+        if self.verbosity >= 0:
+            self.terminal.problems(launch.warnings)
+        sockets = list(inherited) or listening.bind()
+        account = self._account()
+        from .logs import set_up_logging
+
+        set_up_logging(launch.composition, self.wishes.variables, self.verbosity)
+        if account is not None:
+            from ..server.privileges import drop_privileges
+
+            drop_privileges(account)
+        app = launch.build()
+        app = self._with_request_lines(app)
+        component = listening.component
+        if component is None:
+            self._serve_foreign(launch, listening, app)
+            return
+        if self.child is not None:
+            component = replace(component, graceful_timeout=min(_RELOAD_GRACE, component.graceful_timeout))
+        from ..server.listeners import close_listeners, remove_socket_files, socket_files
+
+        files = socket_files(sockets)
+        try:
+            component.serve(
+                app, sockets=sockets, started=lambda urls: self._started(launch, urls, public_note(sockets))
+            )
+        except OptionError as error:
+            raise listening.refuse(error) from error
+        finally:
+            if not inherited:
+                close_listeners(sockets)
+                remove_socket_files(files)
+
+    def _serve_foreign(self, launch: Launch, listening: Listening, app: Any) -> None:
+        node = listening.node
+        if node is None:
+            raise ConfigError(Problem(what="there is no server"))
+        serve = node.create()
+        urls = [f"http://{address}/" for address in listening.addresses]
+        self._started(launch, urls, (f"through {node.reference}",))
+        try:
+            serve(app)
+        except OSError as error:
+            place = node.where
+            raise ConfigError(
+                Problem(
+                    what=f"cannot serve ({error.strerror or error})",
+                    fix="correct its host and port",
+                    file=place.file,
+                    line=place.line,
+                    section=node.section,
+                )
+            ) from error
+        except SystemExit as stop:
+            # Some servers end the process themselves, with a code that belongs to them.
+            if stop.code not in (None, 0):
+                raise
+
+    def _account(self) -> Any:
+        if not self.options.user and not self.options.group:
+            return None
+        from ..server.privileges import find_account
+
+        try:
+            return find_account(self.options.user, self.options.group)
+        except ValueError as error:
+            raise ConfigError(Problem(what=str(error), key="--user" if self.options.user else "--group")) from error
+
+    def _with_request_lines(self, app: Any) -> Any:
+        if self.options.quiet or not (self.terminal.stream.isatty() or self.options.verbose):
+            return app
+        from .request_lines import RequestLines
+
+        return RequestLines(app, self.terminal)
+
+    def _started(self, launch: Launch, urls: Sequence[str], notes: Sequence[str]) -> None:
+        if self.verbosity >= 0:
+            from .start_lines import mounts_of, print_start
+
+            mounts = mounts_of(launch.composition) if launch.composition is not None else []
+            print_start(self.terminal, launch.target.path or launch.target.text, urls, mounts, notes)
+        if self.child is not None:
+            self.child.ready()
+        elif self.options.browser and urls:
+            open_browser(urls[0])
+        if self.started is not None:
+            self.started()
+
+
+def open_browser(url: str) -> None:
+    """Open a URL in the user's browser, without waiting for it."""
+    import webbrowser
+
+    if url.startswith(("http://", "https://")):
+        threading.Thread(target=webbrowser.open, args=(url,), daemon=True).start()
+
+
+def take_files(service: Service, stack: ExitStack, *, background: bool) -> int:
+    """Open the log file and take the pid file; returns an exit code when that fails, or 0."""
+    options, terminal = service.options, service.terminal
+    if not background and not options.log_file and not options.pid_file:
+        return 0
+    from ..server.daemon import open_log
+
+    log_path = options.log_file or (LOG_FILE if background else None)
+    pid_path = options.pid_file or (PID_FILE if background else None)
+    descriptor = None
+    if log_path is not None:
+        try:
+            descriptor = open_log(log_path)
+        except OSError as error:
+            terminal.error(f"the log file {log_path} cannot be written ({error.strerror})")
+            return 1
+    if pid_path is not None:
+        from ..server.pid_file import PidFile, PidFileError
+
+        service.pid_file = PidFile(pid_path)
+        try:
+            service.pid_file.acquire()
+        except PidFileError as error:
+            terminal.error(error.what)
+            return 1
+        stack.callback(service.pid_file.release)
+    if descriptor is not None and log_path is not None:
+        service.log = (descriptor, os.path.abspath(log_path))
+        if not background:
+            service.redirect()
+    return 0
