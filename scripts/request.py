@@ -57,6 +57,7 @@ def arguments(parser: ArgumentParser) -> None:
 def run(options: Namespace) -> int:
     """Send the request and show the response. Raises what the app raises, and ``ConfigError``."""
     from ..config.problems import ConfigError
+    from .loaded import load
     from .request_body import Unreadable
     from .transfer import Failed, Transfer
 
@@ -68,7 +69,7 @@ def run(options: Namespace) -> int:
             print(f"wheatpaste request: {error}", file=sys.stderr)
         return 2
     try:
-        return transfer.run(_app(options))
+        return transfer.run(load(options).app)
     except Failed as error:
         if complain:
             print(f"wheatpaste request: {error}", file=sys.stderr)
@@ -79,12 +80,6 @@ def run(options: Namespace) -> int:
         if complain:
             raise
         return 2 if isinstance(error, ConfigError) else 1
-
-
-def _app(options: Namespace) -> object:
-    from .target import find_target
-
-    return find_target(options.target).load_app(name=options.app_name, variables=dict(options.variables) or None)
 
 
 def _method(text: str) -> str:
