@@ -318,9 +318,13 @@ class CompositeFactory(_Factory):
                 values[option.name] = loader.get_app(values[option.name], global_conf=global_conf)
         apps = [(mount, loader.get_app(mount.reference, global_conf=global_conf)) for mount in reading.mounts]
         try:
-            return self._assemble(self.component, values, apps)
+            return self.assemble(values, apps)
         except OptionError as error:
             raise refuse(error) from error
+
+    def assemble(self, values: dict[str, Any], apps: Iterable[tuple[Mount, Any]]) -> Any:
+        """The composite around apps that exist already. Raises ``OptionError``."""
+        return self._assemble(self.component, values, apps)
 
 
 class ServerRunner(_Factory):

@@ -16,7 +16,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import field
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from ..config.factories import make_filter_factory
 from ..config.mounts import KeyProblem
@@ -46,6 +46,8 @@ def _port_complaint(port: str) -> str | None:
 @component
 class Prefix:
     """Serve an app under a prefix, and as the host, scheme and port that the outside world sees."""
+
+    moves_paths: ClassVar[bool] = True  # `explain` asks it where a request goes
 
     app: WSGIApp = field(kw_only=False)
     prefix: str | None = option(
