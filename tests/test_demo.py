@@ -8,7 +8,6 @@ import http.client
 import io
 import json
 import re
-import sys
 import urllib.error
 import urllib.request
 from collections.abc import Iterator, Mapping
@@ -19,12 +18,11 @@ from pathlib import Path
 from urllib.parse import urldefrag, urlencode, urljoin, urlsplit
 
 import pytest
+from demo_server import DEMO, start_demo
 from running_server import RunningServer
 
 pytestmark = pytest.mark.slow
 
-ROOT = Path(__file__).parent.parent
-DEMO = ROOT / "config" / "demo.ini"
 MOUNTS = ("guestbook", "library", "wiki", "poll", "clock", "hello")
 # The start page links to what is missing on purpose, to show who answers then.
 MISSING = {"/clock/Atlantis", "/no-such-poster"}
@@ -129,14 +127,9 @@ class Visitor:
 
 @pytest.fixture(scope="module")
 def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
-    server = start(tmp_path_factory.mktemp("state"))
+    server = start_demo(tmp_path_factory.mktemp("state"))
     yield server
     server.kill()
-
-
-def start(state: Path) -> RunningServer:
-    argv = [sys.executable, "-m", "wheatpaste", "serve", str(DEMO), "--listen", "127.0.0.1:0", f"state={state}"]
-    return RunningServer(argv, cwd=state).wait_until_ready(60)
 
 
 @pytest.fixture
@@ -426,16 +419,17 @@ def test_the_small_apps_answer(visitor: Visitor):
 
 
 def test_what_was_written_is_there_after_a_restart(tmp_path: Path):
-    server = start(tmp_path)
+    servers = [start_demo(tmp_path)]
     try:
-        visitor = Visitor(server.url)
+        visitor = Visitor(servers[0].url)
         visitor.submit(visitor.get("/guestbook/").form(), {"name": "Ada", "message": "I was here first"})
         visitor.submit(visitor.get("/wiki/pages/add").form(), {"title": "Kept", "text": "On disk"})
-        assert server.stop() == 0
-        server = start(tmp_path)
-        visitor = Visitor(server.url)
+        assert servers[0].stop() == 0
+        servers.append(start_demo(tmp_path))
+        visitor = Visitor(servers[1].url)
         assert "I was here first" in visitor.get("/guestbook/").text
         assert "On disk" in visitor.get("/wiki/pages/kept").text
         assert log_in(visitor).path == "/library/admin/"
     finally:
-        server.kill()
+        for server in servers:
+            server.kill()

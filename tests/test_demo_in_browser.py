@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import shutil
-import sys
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
-from running_server import RunningServer
+from demo_server import start_demo
 from selenium.webdriver import Chrome, ChromeOptions, ChromeService
 
 pytestmark = [
@@ -16,7 +14,6 @@ pytestmark = [
     pytest.mark.skipif(shutil.which("chromedriver") is None, reason="needs chromium with its driver"),
 ]
 
-DEMO = Path(__file__).parent.parent / "config" / "demo.ini"
 PAGES = (
     "/",
     "/no-such-poster",
@@ -38,9 +35,7 @@ PAGES = (
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    state = tmp_path_factory.mktemp("state")
-    argv = [sys.executable, "-m", "wheatpaste", "serve", str(DEMO), "--listen", "127.0.0.1:0", f"state={state}"]
-    server = RunningServer(argv, cwd=state).wait_until_ready(60)
+    server = start_demo(tmp_path_factory.mktemp("state"))
     yield server.url
     server.kill()
 
