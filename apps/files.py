@@ -120,6 +120,22 @@ class Folder:
         descriptor = self._through_links(segments, folder=False)
         return None if descriptor is None else _identify(descriptor)
 
+    def has_file(self, parent: int, segments: Sequence[str]) -> bool:
+        """Whether there is a regular file, or a link to one that may be followed, without opening it."""
+        try:
+            mode = os.stat(segments[-1], dir_fd=parent, follow_symlinks=False).st_mode
+        except OSError as error:
+            if error.errno not in _ABSENT:
+                raise
+            return False
+        if not stat.S_ISLNK(mode):
+            return stat.S_ISREG(mode)
+        opened = self.open(parent, segments)
+        if opened is None:
+            return False
+        os.close(opened.descriptor)
+        return not opened.is_folder
+
     def list(self, parent: int, segments: Sequence[str], policy: NamePolicy) -> list[Entry]:
         """What may be served from the folder at ``segments``, folders first, by name without regard to case.
 
@@ -164,10 +180,13 @@ class Folder:
                     yield Entry(each.name, False, status.st_size, status.st_mtime)
 
     def _walk(self, start: str, segments: Sequence[str], follow: int) -> int:
-        # The root itself may be a link: deployments exchange it.
-        current = os.open(start, _WALK)
+        # The root itself may be a link: deployments exchange it. O_NOFOLLOW looks at the last step only, so that the
+        # first one below the root is taken together with it.
+        if not segments:
+            return os.open(start, _WALK)
+        current = os.open(f"{start}/{segments[0]}", _WALK | follow)
         try:
-            for name in segments:
+            for name in segments[1:]:
                 deeper = os.open(name, _WALK | follow, dir_fd=current)
                 os.close(current)
                 current = deeper

@@ -83,17 +83,18 @@ class LiveFinder:
                 continue
             try:
                 if wants_folder:
-                    found = self._index(folder, parent, steps, path, accept_encoding)
-                    if found is not None:
-                        return found
+                    index = self._index(folder, parent, steps, path, accept_encoding)
+                    if index is not None:
+                        return index
                     if rules.listing and folder_found is None:
                         folder_found = FoundFolder(number, steps)
                     continue
-                opened = folder.open(parent, steps)
-                if opened is None:
+                found = self._file(folder, parent, steps, path, accept_encoding)
+                if found is None:
                     continue
-                if not opened.is_folder:
-                    return self._file(folder, parent, steps, opened, path, accept_encoding)
+                if isinstance(found, Found):
+                    return found
+                opened = found
                 try:
                     if folder_found is None and self._has_page(folder, opened, steps):
                         folder_found = "slash missing"
@@ -108,14 +109,12 @@ class LiveFinder:
     ) -> Found | None:
         if not self._rules.index_name:
             return None
-        steps = (*steps, self._rules.index_name)
-        opened = folder.open(parent, steps)
-        if opened is None:
+        name = self._rules.index_name
+        found = self._file(folder, parent, (*steps, name), path + name, accept_encoding)
+        if isinstance(found, Opened):
+            os.close(found.descriptor)
             return None
-        if opened.is_folder:
-            os.close(opened.descriptor)
-            return None
-        return self._file(folder, parent, steps, opened, path + self._rules.index_name, accept_encoding)
+        return found
 
     def _has_page(self, folder: Folder, opened: Opened, steps: tuple[str, ...]) -> bool:
         if self._rules.listing:
@@ -129,20 +128,20 @@ class LiveFinder:
         return not index.is_folder
 
     def _file(
-        self,
-        folder: Folder,
-        parent: int,
-        steps: tuple[str, ...],
-        opened: Opened,
-        path: str,
-        accept_encoding: str | None,
-    ) -> Found:
+        self, folder: Folder, parent: int, steps: tuple[str, ...], path: str, accept_encoding: str | None
+    ) -> Found | Opened | None:
+        """The file at ``steps``, an opened folder, or None."""
         name = steps[-1]
         # access() tells without the cost of an exception that there is none, which is what it mostly says.
         siblings = [each for each in self._siblings if os.access(name + each[0], os.F_OK, dir_fd=parent)]
+        opened = None
         suffix = coding = ""
-        if siblings:
-            opened, suffix, coding = self._best(folder, parent, steps, opened, siblings, accept_encoding)
+        if siblings and accept_encoding and folder.has_file(parent, steps):
+            opened, suffix, coding = self._best(folder, parent, steps, siblings, accept_encoding)
+        if opened is None:
+            opened = folder.open(parent, steps)
+            if opened is None or opened.is_folder:
+                return opened
         kind, common = self._rules.describe(path, bool(siblings))
         representation = represent(opened, kind, coding, suffix, common, hashed=self._rules.hashed)
         return Found(representation, _OpenSource(opened.descriptor, opened.status.st_size))
@@ -152,10 +151,9 @@ class LiveFinder:
         folder: Folder,
         parent: int,
         steps: tuple[str, ...],
-        plain: Opened,
         siblings: list[tuple[str, str]],
-        accept_encoding: str | None,
-    ) -> tuple[Opened, str, str]:
+        accept_encoding: str,
+    ) -> tuple[Opened | None, str, str]:
         while siblings:
             coding = preferred(accept_encoding, tuple(coding for _, coding in siblings))
             chosen = next((each for each in siblings if each[1] == coding), None)
@@ -163,12 +161,11 @@ class LiveFinder:
                 break
             opened = folder.open(parent, (*steps[:-1], steps[-1] + chosen[0]))
             if opened is not None and not opened.is_folder:
-                os.close(plain.descriptor)
-                return opened, chosen[0], chosen[1]
+                return opened, *chosen
             if opened is not None:
                 os.close(opened.descriptor)
             siblings = [each for each in siblings if each is not chosen]
-        return plain, "", ""
+        return None, "", ""
 
 
 class _OpenSource:
@@ -214,10 +211,14 @@ class CatalogueFinder:
         known = self._files.get(path)
         if known is None:
             return self._folders.get(path)
-        if known.codings:
-            coding = preferred(accept_encoding, known.codings)
-            return known.encoded.get(coding, known.plain)
-        return known.plain
+        if not accept_encoding or not known.codings:
+            return known.plain
+        found = known.chosen.get(accept_encoding)
+        if found is None:
+            found = known.encoded.get(preferred(accept_encoding, known.codings), known.plain)
+            if len(known.chosen) < 32:  # browsers send a handful of values, and others what they like
+                known.chosen[accept_encoding] = found
+        return found
 
     def _scan(self, number: int, folder: Folder, steps: tuple[str, ...], above: frozenset[tuple[int, int]]) -> None:
         parent = folder.walk_to(steps)
@@ -270,13 +271,14 @@ class CatalogueFinder:
                 os.close(opened.descriptor)
         plain = found.pop("", None)
         if plain is not None:
-            self._files[path] = _Known(plain, tuple(found), found)
+            self._files[path] = _Known(plain, tuple(found), found, {})
 
 
 class _Known(NamedTuple):
     plain: Found
     codings: tuple[str, ...]
     encoded: dict[str, Found]
+    chosen: dict[str, Found]
 
 
 class _Memory:
@@ -363,17 +365,9 @@ def _digest(descriptor: int, status: os.stat_result) -> str:
     return found
 
 
-def preferred(accept_encoding: str | None, codings: tuple[str, ...]) -> str:
-    """The coding to send, ``identity`` also where the client refuses everything."""
-    if not accept_encoding:
-        return "identity"
-    # Browsers send a handful of values; a long one is not worth a place in the cache.
-    choose = _preferred if len(accept_encoding) < 200 else _preferred.__wrapped__
-    return choose(accept_encoding, codings)
-
-
-@lru_cache(maxsize=512)
-def _preferred(accept_encoding: str, codings: tuple[str, ...]) -> str:
+@lru_cache(maxsize=256)
+def preferred(accept_encoding: str, codings: tuple[str, ...]) -> str:
+    """The coding to send, ``identity`` also where the client refuses everything. Browsers send a handful of values."""
     return choose_encoding(accept_encoding, codings) or "identity"
 
 

@@ -82,7 +82,6 @@ def respond(
     start_response: StartResponse,
     representation: Representation,
     source: Source,
-    *,
     extra: Headers,
     sendfile: bool,
 ) -> Body:
@@ -96,7 +95,7 @@ def respond(
         outcome = evaluate(environ, etag=representation.etag, last_modified=representation.modified)
     if outcome == "not modified":
         source.discard()
-        start_response("304 Not Modified", representation.kept_headers() + extra)
+        start_response("304 Not Modified", (representation.kept or representation.kept_headers()) + extra)
         return []
     if outcome == "precondition failed":
         source.discard()

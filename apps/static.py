@@ -54,6 +54,8 @@ _OWN = frozenset(
 )
 _ORIGIN = re.compile(r"\*|https?://[a-z0-9.\[\]:_-]+")
 _MEDIA_TYPE = re.compile(r"[^\s=/]+=[a-z0-9!#$&^_.+-]+/[a-z0-9!#$&^_.+-]+(?:;\s*charset=[a-z0-9_-]+)?")
+_READING = frozenset({"GET", "HEAD"})
+_NOTHING: Headers = []
 _YEAR = 365 * 24 * 60 * 60
 
 
@@ -256,56 +258,50 @@ class Static:
     def __call__(self, environ: Environ, start_response: StartResponse) -> Body:
         """Answer GET and HEAD for the file at ``PATH_INFO``; 404 where there is none, whatever the method."""
         path: str = environ.get("PATH_INFO", "")
-        if refusal(environ):
+        if refusal(environ) is not None:
             # Not 400: in a cascade the next app may well have a use for such a path.
             return not_found(environ, start_response)
         if self.prefix:
             if not path.startswith(self.prefix) or path[len(self.prefix) :][:1] not in ("", "/"):
                 return not_found(environ, start_response)
             path = path[len(self.prefix) :]
-        extra = self._allow_origin(environ) if self.cors else []
-        finder = self._finder
-        for _ in range(3):
-            found = self._find(finder, path, environ)
-            if isinstance(found, Found):
-                if environ["REQUEST_METHOD"] not in ("GET", "HEAD"):
-                    found.source.discard()
-                    return _wrong_method(environ, start_response)
-                try:
-                    return respond(
-                        environ, start_response, found.representation, found.source, extra=extra, sendfile=self.sendfile
-                    )
-                except FileChanged:
-                    finder = self._live
-                    continue
-            if found is None:
-                return not_found(environ, start_response)
-            if environ["REQUEST_METHOD"] not in ("GET", "HEAD"):
-                return _wrong_method(environ, start_response)
-            if isinstance(found, FoundFolder):
-                return self._list(environ, start_response, found)
-            body = b"The folder is one slash further.\n"
-            headers = [("Location", slash_location(environ))]
-            return answer(environ, start_response, "302 Found", body, headers=headers)
-        return answer(
-            environ,
-            start_response,
-            "503 Service Unavailable",
-            b"The file is being written.\n",
-            headers=[("Retry-After", "1")],
-        )
+        found = self._finder.find(path or "/", environ.get("HTTP_ACCEPT_ENCODING"))
+        if found.__class__ is Found and path and environ["REQUEST_METHOD"] in _READING:
+            representation, source = found
+            extra = self._allow_origin(environ) if self.cors else _NOTHING
+            try:
+                return respond(environ, start_response, representation, source, extra, self.sendfile)
+            except FileChanged:
+                # The catalogue is outdated, or somebody writes the file right now.
+                found = self._live.find(path, environ.get("HTTP_ACCEPT_ENCODING"))
+        return self._otherwise(environ, start_response, path, found)
 
-    def _find(self, finder: LiveFinder | CatalogueFinder, path: str, environ: Environ) -> Finding:
-        accept_encoding: str | None = environ.get("HTTP_ACCEPT_ENCODING")
-        found = finder.find(path or "/", accept_encoding)
-        if not path and found is not None and (self.prefix or script_name(environ)):
+    def _otherwise(self, environ: Environ, start_response: StartResponse, path: str, found: Finding) -> Body:
+        """What is no file that can be sent at once."""
+        if found is None and self._falls_back(path):
+            found = self._finder.find(f"/{self.fallback}", environ.get("HTTP_ACCEPT_ENCODING"))
+        if found is None:
+            return not_found(environ, start_response)
+        if environ["REQUEST_METHOD"] not in _READING:
+            if isinstance(found, Found):
+                found.source.discard()
+            return _wrong_method(environ, start_response)
+        if not path and (self.prefix or script_name(environ)):
             # The mount itself, without its slash: relative links in the index would lead elsewhere.
             if isinstance(found, Found):
                 found.source.discard()
-            return "slash missing"
-        if found is None and self._falls_back(path):
-            return finder.find(f"/{self.fallback}", accept_encoding)
-        return found
+            found = "slash missing"
+        if isinstance(found, Found):
+            extra = self._allow_origin(environ) if self.cors else _NOTHING
+            try:
+                return respond(environ, start_response, found.representation, found.source, extra, self.sendfile)
+            except FileChanged:
+                status, headers = "503 Service Unavailable", [("Retry-After", "1")]
+                return answer(environ, start_response, status, b"The file is being written.\n", headers=headers)
+        if isinstance(found, FoundFolder):
+            return self._list(environ, start_response, found)
+        headers = [("Location", slash_location(environ))]
+        return answer(environ, start_response, "302 Found", b"The folder is one slash further.\n", headers=headers)
 
     def _falls_back(self, path: str) -> bool:
         if not self.fallback or "." in path[path.rfind("/") + 1 :]:

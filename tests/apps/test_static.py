@@ -354,7 +354,7 @@ def test_a_range_of_an_empty_file_cannot_be_satisfied(serve: Make) -> None:
     assert (response.status, response.headers["Content-Range"]) == (416, "bytes */0")
 
 
-# --- preconditions -----------------------------------------------------------------------------------------------------
+# --- preconditions ---------------------------------------------------------------------------------------------------
 
 
 @pytest.fixture
