@@ -1,9 +1,8 @@
 """The immutable table that URLMap dispatches by, and the reasons for what it decides.
 
-Matching walks down the path one segment at a time, in the dictionary of each host pattern that fits, as long as mounts
-stand further below: its cost grows with the depth of the mounts on the way, never with their number or the length of
-the path. Knows nothing of WSGI apps: whatever is mounted comes back, so ``check`` and ``explain`` use it before
-anything is built.
+Matching walks down a tree of path segments for each host pattern that fits, as long as mounts stand further below: its
+cost grows with the depth of the mounts, never with their number or the length of the path. Knows nothing of WSGI apps:
+whatever is mounted comes back, so ``check`` and ``explain`` use it before anything is built.
 """
 
 from __future__ import annotations
@@ -18,7 +17,8 @@ from ..protocol.trace import Mount as Step
 from .mount_keys import Place, merged, wire_path
 
 
-class Entry(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Entry:
     """One mount: what stands there, its prefix in WSGI form, the steps it adds to a request's record, its place."""
 
     app: Any
@@ -49,18 +49,23 @@ class Candidate(NamedTuple):
     reason: str
 
 
-# What is known at one prefix: the mount that stands exactly there, and whether others stand below. Plain tuples, which
-# Python takes apart faster than named ones; dispatch does little else.
-_Node: TypeAlias = tuple[Entry | None, bool]
-_Nodes: TypeAlias = Mapping[str, _Node]
+# A tree of path segments: the mount that stands at a node, and what stands below it, by the next segment. Plain tuples,
+# which Python takes apart faster than named ones; dispatch does little else.
+_Node: TypeAlias = tuple[Entry | None, "dict[str, _Node] | None"]
+_BARE: _Node = (None, None)
 _Find: TypeAlias = Callable[[str], Entry | None]
 
 
 class _Host(NamedTuple):
-    """The mounts of one host pattern: a node for each prefix, their own and shorter ones, and how to find in them."""
+    """The mounts of one host pattern, how deep they stand, and how to find the one that takes a path."""
 
-    nodes: _Nodes
+    root: _Node
+    depth: int
     find: _Find
+
+    @classmethod
+    def of(cls, root: _Node, depth: int) -> _Host:
+        return cls(root, depth, _finder(root, depth))
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,53 +74,58 @@ class MountTable:
 
     ``exclusive`` holds host patterns whose requests never fall through to less specific hosts; with ``merge_slashes``
     runs of slashes count as one when paths are compared. ``depth`` is the number of segments of the deepest mount,
-    ``by_host`` whether a host is named at all.
+    ``by_host`` whether a host is named at all. ``guarded`` is how many segments the path guard has to look at: None for
+    all, because where slashes are merged segments cannot be counted in the raw target. ``find_any(path)`` looks among
+    the mounts of any host alone.
     """
 
     exclusive: frozenset[str]
     merge_slashes: bool
     depth: int
     by_host: bool = field(init=False)
+    guarded: int | None = field(init=False)
+    find_any: _Find = field(init=False)
     _hosts: Mapping[str, _Host]
     _by_port: bool
     _by_wildcard: bool
-    _find_any: _Find = field(init=False)
 
     def __post_init__(self) -> None:
-        here = self._hosts.get("")
-        object.__setattr__(self, "by_host", len(self._hosts) > (here is not None))
-        object.__setattr__(self, "_find_any", here.find if here is not None else _finder({}))
+        anywhere = self._hosts.get("")
+        find = _nothing if anywhere is None else anywhere.find
+        object.__setattr__(self, "by_host", len(self._hosts) > (anywhere is not None))
+        object.__setattr__(self, "guarded", None if self.merge_slashes else self.depth)
+        object.__setattr__(self, "find_any", (lambda path: find(merged(path))) if self.merge_slashes else find)
 
     @classmethod
     def build(
         cls, entries: Iterable[Entry], *, exclusive: Iterable[str] = (), merge_slashes: bool = False
     ) -> MountTable:
         """Make a table; where two entries have one place, the later stays."""
-        hosts: dict[str, dict[str, _Node]] = {}
-        depth = 0
+        roots: dict[str, _Node] = {}
+        depths: dict[str, int] = {}
         for entry in entries:
-            _plant(hosts.setdefault(entry.place.host, {}), entry)
-            depth = max(depth, entry.prefix.count("/"))
+            host, segments = entry.place.host, entry.prefix.split("/")[1:]
+            roots[host] = _plant(roots.get(host, _BARE), segments, entry)
+            depths[host] = max(depths.get(host, 0), len(segments))
         return cls(
             exclusive=frozenset(exclusive),
             merge_slashes=merge_slashes,
-            depth=depth,
-            _hosts={host: _Host(nodes, _finder(nodes)) for host, nodes in hosts.items()},
-            _by_port=any(map(_has_port, hosts)),
-            _by_wildcard=any(map(_is_wildcard, hosts)),
+            depth=max(depths.values(), default=0),
+            _hosts={host: _Host.of(root, depths[host]) for host, root in roots.items()},
+            _by_port=any(map(_has_port, roots)),
+            _by_wildcard=any(map(_is_wildcard, roots)),
         )
 
     def with_entry(self, entry: Entry) -> MountTable:
         """The table with one more mount, or with another app at a place that is taken."""
-        host = entry.place.host
-        there = self._hosts.get(host)
-        nodes = {} if there is None else dict(there.nodes)
-        _plant(nodes, entry)
+        host, segments = entry.place.host, entry.prefix.split("/")[1:]
+        there = self._hosts.get(host) or _Host.of(_BARE, 0)
+        grown = _Host.of(_plant(there.root, segments, entry, copying=True), max(there.depth, len(segments)))
         return MountTable(
             exclusive=self.exclusive,
             merge_slashes=self.merge_slashes,
-            depth=max(self.depth, entry.prefix.count("/")),
-            _hosts={**self._hosts, host: _Host(nodes, _finder(nodes))},
+            depth=max(self.depth, grown.depth),
+            _hosts={**self._hosts, host: grown},
             _by_port=self._by_port or _has_port(host),
             _by_wildcard=self._by_wildcard or _is_wildcard(host),
         )
@@ -130,14 +140,18 @@ class MountTable:
     def at(self, place: Place) -> Entry | None:
         """The mount at exactly this place."""
         there = self._hosts.get(place.host)
-        entry, _ = (None, False) if there is None else there.nodes.get(wire_path(place.path), (None, False))
-        return entry
+        node = _BARE if there is None else there.root
+        for segment in wire_path(place.path).split("/")[1:]:
+            node = (node[1] or {}).get(segment, _BARE)
+        return node[0]
 
     def _entries(self) -> Iterator[Entry]:
-        for host in self._hosts.values():
-            for entry, _ in host.nodes.values():
-                if entry is not None:
-                    yield entry
+        nodes = [host.root for host in self._hosts.values()]
+        while nodes:
+            entry, below = nodes.pop()
+            if entry is not None:
+                yield entry
+            nodes += (below or {}).values()
 
     def __len__(self) -> int:
         return sum(1 for _ in self._entries())
@@ -148,10 +162,10 @@ class MountTable:
 
     def find(self, path: str, host: HostPort | None = None, scheme: str = "http") -> Entry | None:
         """The mount that takes a path which the path guard has accepted. Everything is in WSGI form."""
+        if not self.by_host:
+            return self.find_any(path)
         if self.merge_slashes:
             path = merged(path)
-        if not self.by_host:
-            return self._find_any(path)
         for pattern in self.patterns(host, scheme):
             entry = self._hosts[pattern].find(path)
             if entry is not None:
@@ -243,38 +257,51 @@ class MountTable:
         return max(self, key=likeness, default=None)
 
 
-def _plant(nodes: dict[str, _Node], entry: Entry) -> None:
-    """Put a mount among the nodes of its host, with the nodes that lead to it."""
-    prefix = entry.prefix
-    _, deeper = nodes.get(prefix, (None, False))
-    nodes[prefix] = (entry, deeper)
-    while prefix:
-        prefix = prefix[: prefix.rfind("/")]
-        here, deeper = nodes.get(prefix, (None, False))
-        if deeper:
-            break
-        nodes[prefix] = (here, True)
+def _plant(node: _Node, segments: list[str], entry: Entry, *, copying: bool = False) -> _Node:
+    """The node with a mount below it; ``copying`` leaves the old tree as it is."""
+    here, below = node
+    if not segments:
+        return entry, below
+    grown = {} if below is None else dict(below) if copying else below
+    grown[segments[0]] = _plant(grown.get(segments[0], _BARE), segments[1:], entry, copying=copying)
+    return here, grown
 
 
-def _finder(nodes: _Nodes) -> _Find:
-    """A function that finds the mount with the longest prefix of a path; it looks no deeper than mounts stand.
+def _nothing(path: str) -> Entry | None:
+    return None
 
-    A closure, because dispatch does little else than this, and every attribute that it looked up would show.
+
+def _finder(root: _Node, depth: int) -> _Find:
+    """A function that finds the mount with the longest prefix of a path.
+
+    A closure with the first step written out, because dispatch does little else than this: most mounts stand one
+    segment below the root.
     """
-    look_up = nodes.get
-    root, below = nodes.get("", (None, False))
+    root_entry, top = root
+    if top is None:
+        return lambda path: root_entry
+    first = top.get
+    # A path of ten thousand slashes must not be cut into ten thousand pieces.
+    cuts = depth + 1
 
     def find(path: str) -> Entry | None:
-        entry, deeper, end = root, below, 0
-        while deeper:
-            end = path.find("/", end + 1)
-            node = look_up(path[:end] if end > 0 else path)
+        segments = path.split("/", cuts)
+        node = first(segments[1]) if len(segments) > 1 else None
+        if node is None:
+            return root_entry
+        entry, below = node
+        if below is None:
+            return entry
+        if entry is None:
+            entry = root_entry
+        for segment in segments[2:]:
+            node = below.get(segment)
             if node is None:
                 break
-            here, deeper = node
+            here, below = node
             if here is not None:
                 entry = here
-            if end < 0:
+            if below is None:
                 break
         return entry
 

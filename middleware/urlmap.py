@@ -19,7 +19,7 @@ from ..config.origin import building
 from ..config.problems import nearest
 from ..config.values import AppName
 from ..protocol.hosts import HostPort, read_host
-from ..protocol.paths import refusal, safe_location, script_name, slash_location
+from ..protocol.paths import is_ordinary, refusal, safe_location, script_name, slash_location
 from ..protocol.trace import KEY as TRACE
 from ..protocol.trace import Trace
 from ..protocol.wsgi import Body, Environ, StartResponse, WSGIApp
@@ -118,38 +118,39 @@ class URLMap(MutableMapping[Key, WSGIApp]):
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Body:
         """Hand the request to the app that is mounted where it goes."""
+        # The hot path of the whole house: everything is looked up once, and what is rare is asked for last.
         table = self._table
-        # Where slashes are merged, segments cannot be counted in the raw target: all of it is examined.
-        depth = None if table.merge_slashes else table.depth
-        refused = refusal(environ, dots=self.dots, encoded_slash=self.encoded_slash, depth=depth)
-        if refused is not None:
-            return answer(environ, start_response, "400 Bad Request", refused)
         path: str = environ.get("PATH_INFO", "")
+        if not is_ordinary(path, environ.get("REQUEST_URI") or environ.get("RAW_URI") or ""):
+            refused = refusal(environ, dots=self.dots, encoded_slash=self.encoded_slash, depth=table.guarded)
+            if refused is not None:
+                return answer(environ, start_response, "400 Bad Request", refused)
         host = None
         if table.by_host:
             header: str = environ.get("HTTP_HOST", "")
             host = read_host(header)
             if host is None and (header or environ.get("SERVER_PROTOCOL", "") not in _WITHOUT_HOST):
-                return answer(
-                    environ, start_response, "400 Bad Request", "The Host of the request is missing or invalid."
-                )
-        if self.merge_slashes == "redirect" and "//" in path and environ.get("REQUEST_METHOD") in ("GET", "HEAD"):
+                text = "The Host of the request is missing or invalid."
+                return answer(environ, start_response, "400 Bad Request", text)
+        if "//" in path and self.merge_slashes == "redirect" and environ.get("REQUEST_METHOD") in ("GET", "HEAD"):
             target = safe_location(script_name(environ) + merged(path), environ.get("QUERY_STRING", ""))
             return redirect(start_response, target)
-        entry = table.find(path, host, environ.get("wsgi.url_scheme", "http")) if path != "*" else None
-        if entry is None:
+        entry = table.find(path, host, environ.get("wsgi.url_scheme", "http")) if host else table.find_any(path)
+        if entry is None or path == "*":
             return self._answer_nowhere(table, host, environ, start_response)
+        prefix = entry.prefix
         script: str = environ.get("SCRIPT_NAME", "")
         if script[-1:] == "/":
             script, path = script.rstrip("/"), path or "/"
-        prefix = entry.prefix
-        rest = table.rest(entry, path) if table.merge_slashes else path[len(prefix) :]
+        rest = path[len(prefix) :] if not table.merge_slashes else table.rest(entry, path)
         if not rest and self.slash != "none" and (script or prefix):
             if self.slash == "force":
                 rest = "/"
             elif environ.get("REQUEST_METHOD") in ("GET", "HEAD"):
                 return redirect(start_response, slash_location(environ))
-        trace: Trace = environ.get(TRACE) or Trace.of(environ)
+        trace: Trace | None = environ.get(TRACE)
+        if trace is None:
+            trace = Trace.of(environ)
         trace.mounts += entry.steps
         child = environ.copy()
         child["SCRIPT_NAME"] = script + prefix
