@@ -26,7 +26,7 @@ class RequestConfig:
 
     app: WSGIApp = field(kw_only=False)
     # Not in the repr: a site's configuration holds its secrets.
-    config: Mapping[str, str] = field(kw_only=False, repr=False)
+    config: Mapping[str, str] = field(default_factory=dict, kw_only=False, repr=False)
     _stack: Any = field(init=False, repr=False, default=None)
 
     def __post_init__(self) -> None:
