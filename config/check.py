@@ -9,13 +9,13 @@ from dataclasses import replace
 from typing import Any
 
 from .evaluate import Mention, Resolver, Scope
-from .ini import IniFile
+from .ini import IniFile, Section
 from .inspector import Inspector, Listener
 from .node import Kind, Values
 from .origin import Origin
 from .problems import Problem
 from .spelling import misspelt
-from .unused import complaint, entries, is_used, kind_of, unused
+from .unused import HIDING, complaint, entries, is_used, kind_of, unused
 
 UNREADABLE = frozenset({"missing-file", "not-a-file", "unreadable-file", "too-large", "not-text", "not-utf-8"})
 """Codes of the problems of a file that cannot be read at all; they have no section."""
@@ -78,40 +78,50 @@ class _Check:
         self.inspector = Inspector(resolver, self.folders, importing=importing)
         if importing:
             sys.path[:0] = [folder for folder in self.folders if folder not in sys.path]
-        self.done: set[tuple[Kind, str]] = set()
 
     def run(self, app_name: str | None, server_name: str | None) -> list[Problem]:
         """Go from what is served to what merely stands in the file."""
         resolver, inspector = self.resolver, self.inspector
-        self._enter("app", app_name or "main", required=self.serving or app_name is not None)
-        self._enter("server", server_name or "main", required=server_name is not None)
-        served = len(resolver.problems)
+        self._serve("app", app_name, required=self.serving)
+        has_server = self._serve("server", server_name, required=False)
         listeners = list(inspector.listeners)
+        served = len(resolver.problems)
         for kind, section in entries(self.file):
             if not is_used(section, resolver.used):
-                self._enter(kind, section.name or "main", required=True)
-        if ("server", server_name or "main") not in self.done:
+                self._enter(kind, section)
+        if not has_server:
             listeners = inspector.listeners
-        elsewhere = len(resolver.problems)
+        slips = [problem for each in resolver.files.values() for problem in misspelt(each)]
         idle = unused(self.file, resolver.used, inspector.mentioned)
+        certain = HIDING.isdisjoint(problem.code for problem in (*resolver.problems, *slips))
+        started = len(resolver.problems)
+        if certain:
+            for section in idle:
+                resolver.report(complaint(section))
         for section in idle:
-            resolver.report(complaint(section))
-        for section in idle:
-            self._enter(kind_of(section) or "app", section.name or "main", required=True)
-        # A mistake in what is never started stops nobody.
-        milder = served if self.serving else elsewhere
+            self._enter(kind_of(section) or "app", section)
         problems = resolver.problems
-        problems[milder:] = [replace(each, severity="warning") for each in problems[milder:]]
-        problems += [*self._exposed(listeners), *self._shadowed(), *self._idle_file()]
-        for each in resolver.files.values():
-            problems += misspelt(each)
-        return _finished(problems)
+        if self.serving or certain:
+            # A mistake in what is never started stops nobody.
+            start = served if self.serving else started
+            problems[start:] = [replace(each, severity="warning") for each in problems[start:]]
+        exposed, shadowed = self._exposed(listeners), self._shadowed()
+        return _finished([*_joined(problems, slips), *exposed, *shadowed, *self._idle_file()])
 
-    def _enter(self, kind: Kind, name: str, *, required: bool) -> None:
-        if (kind, name) in self.done or not (required or self.scope._matching(kind, name)):
-            return
-        self.done.add((kind, name))
-        root = self.scope.resolve(kind, name, self.passed, Mention(Origin(self.scope.filename)))
+    def _serve(self, kind: Kind, name: str | None, *, required: bool) -> bool:
+        """Look at what is served, and say whether there is any."""
+        if name is None and not required and not self.scope._matching(kind, "main"):
+            return False
+        mention = Mention(Origin(self.scope.filename))
+        self.inspector.visit(self.scope.resolve(kind, name or "main", self.passed, mention))
+        return True
+
+    def _enter(self, kind: Kind, section: Section) -> None:
+        """Look at a section for itself."""
+        mention = Mention(Origin(section.file, section.line, section.header))
+        root = self.scope._section(kind, section, section.name or "main", self.passed, mention)
+        if root.shape == "factory" and root.protocol is None:
+            root.protocol = f"paste.{kind}_factory"
         self.inspector.visit(root)
 
     def _exposed(self, listeners: list[Listener]) -> Iterator[Problem]:
@@ -157,6 +167,20 @@ class _Check:
             )
 
 
+def _joined(problems: Iterable[Problem], slips: Iterable[Problem]) -> Iterator[Problem]:
+    """The problems and the slips of the pen; a slip that is the cause of an error takes its place."""
+    causes = {(each.file, each.section): each for each in slips if each.code == "misspelt-key"}
+    explained = set()
+    for problem in problems:
+        slip = causes.get((problem.file, problem.section))
+        if slip is None or problem.key is not None or problem.code not in ("no-factory", "missing-key"):
+            yield problem
+        else:
+            explained.add(slip)
+            yield replace(slip, what=problem.what, severity=problem.severity)
+    yield from (slip for slip in slips if slip not in explained)
+
+
 def _finished(problems: Iterable[Problem]) -> list[Problem]:
     """Sorted by place; of several about one key the gravest, and of those the first. No secret is in them."""
     kept: dict[tuple[object, ...], Problem] = {}
@@ -176,14 +200,16 @@ _VAGUE = {
 
 
 def _discreet(problem: Problem) -> Problem:
-    """The problem without what may be a secret: values of secret names, and passwords in URLs."""
+    """The problem without what may be a secret, values of secret names and passwords in URLs, and with short paths."""
+    what = problem.what
+    if os.sep in what:
+        what = what.replace(os.getcwd() + os.sep, "")
     if problem.key is None:
-        return problem
+        return problem if what is problem.what else replace(problem, what=what)
     from ..protocol.redact import is_secret_name, redact_text
 
     if is_secret_name(problem.key):
-        what, fix = _VAGUE.get(problem.code, (problem.what, problem.fix))
+        what, fix = _VAGUE.get(problem.code, (what, problem.fix))
         return replace(problem, what=what, fix=fix, value=None)
     value = None if problem.value is None else redact_text(problem.value)
-    what = redact_text(problem.what) if "://" in problem.what else problem.what
-    return replace(problem, what=what, value=value)
+    return replace(problem, what=redact_text(what) if "://" in what else what, value=value)

@@ -499,7 +499,7 @@ class Scope:
         if fix is None:
             for other, each in TYPES.items():
                 if other != kind and any(distribution.entry_point(group, name) for group in each.protocols):
-                    fix = f"there is a {other} of this name, and this must be {_a(kind)}"
+                    fix = f"there is {_a(other)} of this name, and this must be {_a(kind)}"
         if fix is None:
             names = [entry.name for entry in distribution.entry_points(TYPES[kind].protocols)]
             fix = did_you_mean(name, names) or f"it has no {kind} at all"
@@ -532,7 +532,6 @@ class Scope:
             self._shadowed(kind, found[0])
             return found[0]
         shown = "main" if name is None else name
-        prefixes = " or ".join(f"[{prefix}:{shown}]" for prefix in TYPES[kind].prefixes)
         path = self.file.path if self.file else None
         if mention.origin.file is None:
             mention = Mention(Origin(path))
@@ -542,7 +541,8 @@ class Scope:
                 _at(mention, f"{shown!r} may mean several sections: {places}", "rename one", "ambiguous-section")
             )
             return None
-        what = f"there is no {kind} named {shown!r} in {path} ({prefixes})"
+        elsewhere = f" in {path}" if path is not None and path != mention.origin.file else ""
+        what = f"there is no {kind} named {shown!r}{elsewhere}"
         self.resolver.report(_at(mention, what, self._instead(kind, shown), "missing-section"))
         return None
 
@@ -631,9 +631,12 @@ class Scope:
         try:
             if name is None and self.file is not None:
                 return self._named(kind, None, passed, mention)
-            return self._resolve(kind, "main" if name is None else name, passed, mention, self.hook is None)
+            made = self._resolve(kind, "main" if name is None else name, passed, mention, self.hook is None)
         finally:
             self.resolver.stack = before
+        if made.shape == "factory" and made.protocol is None:
+            made.protocol = f"paste.{kind}_factory"
+        return made
 
     def _key_at(self, origin: Origin) -> str | None:
         node = self._node
@@ -671,6 +674,8 @@ class Scope:
         errors = [problem for problem in resolver.problems[count:] if problem.severity == "error"]
         if errors:
             raise config_error(errors)
+        if self._node is not None:
+            self._node.asked.append(node)
         return node
 
     def app_context(self, name: str | None = None, global_conf: Mapping[str, Any] | None = None) -> Node:

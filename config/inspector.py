@@ -9,15 +9,16 @@ from collections.abc import Hashable, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from .evaluate import Resolver, Scope
-from .factories import Reader, Reading
+from .factories import CompositeFactory, Reader, Reading
 from .listeners import Listens, debug_keys, is_debugger, public_address
 from .mounts import Mount
 from .node import TYPES, Kind, Node, Value, Values
+from .options import OptionError
 from .origin import BuildSite, Origin
-from .problems import Problem, Severity, did_you_mean, nearest
+from .problems import Problem, did_you_mean, nearest
 from .references import Reference, is_uri
 from .shadows import Branch, Maps
-from .values import is_reference
+from .values import is_import, is_reference
 from .weak_secrets import weakness
 
 if TYPE_CHECKING:
@@ -67,10 +68,11 @@ class Inspector:
         target = _target(node)
         self._judge_globals(node)
         self._judge_exposure(node)
-        reader = self._reader(node, target) if target.module.startswith(_OURS) else None
-        if reader is not None:
+        factory = self._load_ours(node, target) if target.module.startswith(_OURS) else None
+        reader = getattr(factory, "reader", None)
+        if isinstance(reader, Reader):
             self._judge_secrets(node, {option.name for option in reader.options if option.secret})
-            yield from self._ours(node, reader)
+            yield from self._ours(node, factory, reader)
             return
         self._judge_secrets(node, set())
         if not target.module.startswith(_OURS):
@@ -80,21 +82,21 @@ class Inspector:
         else:
             self.mentioned.update(value.text.strip() for value in node.values.values() if len(value.text) < 100)
 
-    def _reader(self, node: Node, target: Reference) -> Reader | None:
+    def _load_ours(self, node: Node, target: Reference) -> Any:
         try:
-            reader = getattr(target.load(), "reader", None)
+            return target.load()
         except ImportError as error:
             self._report(node, f"{node.reference}: {error}", "reinstall wheatpaste", "import")
-            return None
         except AttributeError:
             self._report(node, f"{node.reference}: {target.module} has no {target.object!r}", "", "missing-name")
-            return None
-        return reader if isinstance(reader, Reader) else None
+        return None
 
-    def _ours(self, node: Node, reader: Reader) -> Iterator[Node]:
+    def _ours(self, node: Node, factory: Any, reader: Reader) -> Iterator[Node]:
         reading = self._read(node, reader)
         for problem in reading.problems:
             self.resolver.report(problem)
+        if not reading.errors and not isinstance(factory, CompositeFactory):
+            self._make(node, reader, reading.values)
         mounts = list(reading.mounts)
         for option in reader.options:
             text = reading.values.get(option.name)
@@ -133,6 +135,21 @@ class Inspector:
                 self._report(node, failure("what its keys name", error), "", "import")
         return reader.read(texts, conf, site, importing=False)
 
+    def _make(self, node: Node, reader: Reader, values: dict[str, Any]) -> None:
+        """Make our component, for the rules that join several of its options. That starts nothing."""
+        if not self.importing and any(is_import(option.kind) and option.name in values for option in reader.options):
+            return  # these hold text still, where an object of the deployer's is due
+        wrapped = (_no_app,) if node.kind == "filter" else ()
+        try:
+            reader.component(*wrapped, **values)
+        except OptionError as error:
+            value = node.values.get(error.option or "")
+            if value is not None:
+                self._report_value(node, str(error.option), value, error.what, "", "wrong-value")
+            else:
+                what = f"{error.option}: {error.what}" if error.option else error.what
+                self._report(node, what, "", "wrong-value", node.where)
+
     def _theirs(self, node: Node, target: Reference) -> None:
         from .calls import mismatches
         from .sources import Flaw, Found
@@ -155,7 +172,7 @@ class Inspector:
             return
         for each in wrong:
             if each.key is None:
-                self._report(node, f"{named}: {each.what}", each.fix, each.code)
+                self._report(node, f"{named}{each.what}", each.fix, each.code)
             else:
                 self._report_value(node, each.key, node.values[each.key], each.what, each.fix, each.code)
 
@@ -291,8 +308,8 @@ class Inspector:
 
     # -- reporting --
 
-    def _report(self, node: Node, what: str, fix: str, code: str, severity: Severity = "error") -> None:
-        place = node.reference_origin or node.where
+    def _report(self, node: Node, what: str, fix: str, code: str, where: Origin | None = None) -> None:
+        place = where or node.reference_origin or node.where
         self.resolver.report(
             Problem(
                 what=what,
@@ -301,7 +318,6 @@ class Inspector:
                 line=place.line,
                 section=place.section or node.section,
                 key=self._key_at(place),
-                severity=severity,
                 code=code,
             )
         )
@@ -328,6 +344,11 @@ class Inspector:
             if place.line in option.lines:
                 return key
         return None
+
+
+def _no_app(environ: Any, start_response: Any) -> list[bytes]:
+    """Stands where a filter's app will be."""
+    return []
 
 
 _NAMEABLE = tuple(prefix for kind in ("app", "filter") for prefix in TYPES[kind].prefixes)

@@ -8,6 +8,16 @@ from .ini import IniFile, Section
 from .node import TYPES, Kind
 from .problems import Problem
 
+HIDING = frozenset(
+    """
+    ambiguous-entry-point ambiguous-section bad-reference bad-setting duplicate-section empty-pipeline guessed-name
+    loop missing-distribution missing-entry-point missing-file missing-key missing-section misspelt-key misspelt-section
+    no-factory not-a-file not-text not-utf-8 relative-path several-protocols too-deep too-large unknown-scheme
+    unreadable-file
+    """.split()  # noqa: SIM905  one word after the other is easier to read and to edit
+)
+"""Codes of problems behind which a mention may be hidden: nobody can tell then what is unused."""
+
 _ENTRIES = ("composite", "composit", "pipeline")
 
 
@@ -19,14 +29,14 @@ def kind_of(section: Section) -> Kind | None:
 def entries(file: IniFile) -> list[tuple[Kind, Section]]:
     """The sections that may be served by name, although nothing mentions them: servers, pipelines and composites.
 
-    Where there is no ``main``, every app.
+    Where there is no ``main``, all: others take such a file apart with ``config:file.ini#name``.
     """
     found: list[tuple[Kind, Section]] = []
     apps = [each for each in file.sections.values() if kind_of(each) == "app"]
     headless = not any(each.name in (None, "main") for each in apps)
     for section in file.sections.values():
         kind = kind_of(section)
-        if kind == "server" or (kind == "app" and (headless or section.prefix in _ENTRIES)):
+        if kind is not None and (headless or kind == "server" or section.prefix in _ENTRIES):
             found.append((kind, section))
     return found
 
