@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from .factories import Reader
-from .options import OptionError
+from .options import Option, OptionError
 from .problems import nearest
 from .values import is_import, name_of, parse, to_text
 
@@ -135,6 +135,9 @@ def catalogue() -> list[Described]:
     from .aliases import ALIASES, DISTRIBUTIONS
     from .references import installed, normalise
 
+    def order(each: Described) -> tuple[int, str, bool, str]:
+        return KINDS.index(each.kind), each.distribution.lower(), each.name != "main", each.name
+
     ours: list[Described] = []
     others: list[Described] = []
     for distribution in installed():
@@ -144,14 +147,12 @@ def catalogue() -> list[Described]:
                 ours.append(_declared(entry.group, entry.name, OURS, entry.value))
             elif entry.name not in ALIASES.get(shown, {}):
                 others.append(_foreign(entry.group, entry.name, distribution.name, entry.value))
+    ours.sort(key=order)
     for old, names in ALIASES.items():
         for name, (group, value) in names.items():
             others.append(_declared(group, name, DISTRIBUTIONS[old], value, _stands_for(ours, value)))
 
-    def order(each: Described) -> tuple[int, str, str]:
-        return KINDS.index(each.kind), each.distribution.lower(), each.name
-
-    return [*sorted(ours, key=order), *sorted(others, key=order)]
+    return [*ours, *sorted(others, key=order)]
 
 
 def look_up(text: str, known: list[Described]) -> list[Described]:
@@ -246,7 +247,7 @@ def _keys(reader: Reader) -> Iterator[Key]:
         yield Key(
             name=option.name,
             kind=name_of(option.kind),
-            default=None if required else "" if option.secret else to_text(default, option.kind),
+            default=None if required else "" if option.secret else _default_text(option, default),
             required=required,
             doc=option.doc,
             secret=option.secret,
@@ -257,13 +258,28 @@ def _keys(reader: Reader) -> Iterator[Key]:
         yield Key(name=key, ignored=why)
 
 
+def _default_text(option: Option, value: Any) -> str:
+    """The text that means a default. Where the option reads its own text, what it would read back counts."""
+    text = to_text(value, option.kind)
+    if option.parse is not None and type(value) is int and _read_back(option, text) != value:
+        return f"{value:o}"  # permissions
+    return text
+
+
+def _read_back(option: Option, text: str) -> Any:
+    try:
+        return option.parse(text) if option.parse is not None else None
+    except ValueError:
+        return None
+
+
 def _sample_mounts(reader: Reader) -> tuple[str, ...]:
     """The keys of a composite that name apps: by path where it knows paths, otherwise one after the other."""
     if reader.mounts is None:
         return ()
-    by_path = {"/": "site", "/wiki": "wiki"}
+    by_path = {"/": "egg:wheatpaste#echo", "/health": "egg:wheatpaste#health"}
     _, wrong = reader.mounts(by_path)
-    shown = by_path if not wrong else {"app1": "files", "app2": "site"}
+    shown = by_path if not wrong else {"app1": "egg:wheatpaste#health", "app2": "egg:wheatpaste#echo"}
     return tuple(f"{key} = {app}" for key, app in shown.items())
 
 
@@ -280,7 +296,7 @@ def sample_values(described: Described) -> Mapping[str, str]:
     }
     # A rule that joins several options may want one that is not required by itself: the component says which.
     for _ in options:
-        wanted = _complaint_about(described.component, shown, options)
+        wanted = None if described.mounts else _complaint_about(described.component, shown, options)
         sample = options[wanted].sample if wanted in options else None
         if wanted is None or wanted in shown or not sample:
             break
@@ -288,7 +304,7 @@ def sample_values(described: Described) -> Mapping[str, str]:
     return shown
 
 
-def _complaint_about(component: type, texts: Mapping[str, str], options: Mapping[str, Any]) -> str | None:
+def _complaint_about(component: type, texts: Mapping[str, str], options: Mapping[str, Option]) -> str | None:
     """The option that the component wants otherwise when made with these values, or None."""
     values = {name: sample_value(text, options[name]) for name, text in texts.items()}
     if any(is_import(options[name].kind) for name in texts):
@@ -303,14 +319,15 @@ def _complaint_about(component: type, texts: Mapping[str, str], options: Mapping
     return None
 
 
-def sample_value(text: str, option: Any) -> Any:
+def sample_value(text: str, option: Option) -> Any:
     """The value that a sample's text means; an object that would have to be imported stays text."""
     return option.parse(text) if option.parse is not None else parse(text, option.kind, importing=False)
 
 
 def _foreign(group: str, name: str, distribution: str, value: str) -> Described:
     """One of another distribution, read from its source."""
-    from .references import BadReference, Reference
+    from .aliases import RETIRED
+    from .references import BadReference, Reference, normalise
     from .signatures import read_signature
 
     kind, given = PROTOCOLS[group]
@@ -322,6 +339,8 @@ def _foreign(group: str, name: str, distribution: str, value: str) -> Described:
     if found is None:
         note = "Its source does not tell what it takes."
         return Described(kind=kind, name=name, distribution=distribution, protocol=group, target=value, note=note)
+    retired = RETIRED.get(normalise(distribution), {}).get(name)
+    note = f"It does not work on Python 3: {retired}." if retired is not None else ""
     keys = tuple(
         Key(name=each.name, default=_plain(each.default), required=each.default is None)
         for each in found.parameters[given:]
@@ -333,6 +352,7 @@ def _foreign(group: str, name: str, distribution: str, value: str) -> Described:
         protocol=group,
         target=value,
         doc=inspect.cleandoc(found.doc),
+        note=note,
         keys=keys,
         any_key=bool(found.rest),
     )
