@@ -17,7 +17,7 @@ from .files import Entry
 from .pages import render
 
 SortKey = Literal["name", "size", "time"]
-_COLUMNS: tuple[tuple[SortKey, str], ...] = (("name", "Name"), ("size", "Size"), ("time", "Modified"))
+_COLUMNS: tuple[tuple[SortKey, str], ...] = (("name", "Name"), ("size", "Size"), ("time", "Modified (UTC)"))
 
 
 def order_of(query: str) -> tuple[SortKey, bool]:

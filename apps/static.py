@@ -319,6 +319,8 @@ class Static:
             entries = folder.list(parent, found.segments, self._rules.policy)
         finally:
             os.close(parent)
+        # /.well-known is there for machines that know what they look for.
+        entries = [entry for entry in entries if self.hidden or entry.name[0] != "."]
         key, downwards = order_of(environ.get("QUERY_STRING", ""))
         entries = arrange(entries, key, downwards)
         headers = [("Cache-Control", "no-cache"), ("Vary", "Accept")]
