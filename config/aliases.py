@@ -26,12 +26,12 @@ ALIASES: dict[str, dict[str, tuple[str, str]]] = {
         "pkg_resources": (APP, "wheatpaste.apps.static:paste_pkg_resources_factory"),
         "static": (APP, "wheatpaste.apps.static:paste_app_factory"),
         "test": (APP, _ECHO),
-        "translogger": (FILTER, "wheatpaste.middleware.translogger:filter_factory"),
+        "translogger": (FILTER, "wheatpaste.middleware.translogger:paste_filter_factory"),
         "urlmap": (COMPOSITE, "wheatpaste.middleware.urlmap:paste_composite_factory"),
     },
     "pastedeploy": {
         "config": (FILTER, _CONFIG),
-        "prefix": (FILTER, "wheatpaste.middleware.prefix:filter_factory"),
+        "prefix": (FILTER, "wheatpaste.middleware.prefix:paste_filter_factory"),
     },
     "pastescript": {
         "test": (APP, _ECHO),
@@ -43,11 +43,10 @@ DISTRIBUTIONS = {"paste": "Paste", "pastedeploy": "PasteDeploy", "pastescript": 
 
 REMAINING: dict[str, frozenset[str]] = {
     "paste": frozenset(
-        "cgi urlparser proxy transparent_proxy error_catcher cgitb gzip lint recursive paste_session evalerror auth_basic "
-        "auth_digest auth_form errordocument registry".split()
+        ["cgi", "urlparser", "proxy", "transparent_proxy", "error_catcher", "cgitb", "gzip", "lint", "recursive", "paste_session", "evalerror", "auth_basic", "auth_digest", "auth_form", "errordocument", "registry"]
     ),
     "pastescript": frozenset(
-        "cgi wsgiutils flup_ajp_thread flup_ajp_fork flup_scgi_thread flup_scgi_fork twisted".split()
+        ["cgi", "wsgiutils", "flup_ajp_thread", "flup_ajp_fork", "flup_scgi_thread", "flup_scgi_fork", "twisted"]
     ),
 }
 """Names that only the old distribution has, and that work on Python 3 at least in part."""

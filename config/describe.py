@@ -247,7 +247,7 @@ def _keys(reader: Reader) -> Iterator[Key]:
         yield Key(
             name=option.name,
             kind=name_of(option.kind),
-            default=None if required else "" if option.secret else _default_text(option, default),
+            default=None if required else "" if option.secret else to_text(default, option.kind),
             required=required,
             doc=option.doc,
             secret=option.secret,
@@ -256,21 +256,6 @@ def _keys(reader: Reader) -> Iterator[Key]:
         )
     for key, why in reader.ignored.items():
         yield Key(name=key, ignored=why)
-
-
-def _default_text(option: Option, value: Any) -> str:
-    """The text that means a default. Where the option reads its own text, what it would read back counts."""
-    text = to_text(value, option.kind)
-    if option.parse is not None and type(value) is int and _read_back(option, text) != value:
-        return f"{value:o}"  # permissions
-    return text
-
-
-def _read_back(option: Option, text: str) -> Any:
-    try:
-        return option.parse(text) if option.parse is not None else None
-    except ValueError:
-        return None
 
 
 def _sample_mounts(reader: Reader) -> tuple[str, ...]:

@@ -1,4 +1,7 @@
-"""One request of ``wheatpaste request`` and its response: redirects, cookies, and what is printed of both."""
+"""One request of ``wheatpaste request`` and its response: redirects, cookies, and what is printed of both.
+
+Writes ``paste.command_request`` into the environ.
+"""
 
 from __future__ import annotations
 

@@ -6,6 +6,7 @@ behind a proxy or on a developer's machine. The environ keys are written by ``wa
 
 from __future__ import annotations
 
+import re
 import socket
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
@@ -37,11 +38,8 @@ PROXY_HEADERS = (
 )
 
 
-def _octal(text: str) -> int:
-    try:
-        return int(text.strip(), 8)
-    except ValueError:
-        raise ValueError("must be permissions in octal digits, such as 600") from None
+def _permissions_complaint(text: str) -> str | None:
+    return None if re.fullmatch("0?[0-7]{3}", text) else "must be permissions in octal digits, such as 600"
 
 
 def _prefix_complaint(prefix: str) -> str | None:
@@ -80,8 +78,8 @@ class WaitressServer:
     unix_socket: Path | None = option(
         default=None, doc="Path of a UNIX socket to listen on, instead of host and port.", sample="/run/site.sock"
     )
-    unix_socket_perms: int = option(
-        default=0o600, doc="Permissions of UNIX sockets, in octal digits.", parse=_octal, sample="600"
+    unix_socket_perms: str = option(
+        default="600", doc="Permissions of UNIX sockets, in octal digits.", check=_permissions_complaint
     )
     ipv4: bool = option(default=True, doc="Listen on the IPv4 addresses of a name.")
     ipv6: bool = option(default=True, doc="Listen on the IPv6 addresses of a name.")
@@ -198,7 +196,10 @@ class WaitressServer:
         families = [family for family, wanted in ((socket.AF_INET, self.ipv4), (socket.AF_INET6, self.ipv6)) if wanted]
         try:
             return open_listeners(
-                self.addresses(), backlog=self.backlog, unix_permissions=self.unix_socket_perms, families=families
+                self.addresses(),
+                backlog=self.backlog,
+                unix_permissions=int(self.unix_socket_perms, 8),
+                families=families,
             )
         except ListenError as error:
             what = f"{error.what}; {error.fix}" if error.fix else error.what
