@@ -206,6 +206,8 @@ class Node:
         The places of the sections it took over with ``use``, nearest first, with their headers.
     ``mentioned``
         The place of the word that refers to this node: an item of a pipeline, ``next``, ``filter-with``, a mount.
+    ``asked``
+        What a composite's factory asked its loader for while it was built, in that order; empty before.
     """
 
     kind: Kind
@@ -223,6 +225,7 @@ class Node:
     app: Node | None = None
     bases: list[Origin] = field(default_factory=list)
     mentioned: Origin | None = None
+    asked: list[Node] = field(default_factory=list, repr=False)
     home: Home | None = field(default=None, repr=False)
     fallbacks: list[Home] = field(default_factory=list, repr=False)
     trail: tuple[Any, ...] = field(default=(), repr=False)

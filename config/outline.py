@@ -2,7 +2,7 @@
 
 The tree of nodes says how the sections refer to each other; this says what a request meets. ``show``,
 ``explain`` and the start lines of ``serve`` read it. Nothing is imported but components of our own: what another's
-composite mounts is guessed from the names in its section, and marked as a guess.
+composite mounts is guessed from the names in its section, and marked as a guess, until it was built.
 """
 
 from __future__ import annotations
@@ -123,7 +123,7 @@ def _flat(node: Node) -> Iterator[Node]:
 def _mounts(node: Node, composition: Composition) -> Iterator[Mounted]:
     reader = reader_of(node)
     if reader is None:
-        yield from _guesses(node, composition)
+        yield from _asked(node, composition) if node.asked else _guesses(node, composition)
         return
     reading = reader.read(node.local_conf, node.global_conf, importing=False)
     for mount in reading.mounts:
@@ -146,6 +146,34 @@ def _origin(node: Node, key: str) -> Origin:
     return node.where if value is None else value.origin
 
 
+def _asked(node: Node, composition: Composition) -> Iterator[Mounted]:
+    """What the factory fetched when it was built: each app, with the filters that it fetched for the same key."""
+    by_key: dict[str, list[Node]] = {}
+    for each in node.asked:
+        origin = each.mentioned or node.where
+        key = next((key for key, value in node.values.items() if _holds(value, origin)), each.name)
+        by_key.setdefault(key, []).append(each)
+    for key, fetched in by_key.items():
+        words = node.values[key].text.split() if key in node.values else []
+        # Listed outermost first; they may be fetched in any order.
+        filters = [each for each in fetched if each.kind == "filter"]
+        filters.sort(key=lambda each: words.index(each.name) if each.name in words else 0)
+        for app in (each for each in fetched if each.kind == "app"):
+            stack = stack_of(app, composition)
+            stack.filters[:0] = [one for each in filters for one in _flat(each)]
+            mount = Mount(key, app.name, path=_path(key))
+            yield Mounted(mount=mount, stack=stack, origin=app.mentioned or node.where)
+
+
+def _holds(value: Value, origin: Origin) -> bool:
+    option = value.option
+    return option is not None and option.file == origin.file and origin.line in option.lines
+
+
+def _path(key: str) -> str | None:
+    return key.rstrip("/") if key.startswith("/") else None
+
+
 def _guesses(node: Node, composition: Composition) -> Iterator[Mounted]:
     """Values whose words all name sections: filters and, last, an app."""
     apps, filters = _names(composition, APP.prefixes), _names(composition, FILTER.prefixes)
@@ -156,8 +184,7 @@ def _guesses(node: Node, composition: Composition) -> Iterator[Mounted]:
         stack = _child(node, words[-1], value.origin, composition)
         around = [node.child(word, value.origin, kind="filter") for word in words[:-1]]
         stack.filters[:0] = [each for one in around for each in _flat(one)]
-        path = key.rstrip("/") if key.startswith("/") else None
-        yield Mounted(mount=Mount(key, value.text, path=path), stack=stack, origin=value.origin, guess=True)
+        yield Mounted(mount=Mount(key, value.text, path=_path(key)), stack=stack, origin=value.origin, guess=True)
 
 
 def _names(composition: Composition, prefixes: tuple[str, ...]) -> set[str]:

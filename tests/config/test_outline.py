@@ -74,3 +74,22 @@ def test_a_missing_app_stands_in_its_place(outlined: Callable[[str], Stack]) -> 
 def test_a_mount_that_leads_back_ends(outlined: Callable[[str], Stack]) -> None:
     stack = outlined("[composite:main]\nuse = egg:wheatpaste#urlmap\n/ = main\n")
     assert stack.mounts[0].stack.app.shape == "missing"
+
+
+def test_what_anothers_composite_mounts_is_known_once_it_was_built(write_ini: WriteIni, tmp_path: Path) -> None:
+    (tmp_path / "composite_for_outline.py").write_text(
+        "def factory(loader, global_conf, **conf):\n"
+        "    app = loader.get_app('two', global_conf=global_conf)\n"
+        "    for name in ('log', 'cut'):\n"
+        "        app = loader.get_filter(name, global_conf=global_conf)(app)\n"
+        "    return app\n"
+    )
+    text = (
+        "[wheatpaste]\npython_path = %(here)s\n[composite:main]\nuse = call:composite_for_outline:factory\n"
+        "unused = one\nauth = log cut two\n"
+    )
+    composition = Composition.load(f"config:{write_ini(text + APPS)}")
+    assert [each.guess for each in outline(composition).mounts] == [True, True]
+    composition.build()
+    (mounted,) = outline(composition).mounts
+    assert (mounted.mount.key, mounted.guess, names(mounted.stack)) == ("auth", False, (["log", "log", "cut"], "two"))
