@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING, Any
 
 from ..config.options import OptionError
 from ..config.problems import ConfigError, Problem
-from ..server.failures import Failure, failure_of
 from .launch import Launch, Listening, Wishes, public_note
 from .target import Target, find_target
 from .terminal import Terminal
 
 if TYPE_CHECKING:
+    from ..server.failures import Failure
     from ..server.pid_file import PidFile
     from ..server.reload_child import ReloadChild
 
@@ -58,6 +58,8 @@ class Service:
         except KeyboardInterrupt:
             return 130
         except Exception as error:  # noqa: BLE001 - whatever a file or an app raises is shown without our frames
+            from ..server.failures import failure_of
+
             self.terminal.failure(failure_of(error))
             return 2 if isinstance(error, ConfigError) else 1
         return 0
@@ -77,6 +79,8 @@ class Service:
             except KeyboardInterrupt:
                 return 0  # the parent decides
             except (Exception, SystemExit) as error:  # noqa: BLE001 - shown as a page instead
+                from ..server.failures import failure_of
+
                 failure = failure_of(error)
         self.terminal.failure(failure)
         return self._serve_page(failure, child)

@@ -7,7 +7,6 @@ An existing file comes first, then ``config:``, ``egg:`` and ``call:``, then ``p
 from __future__ import annotations
 
 import importlib
-import importlib.util
 import os
 import re
 import sys
@@ -202,8 +201,10 @@ def _exists(module: str) -> bool:
     top = module.partition(".")[0]
     if any(os.path.exists(os.path.join(os.getcwd(), each)) for each in (top, f"{top}.py")):
         return True
+    from importlib.util import find_spec
+
     try:
-        return importlib.util.find_spec(top) is not None
+        return find_spec(top) is not None
     except (ImportError, ValueError):
         return False
 
@@ -236,13 +237,15 @@ def _module_of(script: str) -> tuple[str, str]:
 
 def _import_file(path: str) -> ModuleType:
     """Import a file that stands in no package. Its name gives way to a module that already has it (``site.py``)."""
+    from importlib.util import module_from_spec, spec_from_file_location
+
     name = os.path.basename(path).removesuffix(".py")
     if not name.isidentifier() or name in sys.stdlib_module_names or name in sys.modules:
         name = "wheatpaste_target_" + re.sub(r"\W", "_", name)
-    spec = importlib.util.spec_from_file_location(name, path)
+    spec = spec_from_file_location(name, path)
     if spec is None or spec.loader is None:
         raise _no_target(f"{path} is no Python file", "")
-    module = importlib.util.module_from_spec(spec)
+    module = module_from_spec(spec)
     sys.modules[name] = module
     try:
         spec.loader.exec_module(module)

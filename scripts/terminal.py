@@ -5,10 +5,11 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterable
-from typing import TextIO
+from typing import TYPE_CHECKING, TextIO
 
-from ..config.problems import Problem
-from ..server.failures import Failure
+if TYPE_CHECKING:
+    from ..config.problems import Problem
+    from ..server.failures import Failure
 
 _CODES = {
     "bold": "1",

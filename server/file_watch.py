@@ -31,15 +31,14 @@ class FileWatch:
     def __init__(self) -> None:
         self._stamps: dict[str, Stamp] = {}
 
-    def __len__(self) -> int:
-        return len(self._stamps)
-
-    def __contains__(self, path: str) -> bool:
-        return path in self._stamps
-
     def add(self, path: str, stamp: Stamp) -> None:
         """Watch a file, which somebody has read as of ``stamp``."""
         self._stamps[path] = stamp
+
+    def forget(self, paths: Iterable[str]) -> None:
+        """Watch these no more."""
+        for path in paths:
+            self._stamps.pop(path, None)
 
     def changed(self) -> list[str]:
         """The files that are no longer as they were seen; from now on they are seen as they are."""

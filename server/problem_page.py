@@ -96,7 +96,7 @@ class ProblemPage:
                     "title": failure.title,
                     "notes": failure.notes,
                     "spots": [_problem_spot(problem) for problem in failure.problems]
-                    or [_frame_spot(frame) for frame in failure.frames],
+                    or [_frame_spot(frame) for frame in reversed(failure.frames)],
                     "is_configuration": failure.is_configuration,
                 }
             )
@@ -135,7 +135,7 @@ def _excerpt(path: str, line: int) -> tuple[_Line, ...]:
 def _hidden(text: str, is_ini: bool) -> str:
     if is_ini and "=" in text and not text[:1].isspace():
         key, _, value = text.partition("=")
-        return f"{key}={redact_value(key.strip(), value)}"
+        return f"{key}= {redact_value(key.strip(), value.strip())}"
     return redact_text(text)
 
 

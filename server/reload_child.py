@@ -71,10 +71,10 @@ class ReloadChild:
     def failed(self, failure: Failure) -> None:
         """Report that the app does not run, and the files that may have to change for it to do so."""
         self._report_modules()
+        self._send({"watch": {os.path.abspath(path): stamp_of(path) for path in failure.files}})
         # A missing module may appear in any of these folders; their stamps change when it does.
-        folders = [path or "." for path in sys.path if not _is_installed(path or ".")]
-        files = {os.path.abspath(path): stamp_of(path) for path in (*failure.files, *folders)}
-        self._send({"watch": files})
+        folders = {path or "." for path in sys.path if not _is_installed(path or ".")}
+        self._send({"folders": {os.path.abspath(path): stamp_of(path) for path in folders}})
         self._send({"state": "failed"})
 
     def _follow_modules(self) -> None:

@@ -47,6 +47,7 @@ class Reloader:
         self._watch = FileWatch()
         self._nudge = Nudge()
         self._sockets: list[socket.socket] = []
+        self._folders: set[str] = set()
         self._stop = 0
         self._again = False
 
@@ -77,6 +78,9 @@ class Reloader:
     def _run(self, wake: int) -> int:
         ending: int | None = None
         while not self._stop:
+            # Apps write files into such folders; they only matter while something is missing.
+            self._watch.forget(self._folders)
+            self._folders.clear()
             self._sockets = self._listen(self._sockets)
             life = _Life(self._command, self._sockets, ending)
             try:
@@ -136,8 +140,9 @@ class Reloader:
         if messages is None:
             return False
         for message in messages:
-            for path, stamp in message.get("watch", {}).items():
+            for path, stamp in (message.get("watch") or message.get("folders") or {}).items():
                 self._watch.add(path, None if stamp is None else tuple(stamp))
+            self._folders.update(message.get("folders", ()))
             if message.get("state") == "ready" and self._ready is not None:
                 self._ready()
                 self._ready = None
