@@ -5,7 +5,6 @@ Both finders give the same answers; the catalogue gives them without asking the 
 
 from __future__ import annotations
 
-import hashlib
 import os
 import threading
 from collections.abc import Callable
@@ -353,6 +352,8 @@ def _digest(descriptor: int, status: os.stat_result) -> str:
     key = (status.st_dev, status.st_ino, status.st_mtime_ns, status.st_size)
     found = _digests.get(key)
     if found is None:
+        import hashlib
+
         digest = hashlib.sha256()
         position = 0
         while data := os.pread(descriptor, 1024 * 1024, position):

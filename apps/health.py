@@ -21,6 +21,7 @@ from ..config.factories import make_app_factory
 from ..config.options import above, at_least, component, option
 from ..config.values import Imported, Seconds
 from ..protocol.negotiate import wanted_form
+from ..protocol.redact import redact_text
 from ..protocol.wsgi import Body, Environ, StartResponse
 from .answers import TEXT, answer, method_not_allowed, not_found
 
@@ -100,7 +101,7 @@ class Probe:
         try:
             reason = "returned False" if self._check() is False else None
         except Exception as error:  # noqa: BLE001  # whatever a check raises is its way to say that it fails
-            reason = f"{type(error).__name__}: {error}"
+            reason = redact_text(f"{type(error).__name__}: {error}")
         with self._lock:
             before = self._verdict.reason if self._verdict is not None else None
             self._at = self._clock()

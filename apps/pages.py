@@ -6,7 +6,6 @@ Jinja2 is imported by the first page: most processes never show one.
 from __future__ import annotations
 
 from functools import lru_cache
-from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -27,6 +26,8 @@ def render(template: str, **values: Any) -> bytes:
 
 @lru_cache(maxsize=1)
 def _environment() -> Environment:
+    from importlib.resources import files
+
     from jinja2 import Environment, FunctionLoader, StrictUndefined
 
     def load(name: str) -> str:

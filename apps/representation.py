@@ -8,7 +8,6 @@ from __future__ import annotations
 import io
 import os
 from collections.abc import Iterator
-from secrets import token_hex
 from typing import Protocol
 
 from ..protocol.conditional import evaluate, range_applies
@@ -141,6 +140,8 @@ def _send_ranges(
         replaced = {"content-length": str(ranges[0].stop - ranges[0].start)}
         added = [("Content-Range", ranges[0].content_range(size))]
     else:
+        from secrets import token_hex
+
         boundary = token_hex(16)
         kind = next(value for name, value in representation.headers if name == "Content-Type")
         parts = [

@@ -28,7 +28,6 @@ from .files import Folder, NamePolicy
 from .finding import CODINGS, CatalogueFinder, Finding, Found, FoundFolder, LiveFinder, Rules
 from .listing import arrange, as_html, as_json, order_of
 from .media_types import MediaTypes
-from .package_files import distribution_folder, package_folder
 from .pages import CONTENT_SECURITY_POLICY, HTML
 from .representation import FileChanged, respond
 
@@ -245,6 +244,8 @@ class Static:
         if bool(self.root) == bool(self.package):
             raise OptionError("Static", "root", "give root or package, not both" if self.root else "say what to serve")
         if self.package:
+            from .package_files import package_folder
+
             try:
                 return (package_folder(self.package, self.resource),)
             except ValueError as error:
@@ -346,6 +347,8 @@ class PackageResources:
     _static: Static = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
+        from .package_files import distribution_folder
+
         try:
             root = distribution_folder(self.egg, self.resource_name)
         except ValueError as error:

@@ -33,6 +33,8 @@ def site(tmp_path: Path) -> Path:
     (root / "app.3f2a9bc1d4.js").write_bytes(b"let y;")
     (root / "page").mkdir()
     (root / "page" / "index.html").write_bytes(b"<p>page")
+    (root / "page" / ".well-known").mkdir()
+    (root / "page" / ".well-known" / "x").write_bytes(b"SECRET")
     (root / "bare").mkdir()
     (root / "bare" / "file.txt").write_bytes(b"bare")
     (root / "x.html").mkdir()

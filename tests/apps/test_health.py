@@ -141,6 +141,13 @@ def test_why_is_told_only_to_named_peers(client: Make) -> None:
     assert "refused" not in client(app, peer="10.1.2.3").get("/readyz", environ=peer).text
 
 
+def test_a_password_in_the_reason_is_told_to_nobody(client: Make, caplog: pytest.LogCaptureFixture) -> None:
+    app = Health(checks=(Check(OSError("cannot reach postgres://app:hunter22@db/x")),), details=("127.0.0.1",))
+    assert "cannot reach postgres://app:" in client(app).get("/readyz").text
+    assert "hunter22" not in client(app).get("/readyz").text
+    assert "hunter22" not in caplog.text
+
+
 def test_by_default_nobody_is_told_why(client: Make) -> None:
     app = Health(checks=(Check(OSError("db.internal refused")),))
     for accept in ("*/*", "application/json"):
