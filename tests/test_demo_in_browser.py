@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator
 
 import pytest
 from demo_server import start_demo
-from selenium.webdriver import Chrome, ChromeOptions, ChromeService
+from selenium.webdriver import Chrome
 
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(shutil.which("chromedriver") is None, reason="needs chromium with its driver"),
-]
+pytestmark = pytest.mark.slow
 
 PAGES = (
     "/",
@@ -38,27 +34,6 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     server = start_demo(tmp_path_factory.mktemp("state"))
     yield server.url
     server.kill()
-
-
-@pytest.fixture(scope="module")
-def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chrome]:
-    options = ChromeOptions()
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-    for flag in (
-        "--headless",
-        "--no-sandbox",
-        "--disable-gpu",
-        "--disable-quic",
-        "--disable-background-networking",
-        "--disable-component-update",
-        "--disable-sync",
-        "--no-first-run",
-        f"--user-data-dir={tmp_path_factory.mktemp('profile')}",
-    ):
-        options.add_argument(flag)
-    chrome = Chrome(options=options, service=ChromeService(shutil.which("chromedriver")))
-    yield chrome
-    chrome.quit()
 
 
 def show(browser: Chrome, address: str, width: int, scheme: str = "light") -> None:
