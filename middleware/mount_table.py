@@ -285,8 +285,8 @@ def _finder(root: _Node, depth: int) -> _Find:
     cuts = depth + 1
 
     def find(path: str) -> Entry | None:
-        segments = path.split("/", cuts)
-        node = first(segments[1]) if len(segments) > 1 else None
+        end = path.find("/", 1)
+        node = first(path[1:end] if end > 0 else path[1:])
         if node is None:
             return root_entry
         entry, below = node
@@ -294,7 +294,7 @@ def _finder(root: _Node, depth: int) -> _Find:
             return entry
         if entry is None:
             entry = root_entry
-        for segment in segments[2:]:
+        for segment in path.split("/", cuts)[2:]:
             node = below.get(segment)
             if node is None:
                 break

@@ -150,11 +150,9 @@ class URLMap(MutableMapping[Key, WSGIApp]):
                 return redirect(start_response, slash_location(environ))
         trace: Trace | None = environ.get(TRACE)
         if trace is None:
-            trace = Trace.of(environ)
+            trace = environ[TRACE] = Trace()
         trace.mounts += entry.steps
-        child = environ.copy()
-        child["SCRIPT_NAME"] = script + prefix
-        child["PATH_INFO"] = rest
+        child = {**environ, "SCRIPT_NAME": script + prefix, "PATH_INFO": rest}
         return entry.app(child, start_response)  # type: ignore[no-any-return]  # the table holds anything
 
     def _answer_nowhere(
