@@ -14,6 +14,8 @@ from typing import Any, Literal
 from .factories import Reader
 from .options import Option, OptionError
 from .problems import nearest
+from .signatures import read_signature
+from .sources import Sources
 from .values import is_import, name_of, parse, to_text
 
 Kind = Literal["app", "composite", "filter", "server"]
@@ -138,6 +140,7 @@ def catalogue() -> list[Described]:
     def order(each: Described) -> tuple[int, str, bool, str]:
         return KINDS.index(each.kind), each.distribution.lower(), each.name != "main", each.name
 
+    sources = Sources()
     ours: list[Described] = []
     others: list[Described] = []
     for distribution in installed():
@@ -146,7 +149,7 @@ def catalogue() -> list[Described]:
             if shown == OURS:
                 ours.append(_declared(entry.group, entry.name, OURS, entry.value))
             elif entry.name not in ALIASES.get(shown, {}):
-                others.append(_foreign(entry.group, entry.name, distribution.name, entry.value))
+                others.append(_foreign(entry.group, entry.name, distribution.name, entry.value, sources))
     ours.sort(key=order)
     for old, names in ALIASES.items():
         for name, (group, value) in names.items():
@@ -309,16 +312,15 @@ def sample_value(text: str, option: Option) -> Any:
     return option.parse(text) if option.parse is not None else parse(text, option.kind, importing=False)
 
 
-def _foreign(group: str, name: str, distribution: str, value: str) -> Described:
+def _foreign(group: str, name: str, distribution: str, value: str, sources: Sources) -> Described:
     """One of another distribution, read from its source."""
     from .aliases import RETIRED
     from .references import BadReference, Reference, normalise
-    from .signatures import read_signature
 
     kind, given = PROTOCOLS[group]
     try:
         target = Reference.parse_module(value)
-        found = read_signature(target.module, target.object)
+        found = read_signature(sources, target.module, target.object)
     except BadReference:
         found = None
     if found is None:

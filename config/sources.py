@@ -63,6 +63,12 @@ class Sources:
         # Folders may have changed since the interpreter last listed them.
         PathFinder.invalidate_caches()
 
+    def file_of(self, module: str) -> str | None:
+        """The ``.py`` file of a module, or None where it has none or is not found."""
+        spec = self._find(module)
+        origin = spec.origin if isinstance(spec, ModuleSpec) else None
+        return origin if origin is not None and origin.endswith(".py") else None
+
     def look_up(self, module: str, attributes: str) -> Found | Flaw | None:
         """The definition of ``module:attributes``, why there is none, or None where the source does not tell."""
         for _ in range(_MOST_HOPS):

@@ -9,7 +9,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..config.signatures import Definition, statements
 from ..protocol.redact import is_secret_name
 
 MAKERS = {
@@ -65,7 +64,12 @@ class Application:
 
 
 def by_definition(
-    definition: Definition, framework: str, module: str, name: str, root: Path | None, clue: str
+    definition: ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef,
+    framework: str,
+    module: str,
+    name: str,
+    root: Path | None,
+    clue: str,
 ) -> Application:
     """Mount what a function or class is: a WSGI app, a factory of paste.deploy, or a factory without arguments."""
     if isinstance(definition, ast.ClassDef):
@@ -107,7 +111,7 @@ def mount(
 
 
 def paste_factory(
-    function: ast.FunctionDef | ast.Lambda,
+    function: ast.FunctionDef,
     framework: str,
     module: str,
     name: str,
@@ -217,10 +221,21 @@ def _imports(node: ast.AST) -> set[str]:
     return names
 
 
+def _statements(body: Sequence[ast.stmt]) -> Iterator[ast.stmt]:
+    """The statements of a module, with those that depend on a condition or may fail."""
+    for statement in body:
+        yield statement
+        if isinstance(statement, ast.If | ast.Try | ast.With):
+            for part in ("body", "orelse", "finalbody"):
+                yield from _statements(getattr(statement, part, ()))
+            for handler in getattr(statement, "handlers", ()):
+                yield from _statements(handler.body)
+
+
 def bindings(tree: ast.Module) -> dict[str, ast.AST]:
     """What each name of a module is bound to last."""
     bound: dict[str, ast.AST] = {}
-    for statement in statements(tree.body):
+    for statement in _statements(tree.body):
         if isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
             bound[statement.name] = statement
         elif isinstance(statement, ast.Assign):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 from pathlib import Path
 
-from ..config.signatures import source_file
+from ..config.sources import Sources
 from .applications import Application, bindings, calls, mount, parsed, paste_factory, uses_pyramid
 
 _SKIPPED = frozenset({"tests", "docs", "build", "dist"})
@@ -41,7 +41,8 @@ def django_project(folder: Path) -> list[Application]:
 
 def _wsgi_application(settings: str, root: Path) -> str | None:
     """``WSGI_APPLICATION`` of Django's settings, which may be spread over a package; else the project's wsgi module."""
-    found = source_file(settings, [str(root)])
+    sources = Sources([str(root)])
+    found = sources.file_of(settings)
     files = [] if found is None else [Path(found)]
     if found is not None and "." in settings:
         files += sorted(Path(found).parent.glob("*.py"))
@@ -51,7 +52,7 @@ def _wsgi_application(settings: str, root: Path) -> str | None:
         if isinstance(value, ast.Constant) and isinstance(value.value, str):
             return value.value
     package = settings.partition(".")[0]
-    return f"{package}.wsgi.application" if source_file(f"{package}.wsgi", [str(root)]) else None
+    return f"{package}.wsgi.application" if sources.file_of(f"{package}.wsgi") else None
 
 
 def pyramid_project(folder: Path) -> list[Application]:

@@ -6,13 +6,14 @@ by its INI file or its ``main(global_config, **settings)``.
 
 from __future__ import annotations
 
+import ast
 import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
 
 from ..config.problems import did_you_mean
-from ..config.signatures import find_definition, source_file
+from ..config.sources import Found, Sources
 from .applications import (
     FACTORY_NAMES,
     Application,
@@ -121,11 +122,7 @@ def _unlikeliness(found: Application) -> tuple[int, int, int, str]:
 
 
 def _source(module: str, folder: Path) -> str | None:
-    for place in (folder, folder / "src"):
-        found = source_file(module, [str(place)])
-        if found is not None:
-            return found
-    return source_file(module)
+    return Sources([str(folder), str(folder / "src")]).file_of(module)
 
 
 def _named(text: str, folder: Path) -> Application:
@@ -150,11 +147,10 @@ def _named(text: str, folder: Path) -> Application:
     clue = str(path.resolve().relative_to(root)) if inside is not None else path.name
     if called:
         return mount(framework, module, name, inside, clue, factory=True)
-    search = [str(root)] if inside is not None else None
-    found = find_definition(module, name, search) or find_definition(module, name)
-    if found is None:
+    found = Sources([str(root)]).look_up(module, name)
+    if not isinstance(found, Found) or isinstance(found.node, ast.Call):
         return mount(framework, module, name, inside, clue)
-    return by_definition(found[0], framework, module, name, inside, clue)
+    return by_definition(found.node, framework, module, name, inside, clue)
 
 
 def _modules(folder: Path) -> Iterator[Path]:
