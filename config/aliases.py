@@ -43,7 +43,24 @@ DISTRIBUTIONS = {"paste": "Paste", "pastedeploy": "PasteDeploy", "pastescript": 
 
 REMAINING: dict[str, frozenset[str]] = {
     "paste": frozenset(
-        ["cgi", "urlparser", "proxy", "transparent_proxy", "error_catcher", "cgitb", "gzip", "lint", "recursive", "paste_session", "evalerror", "auth_basic", "auth_digest", "auth_form", "errordocument", "registry"]
+        [
+            "cgi",
+            "urlparser",
+            "proxy",
+            "transparent_proxy",
+            "error_catcher",
+            "cgitb",
+            "gzip",
+            "lint",
+            "recursive",
+            "paste_session",
+            "evalerror",
+            "auth_basic",
+            "auth_digest",
+            "auth_form",
+            "errordocument",
+            "registry",
+        ]
     ),
     "pastescript": frozenset(
         ["cgi", "wsgiutils", "flup_ajp_thread", "flup_ajp_fork", "flup_scgi_thread", "flup_scgi_fork", "twisted"]

@@ -8,14 +8,16 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
-from .evaluate import Mention, Resolver, Scope
+from .evaluate import Resolver, Scope
 from .ini import IniFile, Section
 from .inspector import Inspector, Listener
+from .mention import Mention
 from .node import Kind, Values
 from .origin import Origin
 from .problems import Problem
 from .spelling import misspelt
 from .unused import HIDING, complaint, entries, is_used, kind_of, unused
+from .weak_secrets import may_hold_secret, without_passwords
 
 UNREADABLE = frozenset({"missing-file", "not-a-file", "unreadable-file", "too-large", "not-text", "not-utf-8"})
 """Codes of the problems of a file that cannot be read at all; they have no section."""
@@ -110,7 +112,7 @@ class _Check:
 
     def _serve(self, kind: Kind, name: str | None, *, required: bool) -> bool:
         """Look at what is served, and say whether there is any."""
-        if name is None and not required and not self.scope._matching(kind, "main"):
+        if name is None and not required and not self.scope.matching(kind, "main"):
             return False
         mention = Mention(Origin(self.scope.filename))
         self.inspector.visit(self.scope.resolve(kind, name or "main", self.passed, mention))
@@ -119,7 +121,7 @@ class _Check:
     def _enter(self, kind: Kind, section: Section) -> None:
         """Look at a section for itself."""
         mention = Mention(Origin(section.file, section.line, section.header))
-        root = self.scope._section(kind, section, section.name or "main", self.passed, mention)
+        root = self.scope.section(kind, section, section.name or "main", self.passed, mention)
         if root.shape == "factory" and root.protocol is None:
             root.protocol = f"paste.{kind}_factory"
         self.inspector.visit(root)
@@ -204,12 +206,11 @@ def _discreet(problem: Problem) -> Problem:
     what = problem.what
     if os.sep in what:
         what = what.replace(os.getcwd() + os.sep, "")
-    if problem.key is None:
-        return problem if what is problem.what else replace(problem, what=what)
-    from ..protocol.redact import is_secret_name, redact_text
-
-    if is_secret_name(problem.key):
-        what, fix = _VAGUE.get(problem.code, (what, problem.fix))
-        return replace(problem, what=what, fix=fix, value=None)
-    value = None if problem.value is None else redact_text(problem.value)
-    return replace(problem, what=redact_text(what) if "://" in what else what, value=value)
+    what, fix, value = without_passwords(what), problem.fix, problem.value
+    if problem.key is not None and may_hold_secret(problem.key):
+        what, fix = _VAGUE.get(problem.code, (what, fix))
+    elif value is not None:
+        value = without_passwords(value)
+    return (
+        problem if (what, value) == (problem.what, problem.value) else replace(problem, what=what, fix=fix, value=value)
+    )

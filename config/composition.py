@@ -13,8 +13,9 @@ from typing import Any
 from .evaluate import Resolver, Scope
 from .ini import IniFile
 from .layers import Settings
+from .mention import Mention
 from .node import APP, FILTER, SERVER, Kind, Lost, Node, Value, Values
-from .origin import How
+from .origin import How, Origin
 from .problems import Problem, config_error
 
 __all__ = ["APP", "FILTER", "SERVER", "Composition", "Lost", "Node", "Value", "Values"]
@@ -51,8 +52,8 @@ class Composition:
     ) -> Composition:
         """Evaluate what ``uri`` names, without importing anything of it.
 
-        ``uri`` is ``config:file.ini#name``, ``egg:Distribution#name`` or ``call:module:object``; ``name`` beats the name
-        in it. ``global_conf`` are variables for interpolation and global values; ``given_by`` says who gave them.
+        ``uri`` is ``config:file.ini#name``, ``egg:Distribution#name`` or ``call:module:object``; ``name`` beats the
+        name in it. ``global_conf`` are variables for interpolation and global values; ``given_by`` says who gave them.
         ``on_file(path)`` is called before each INI file is opened.
 
         Raises ``ConfigError`` with all errors at once; with ``collect`` they are in :attr:`problems` instead.
@@ -80,11 +81,8 @@ class Composition:
         Problems join :attr:`problems`.
         """
         scope = self.scope
-        if scope is None or not scope._matching(kind, name):
+        if scope is None or not scope.matching(kind, name):
             return None
-        from .evaluate import Mention
-        from .origin import Origin
-
         return scope.resolve(kind, name, self._passed, Mention(Origin(scope.filename)))
 
     @property

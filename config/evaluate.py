@@ -1,8 +1,8 @@
 """Evaluate sections into nodes, by PasteDeploy's rules.
 
-A :class:`Resolver` is one load: it reads each file once, knows the sections being evaluated (so that a loop is named as
-one) and collects the problems. A :class:`Scope` is one file with the variables injected into it; composite factories get
-one as their ``loader``.
+A :class:`Resolver` is one load: it reads each file once, knows the sections being evaluated (so that a loop is named
+as one) and collects the problems. A :class:`Scope` is one file with the variables injected into it; composite
+factories get one as their ``loader``.
 """
 
 from __future__ import annotations
@@ -35,8 +35,8 @@ Trail = tuple[tuple[str, str, Kind, Origin], ...]
 class Resolver:
     """One load of a configuration.
 
-    ``files`` holds each file read, by absolute path; ``used`` the (path, header) of each section that something referred to;
-    ``problems`` what was found wrong, once per place. ``on_file(path)`` is called before a file is opened.
+    ``files`` holds each file read, by absolute path; ``used`` the (path, header) of each section that something
+    referred to; ``problems`` what was found wrong, once per place. ``on_file(path)`` is called before a file is opened.
     ``loaders`` are URI schemes of third parties, called as PasteDeploy's are.
     """
 
@@ -205,7 +205,7 @@ class Scope:
     # -- names and URIs --
 
     def resolve(self, kind: Kind, name: str, passed: Values | None, mention: Mention, *, settle: bool = True) -> Node:
-        """The node that ``name``, a section or a URI, means here. ``settle``: a ``call:`` takes the protocol of its kind."""
+        """The node that ``name``, a section or a URI, means. ``settle``: a ``call:`` takes the protocol of its kind."""
         if self.hook is not None:
             node = adopt(kind, name, self.hook(TYPES[kind], name, None if passed is None else passed.plain))
         else:
@@ -387,11 +387,20 @@ class Scope:
         return build_node(node)
 
     def loader_for(self, node: Node) -> Scope:
-        """This scope as the composite ``node`` sees it: names that are not here are looked up where it was inherited from."""
+        """This scope as the composite ``node`` sees it: what is not here is looked up where it was inherited from."""
         view = type(self).__new__(type(self))
         view.__dict__.update(self.__dict__)
         view._node = node
         return view
+
+    def take_over(self, node: Node) -> None:
+        """Become the home of a node that a section here took over; what is unknown here is looked up in its former one."""
+        former = node.home
+        if former is self:
+            return
+        if isinstance(former, Scope) and former.file is not None and former.file is not self.file:
+            node.fallbacks = [former, *node.fallbacks]
+        node.home = self
 
     def child(self, node: Node, name: str, origin: Origin | None, kind: Kind, passed: Values | None) -> Node:
         """The node that ``node``'s factory would get for ``name``."""
@@ -399,7 +408,7 @@ class Scope:
 
     def _child(self, kind: Kind, name: str | None, origin: Origin | None, passed: Values | None) -> Node:
         node = self._node
-        mention = self._mention(name) if origin is None else Mention(origin, self._keyat(origin))
+        mention = self._mention(name) if origin is None else Mention(origin, self._key_at(origin))
         before = self.resolver.stack
         if node is not None:
             self.resolver.stack = node.trail
@@ -414,26 +423,21 @@ class Scope:
         made.mentioned = mention.origin
         return made
 
-    def _keyat(self, origin: Origin) -> str | None:
+    def _key_at(self, origin: Origin) -> str | None:
         node = self._node
-        for key, value in node.values.items() if node is not None else ():
-            if value.option is not None and value.option.file == origin.file and origin.line in value.option.lines:
-                return key
-        return None
+        return None if node is None else node.keys_by_line().get((origin.file, origin.line))
 
     def _mention(self, name: str | None) -> Mention:
         """The key of the composite's section that mentions ``name``, or failing that, the section."""
         node = self._node
         if node is None:
             return Mention(Origin(self.file.path if self.file else None))
-        for key, value in node.values.items():
-            option = value.option
-            if option is None or name is None:
-                continue
-            if value.text == name or name in value.text.split():
-                line = next((line for word, line in option.words() if word == name), option.line)
-                return Mention(Origin(option.file, line, value.section), key)
-        return Mention(node.where)
+        found = node.keys_by_word().get(name or "")
+        if found is None:
+            return Mention(node.where)
+        key, line = found
+        origin = node.values[key].origin
+        return Mention(Origin(origin.file, line, origin.section), key)
 
     # -- the loader of composite factories, as PasteDeploy has it --
 

@@ -28,8 +28,8 @@ _DELIMITER = re.compile(r"[=:]")
 class Option:
     """One ``key = value``: the raw text, not interpolated, and where it stands.
 
-    ``lines`` is the line number of each part of ``text.split("\\n")``. ``over`` is the option of an extended file that this
-    one replaced, if any.
+    ``lines`` is the line number of each part of ``text.split("\\n")``. ``over`` is the option of an extended file that
+    this one replaced, if any.
     """
 
     __slots__ = ("_lines", "file", "key", "line", "over", "text")

@@ -155,9 +155,7 @@ class Inspector:
         from .sources import Flaw, Found
 
         wrong: Iterable[Mismatch]
-        named = (
-            target.text if node.entry_point is None else f"{node.entry_point.name} of {node.entry_point.distribution}"
-        )
+        named = "" if node.entry_point is None else f"{node.reference}: "
         found = self._look_up(target)
         if isinstance(found, Flaw):
             self._report(node, f"{node.reference}: {found.what}", _advice(node, found), found.code)
@@ -421,7 +419,7 @@ def _words(value: Value) -> list[tuple[str, int | None]]:
 def _kinds(word: str, scopes: list[Scope]) -> list[Kind]:
     """The kinds of sections that have this name where it is looked for first."""
     for scope in scopes:
-        found: list[Kind] = [kind for kind in ("app", "filter") if scope._matching(kind, word)]
+        found: list[Kind] = [kind for kind in ("app", "filter") if scope.matching(kind, word)]
         if found:
             return found
     return []

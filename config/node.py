@@ -83,8 +83,8 @@ class Value:
 class Values(dict[str, Value]):
     """Values by key. ``plain`` is the same as an ordinary, editable dict of text: what the factory will get.
 
-    Two nodes share one of these where PasteDeploy shares a dict: an ``egg:`` or ``call:`` has the globals of the section
-    that names it, so that a later ``set`` reaches it.
+    Two nodes share one of these where PasteDeploy shares a dict: an ``egg:`` or ``call:`` has the globals of the
+    section that names it, so that a later ``set`` reaches it.
     """
 
     __slots__ = ("_plain",)
@@ -186,9 +186,10 @@ class Node:
     ``kind``
         ``app``, ``filter`` or ``server``.
     ``shape``
-        ``factory`` (a ``reference`` called with ``globals`` and ``values``), ``pipeline`` and ``filter-app`` (``filters``,
-        outermost first, around ``app``), ``filtered`` (the same from ``filter-with``; for a filter ``app`` is the filtered
-        filter), ``missing`` (a mistake is among the problems) or ``foreign`` (made by a third-party loader).
+        ``factory`` (a ``reference`` called with ``globals`` and ``values``), ``pipeline`` and ``filter-app``
+        (``filters``, outermost first, around ``app``), ``filtered`` (the same from ``filter-with``; for a filter
+        ``app`` is the filtered filter), ``missing`` (a mistake is among the problems) or ``foreign`` (made by a
+        third-party loader).
     ``name``
         As asked for: the section's name, or the entry point's.
     ``section``, ``where``
@@ -233,6 +234,8 @@ class Node:
     given: Any = field(default=None, repr=False)
     given_loader: Any = field(default=None, repr=False)
     given_distribution: Any = field(default=None, repr=False)
+    _by_line: dict[tuple[str | None, int | None], str] | None = field(default=None, repr=False)
+    _by_word: dict[str, tuple[str, int]] | None = field(default=None, repr=False)
 
     def walk(self) -> Iterator[Node]:
         """This node and all within it, outermost first. What composites mount is not among them: see :meth:`child`."""
@@ -259,6 +262,29 @@ class Node:
         if self.home is None:
             raise LookupError(f"{self.name} was made without a configuration file")
         return self.home.child(self, name, origin, kind, passed)
+
+    def keys_by_line(self) -> dict[tuple[str | None, int | None], str]:
+        """Which local key stands at a (file, line); made once, for composites with thousands of mounts."""
+        if self._by_line is None:
+            self._by_line = {
+                (value.option.file, line): key
+                for key, value in self.values.items()
+                if value.option is not None
+                for line in value.option.lines
+            }
+        return self._by_line
+
+    def keys_by_word(self) -> dict[str, tuple[str, int]]:
+        """Which local key, and at which line, mentions a word first; made once."""
+        if self._by_word is None:
+            found: dict[str, tuple[str, int]] = {}
+            for key, value in self.values.items():
+                if value.option is not None:
+                    found.setdefault(value.text, (key, value.option.line))
+                    for word, line in value.option.words():
+                        found.setdefault(word, (key, line))
+            self._by_word = found
+        return self._by_word
 
     def create(self) -> Any:
         """Build it: import, call factories, put filters around apps."""

@@ -150,7 +150,7 @@ class EntryPoint:
 
 @dataclass(slots=True)
 class Distribution:
-    """An installed distribution: its ``name`` and ``version`` as spelled in its folder's name, and ``path``, that folder."""
+    """An installed distribution: ``name`` and ``version`` as its metadata folder's name has them, and that ``path``."""
 
     name: str
     version: str
