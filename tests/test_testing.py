@@ -422,3 +422,17 @@ def test_clients_share_the_jar_that_they_are_given() -> None:
     jar = CookieJar()
     assert Client(app, jar=jar).get("/").text == "none"
     assert Client(app, jar=jar).get("/").text == "seen=1"
+
+
+def test_pieces_of_a_large_stream_can_be_forgotten(client: Callable[..., Client]) -> None:
+    with client(answering(Body(b"one", b"two"))).get("/", stream=True, keep=False) as response:
+        assert list(response) == [b"one", b"two"]
+        assert response.chunks == []
+
+
+def test_clients_may_share_their_cookies(client: Callable[..., Client]) -> None:
+    from http.cookiejar import CookieJar
+
+    jar = CookieJar()
+    client(cookies, jar=jar).get("/?a=1")
+    assert client(cookies, jar=jar).get("/").text == "a=1"
