@@ -394,7 +394,7 @@ class Scope:
         return view
 
     def take_over(self, node: Node) -> None:
-        """Become the home of a node that a section here took over; what is unknown here is looked up in its former one."""
+        """Become the home of a node that a section here took over; what is not here is looked up in its former one."""
         former = node.home
         if former is self:
             return

@@ -218,31 +218,31 @@ class Writer:
         return {key: self.random.choice(("v", "100%%")) for key in self.random.sample(KEYS, self.random.randint(0, 2))}
 
 
-seen: Counter[str] = Counter()
+def test_random_pairs_of_files_compose_and_build_the_same(tmp_path_factory: pytest.TempPathFactory) -> None:
+    seen: Counter[str] = Counter()
 
+    @settings(
+        max_examples=300,
+        deadline=None,
+        phases=[Phase.explicit, Phase.generate],
+        suppress_health_check=list(HealthCheck),
+    )
+    @given(seed=st.integers(0, 2**32))
+    def run(seed: int) -> None:
+        writer = Writer(seed)
+        folder = tmp_path_factory.mktemp("pair")
+        texts = {name: writer.file() for name in ("one.ini", "two.ini")}
+        for name, text in texts.items():
+            (folder / name).write_text(text, encoding="utf-8")
+        conf = writer.variables()
+        for kind, name in (("app", "main"), ("app", "a"), ("filter", "b"), ("server", "main")):
+            try:
+                seen[compare(f"config:{folder}/one.ini#{name}", kind, conf)] += 1
+            except BaseException:
+                note("\n\n".join(f"## {each}\n{text}" for each, text in texts.items()))
+                note(f"{kind} {name} with {conf}")
+                raise
 
-@settings(
-    max_examples=300, deadline=None, phases=[Phase.explicit, Phase.generate], suppress_health_check=list(HealthCheck)
-)
-@given(seed=st.integers(0, 2**32))
-def test_a_random_pair_of_files_composes_and_builds_the_same(
-    tmp_path_factory: pytest.TempPathFactory, seed: int
-) -> None:
-    writer = Writer(seed)
-    folder = tmp_path_factory.mktemp("pair")
-    texts = {name: writer.file() for name in ("one.ini", "two.ini")}
-    for name, text in texts.items():
-        (folder / name).write_text(text, encoding="utf-8")
-    conf = writer.variables()
-    for kind, name in (("app", "main"), ("app", "a"), ("filter", "b"), ("server", "main")):
-        try:
-            seen[compare(f"config:{folder}/one.ini#{name}", kind, conf)] += 1
-        except BaseException:
-            note("\n\n".join(f"## {each}\n{text}" for each, text in texts.items()))
-            note(f"{kind} {name} with {conf}")
-            raise
-
-
-def test_the_random_files_were_worth_it() -> None:
-    # A generator whose files nobody can load compares nothing.
+    run()
+    # Files that nobody can load would compare nothing.
     assert seen["same object"] > 100
