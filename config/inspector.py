@@ -156,18 +156,18 @@ class Inspector:
 
         wrong: Iterable[Mismatch]
         named = "" if node.entry_point is None else f"{node.reference}: "
-        found = self._look_up(target)
-        if isinstance(found, Flaw):
-            self._report(node, f"{node.reference}: {found.what}", _advice(node, found), found.code)
-            return
         if self.importing:
             from .imports import import_flaws
 
             wrong = import_flaws(node, target, list(node.values))
-        elif isinstance(found, Found) and node.protocol is not None:
-            wrong = mismatches(found.node, f"{target.module}:{target.object}", node.protocol, node.values)
         else:
-            return
+            found = self._look_up(target)
+            if isinstance(found, Flaw):
+                self._report(node, f"{node.reference}: {found.what}", _advice(node, found), found.code)
+                return
+            if not isinstance(found, Found) or node.protocol is None:
+                return
+            wrong = mismatches(found.node, f"{target.module}:{target.object}", node.protocol, node.values)
         for each in wrong:
             if each.key is None:
                 self._report(node, f"{named}{each.what}", each.fix, each.code)

@@ -27,7 +27,7 @@ def kind_of(section: Section) -> Kind | None:
 
 
 def entries(file: IniFile) -> list[tuple[Kind, Section]]:
-    """The sections that may be served by name, although nothing mentions them: servers, pipelines and composites.
+    """The sections that may be served although nothing mentions them: servers, pipelines, composites, and ``main``.
 
     Where there is no ``main``, all: others take such a file apart with ``config:file.ini#name``.
     """
@@ -36,7 +36,8 @@ def entries(file: IniFile) -> list[tuple[Kind, Section]]:
     headless = not any(each.name in (None, "main") for each in apps)
     for section in file.sections.values():
         kind = kind_of(section)
-        if kind is not None and (headless or kind == "server" or section.prefix in _ENTRIES):
+        named = kind == "server" or section.prefix in _ENTRIES or (kind == "app" and section.name in (None, "main"))
+        if kind is not None and (headless or named):
             found.append((kind, section))
     return found
 

@@ -10,6 +10,15 @@ SHORTEST = 16
 # Names that hold the thing itself. (``auth_plugin = password`` or ``session.key = site`` are hidden when shown, but say
 # how to sign in, or where.)
 _SECRET = re.compile(r"secret|passw|passphrase|pwd|token|(?:api|private|validate|encrypt|signing|access)key")
+# Names that end so speak about one.
+_ABOUT = re.compile(
+    r"(?:age|algorithm|count|directory|domain|env|expires?|factory|file|format|header|id|length|lifetime|limit|max|method"
+    r"|mode|module|name|path|policy|provider|required|rotation|scheme|size|store|timeout|ttl|type|ur[il]|enabled)s?$"
+)
+_HOLDING = re.compile(
+    r"pass|pwd|secret|token|cred|cookie|auth|sign?|key|bearer|jwt|csrf|xsrf|saml|sess|sid|sso|otp|pin|salt|identity"
+)
+_URL_PASSWORD = re.compile(r"(?<=://)[^/\s@]{1,256}@")
 _SIGNING = re.compile(r"secret")
 _LETTERS = re.compile(r"[^a-z0-9]")
 
@@ -36,14 +45,8 @@ def weakness(key: str, text: str, *, declared: bool = False) -> str | None:
     empty texts are not judged: keys such as ``secret = false`` switch something.
     """
     words = _LETTERS.sub("", key.lower())
-    if not declared:
-        if _SECRET.search(words) is None:
-            return None
-        # Imported here: most files have no such key, and its patterns take longer to compile than a file to check.
-        from ..protocol.redact import is_secret_name
-
-        if not is_secret_name(key):
-            return None
+    if not declared and (_SECRET.search(words) is None or _ABOUT.search(words) is not None):
+        return None
     value = text.strip()
     if not value or value.lower() in ("true", "false", "yes", "no", "on", "off", "none", "null"):
         return None
@@ -55,3 +58,13 @@ def weakness(key: str, text: str, *, declared: bool = False) -> str | None:
     if (declared or _SIGNING.search(words) is not None) and "passw" not in words and len(value) < SHORTEST:
         return f"has {len(value)} characters, and can be guessed"
     return None
+
+
+def may_hold_secret(key: str) -> bool:
+    """Whether a value of this name is better not quoted, not even in part. Rather too often than too seldom."""
+    return _HOLDING.search(key.lower()) is not None
+
+
+def without_passwords(text: str) -> str:
+    """The text with ``…@`` where URLs have a user and a password."""
+    return _URL_PASSWORD.sub("…@", text) if "://" in text else text
