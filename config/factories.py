@@ -251,10 +251,14 @@ class _Factory:
             raise ConfigError(reading.errors)
         for problem in reading.problems:
             log.warning("%s", problem)
-        place = _Place(site, conf)
 
         def refuse(error: OptionError) -> ConfigError:
-            return ConfigError(place.problem(error.option, error.what, code="wrong-value"))
+            found = site
+            if found is None:
+                from .relocate import site_of
+
+                found = site_of(conf, texts)
+            return ConfigError(_Place(found, conf).problem(error.option, error.what, code="wrong-value"))
 
         return reading, refuse
 

@@ -71,7 +71,10 @@ class Engine:
                 while not self._is_done():
                     wasyncore.loop(timeout=self._tick(), map=self._map, use_poll=self._use_poll, count=1)
         finally:
-            self._dispatcher.shutdown(timeout=0 if self._forced else 1)
+            if self._forced:
+                self._dispatcher.set_thread_count(0)
+            else:
+                self._dispatcher.shutdown(timeout=1)
             wasyncore.close_all(self._map, ignore_all=True)
 
     def stop(self, *, force: bool = False) -> None:

@@ -1,0 +1,193 @@
+"""Addresses are read strictly, opened before anything is served, and refused with a way out."""
+
+from __future__ import annotations
+
+import os
+import socket
+import stat
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from wheatpaste.server.listeners import (
+    Address,
+    ListenError,
+    close_listeners,
+    is_public,
+    open_listeners,
+    parse_address,
+    remove_socket_files,
+    socket_files,
+    url_of,
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "address"),
+    [
+        pytest.param("127.0.0.1:80", Address("127.0.0.1", 80), id="a host and a port"),
+        pytest.param("localhost", Address("localhost", 8080), id="a host alone takes the default port"),
+        pytest.param("9000", Address("127.0.0.1", 9000), id="a port alone is of this machine"),
+        pytest.param("*:80", Address("*", 80), id="a star is every interface"),
+        pytest.param("[::1]:81", Address("::1", 81), id="IPv6 in brackets"),
+        pytest.param("[::1]", Address("::1", 8080), id="IPv6 in brackets without a port"),
+        pytest.param("::1", Address("::1", 8080), id="IPv6 without brackets"),
+        pytest.param(" a:0 ", Address("a", 0), id="blanks around do not matter, port 0 is any"),
+        pytest.param("unix:/run/x.sock", Address(path="/run/x.sock"), id="a UNIX socket"),
+    ],
+)
+def test_an_address_is_read(text: str, address: Address) -> None:
+    assert parse_address(text) == address
+
+
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [
+        pytest.param(":80", r"names no host; write 127\.0\.0\.1:80, or \*:80", id="a port with a colon"),
+        pytest.param("http://a:80", "without scheme or path", id="a URL"),
+        pytest.param("a:http", "no port number", id="a port by name"),
+        pytest.param("a:65536", "no port number from 0 to 65535", id="a port too large"),
+        pytest.param("a:-1", "no port number", id="a negative port"),
+        pytest.param("a:٣", "no port number", id="digits of another script"),
+        pytest.param("[::1", "such as", id="a bracket that stays open"),
+        pytest.param("[::1]x", "such as", id="something after the bracket"),
+        pytest.param("unix:", "names no path", id="a UNIX socket nowhere"),
+    ],
+)
+def test_what_is_no_address_is_refused(text: str, complaint: str) -> None:
+    with pytest.raises(ValueError, match=complaint):
+        parse_address(text)
+
+
+@pytest.mark.parametrize("address", [Address("127.0.0.1", 8080), Address("::1", 1), Address(path="/x")], ids=str)
+def test_an_address_is_written_as_it_is_read(address: Address) -> None:
+    assert parse_address(str(address)) == address
+
+
+@pytest.fixture
+def opened() -> Iterator[list[socket.socket]]:
+    sockets: list[socket.socket] = []
+    yield sockets
+    close_listeners(sockets)
+
+
+def test_connections_wait_before_anybody_serves(opened: list[socket.socket]) -> None:
+    opened += open_listeners([Address("127.0.0.1", 0)])
+    socket.create_connection(opened[0].getsockname(), 5).close()
+
+
+def test_the_families_of_a_name_share_the_free_port_that_was_found(opened: list[socket.socket]) -> None:
+    opened += open_listeners([Address("*", 0)])
+    assert len({each.getsockname()[1] for each in opened}) == 1
+    assert all(is_public(each) for each in opened)
+
+
+def test_a_family_can_be_left_out(opened: list[socket.socket]) -> None:
+    opened += open_listeners([Address("*", 0)], families=[socket.AF_INET])
+    assert [each.family for each in opened] == [socket.AF_INET]
+
+
+def test_a_port_in_use_is_refused_and_another_named(opened: list[socket.socket]) -> None:
+    opened += open_listeners([Address("127.0.0.1", 0)])
+    port = opened[0].getsockname()[1]
+    with pytest.raises(ListenError, match=rf"is in use by another process \(127.0.0.1:{port}\)") as caught:
+        open_listeners([Address("127.0.0.1", port)])
+    assert caught.value.about == "port"
+    assert "choose another port, such as" in caught.value.fix
+
+
+@pytest.mark.parametrize(
+    ("address", "what"),
+    [
+        pytest.param(
+            Address("nosuch.invalid", 80), "'nosuch.invalid' does not resolve", id="a host that does not resolve"
+        ),
+        pytest.param(Address("a" * 300, 80), "does not resolve", id="a host that cannot be a name"),
+        pytest.param(Address("192.0.2.1", 0), "is not an address of this machine", id="an address of another machine"),
+    ],
+)
+def test_a_host_that_is_not_here_is_refused(address: Address, what: str) -> None:
+    with pytest.raises(ListenError, match=what) as caught:
+        open_listeners([address])
+    assert caught.value.about == "host"
+
+
+def test_when_one_address_fails_none_stays_open(opened: list[socket.socket]) -> None:
+    opened += open_listeners([Address("127.0.0.1", 0)])
+    (free,) = open_listeners([Address("127.0.0.1", 0)])
+    port = free.getsockname()[1]
+    free.close()
+    with pytest.raises(ListenError):
+        open_listeners([Address("127.0.0.1", port), Address("127.0.0.1", opened[0].getsockname()[1])])
+    with pytest.raises(ConnectionRefusedError):
+        socket.create_connection(("127.0.0.1", port), 1)
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may open every port")
+def test_a_privileged_port_is_refused() -> None:
+    with pytest.raises(ListenError, match="may not be opened by this user"):
+        open_listeners([Address("127.0.0.1", 81)])
+
+
+class TestUnixSockets:
+    def test_only_its_owner_may_connect(self, tmp_path: Path, opened: list[socket.socket]) -> None:
+        path = tmp_path / "x.sock"
+        opened += open_listeners([Address(path=str(path))])
+        assert stat.S_IMODE(path.stat().st_mode) == 0o600
+
+    def test_others_may_when_told(self, tmp_path: Path, opened: list[socket.socket]) -> None:
+        path = tmp_path / "x.sock"
+        opened += open_listeners([Address(path=str(path))], unix_permissions=0o666)
+        assert stat.S_IMODE(path.stat().st_mode) == 0o666
+
+    def test_its_file_goes_when_it_is_closed(self, tmp_path: Path) -> None:
+        path = tmp_path / "x.sock"
+        close_listeners(open_listeners([Address(path=str(path))]))
+        assert not path.exists()
+
+    def test_a_file_left_behind_is_replaced(self, tmp_path: Path, opened: list[socket.socket]) -> None:
+        path = tmp_path / "x.sock"
+        (dead,) = open_listeners([Address(path=str(path))])
+        dead.close()
+        assert path.exists()
+        opened += open_listeners([Address(path=str(path))])
+
+    def test_one_in_use_is_refused_and_stays(self, tmp_path: Path, opened: list[socket.socket]) -> None:
+        path = tmp_path / "x.sock"
+        opened += open_listeners([Address(path=str(path))])
+        with pytest.raises(ListenError, match="in use by another process"):
+            open_listeners([Address(path=str(path))])
+        remove_socket_files([str(path)])
+        assert socket_files(opened) == (str(path),)
+        assert path.exists()
+
+    def test_a_file_that_is_no_socket_is_refused_and_stays(self, tmp_path: Path) -> None:
+        path = tmp_path / "notes.txt"
+        path.write_text("mine")
+        with pytest.raises(ListenError, match="exists and is no socket"):
+            open_listeners([Address(path=str(path))])
+        assert path.read_text() == "mine"
+
+    def test_a_folder_that_is_missing_is_named(self, tmp_path: Path) -> None:
+        with pytest.raises(ListenError, match="the folder .*/run does not exist"):
+            open_listeners([Address(path=str(tmp_path / "run" / "x.sock"))])
+
+    def test_a_path_that_is_too_long_is_refused(self, tmp_path: Path) -> None:
+        with pytest.raises(ListenError, match="too long"):
+            open_listeners([Address(path=str(tmp_path / ("x" * 200)))])
+
+
+@pytest.mark.parametrize(
+    ("host", "url"),
+    [
+        pytest.param("127.0.0.1", "http://127.0.0.1:{}/", id="this machine"),
+        pytest.param("0.0.0.0", "http://127.0.0.1:{}/", id="every interface is shown as this machine"),
+    ],
+)
+def test_a_url_opens_what_is_served(host: str, url: str) -> None:
+    with closing(socket.create_server((host, 0))) as listener:
+        assert url_of(listener) == url.format(listener.getsockname()[1])
+        assert url_of(listener, "https", "/a").startswith("https://")
+        assert url_of(listener, "https", "/a").endswith("/a/")
