@@ -53,11 +53,6 @@ class Application:
         return f"{self.name} ({self.framework})"
 
     @property
-    def is_file(self) -> bool:
-        """Whether it is mounted by way of an INI file of its own."""
-        return any(key == "use" and text.startswith("config:") for key, text in self.settings)
-
-    @property
     def holds_secret(self) -> bool:
         """Whether a secret was made up for it, so that the file is for its owner alone."""
         return any(is_secret_name(key) for key, _ in self.settings)

@@ -40,7 +40,7 @@ def write_around(application: Application, name: Starter, target: Path) -> str:
             written.append(block.replace(_FILES_MOUNT, f"# {_FILES_MOUNT}"))
         else:
             written.append(block)
-    if application.root is not None and not application.is_file:
+    if application.root is not None:
         written.insert(1, _imports(application.root, target))
     return "\n\n".join(written) + "\n"
 

@@ -92,6 +92,14 @@ PYRAMID_WITH_FILE = {
         pyramid.reload_templates = true
         """,
 }
+PYRAMID_IN_USE = {
+    **PYRAMID,
+    "development.ini": """
+        [app:main]
+        use = call:wiki:main
+        session.secret = this one stands in its own file
+        """,
+}
 BOTTLE = {
     "poll.py": """
         import bottle
@@ -106,6 +114,7 @@ PROJECTS = {
     "Django": (DJANGO, [], "from django"),
     "Pyramid": (PYRAMID, [], "from pyramid 64"),
     "Pyramid with a file of its own": (PYRAMID_WITH_FILE, [], "from pyramid 17"),
+    "Pyramid with a file that works": (PYRAMID_IN_USE, ["deploy/site.ini"], "from pyramid 31"),
     "Bottle": (BOTTLE, [], "from bottle"),
     "module:object": (BOTTLE, ["--app", "poll:app"], "from bottle"),
     "production": (FLASK, ["--from", "production"], "from flask"),
@@ -214,6 +223,14 @@ def test_the_file_says_where_python_finds_the_app(project: Write, ask: Ask) -> N
     assert written(folder / "deploy/site.ini")["wheatpaste"] == {"python_path": "%(here)s/.."}
     ask("other.ini", "--app", "wsgiref.simple_server:demo_app")
     assert "wheatpaste" not in written(folder / "other.ini")
+
+
+def test_a_file_of_the_project_is_referred_to_from_where_the_new_one_stands(project: Write, ask: Ask) -> None:
+    folder = project(PYRAMID_IN_USE)
+    ask("site.ini", "--app", ".")
+    ask("deploy/site.ini", "--app", ".")
+    assert written(folder / "site.ini")["app:site"] == {"use": "config:development.ini"}
+    assert written(folder / "deploy/site.ini")["app:site"] == {"use": "config:../development.ini"}
 
 
 def test_comments_lead_through_the_file(project: Write, ask: Ask) -> None:

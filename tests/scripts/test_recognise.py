@@ -133,7 +133,6 @@ def test_a_pyramid_project_is_mounted_by_its_own_file_where_that_works(project) 
     folder = project({**PYRAMID, "development.ini": "[app:main]\nuse = egg:pyramid#main\n"})
     found = recognise(".", folder)
     assert found.settings == (("use", "config:development.ini"),)
-    assert found.is_file
 
 
 def test_the_settings_of_a_pyramid_project_that_is_not_installed_are_taken_over(project) -> None:
