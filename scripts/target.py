@@ -197,16 +197,16 @@ def _looks_like_file(text: str) -> bool:
 
 
 def _exists(module: str) -> bool:
-    """Whether a module of this name could be imported; looks for its first part only, which imports nothing."""
-    top = module.partition(".")[0]
-    if any(os.path.exists(os.path.join(os.getcwd(), each)) for each in (top, f"{top}.py")):
-        return True
-    from importlib.util import find_spec
+    """Whether a module of this name could be imported; looks for files only, which imports nothing."""
+    from importlib.machinery import PathFinder
 
-    try:
-        return find_spec(top) is not None
-    except (ImportError, ValueError):
-        return False
+    places: list[str] | None = [os.getcwd(), *sys.path]
+    for part in module.split("."):
+        spec = PathFinder.find_spec(part, places)
+        if spec is None:
+            return False
+        places = list(spec.submodule_search_locations or ())
+    return True
 
 
 def _near_file(path: str) -> str:

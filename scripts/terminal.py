@@ -71,7 +71,7 @@ class Terminal:
         """Write ``site.ini:14: [section] key: what; fix``, warnings said to be warnings."""
         parts = []
         if problem.file is not None:
-            place = short_path(problem.file)
+            place = printable(short_path(problem.file))
             parts.append(self.paint(f"{place}:{problem.line}:" if problem.line else f"{place}:", "bold"))
         if problem.severity == "warning":
             parts.append(self.paint("warning:", "yellow"))

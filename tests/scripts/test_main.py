@@ -1,0 +1,101 @@
+"""The command line's front: commands, help, suggestions and exit codes."""
+
+from __future__ import annotations
+
+import importlib
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from wheatpaste import __version__
+from wheatpaste.scripts.main import COMMANDS, main
+
+
+@pytest.mark.parametrize("words", [["--version"], ["-V"], ["version"]], ids=" ".join)
+def test_it_says_its_version(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(words) == 0
+    assert capsys.readouterr().out.startswith(f"wheatpaste {__version__} ")
+
+
+@pytest.mark.parametrize(
+    ("words", "code"), [([], 2), (["help"], 0), (["--help"], 0)], ids=["nothing", "help", "--help"]
+)
+def test_it_lists_its_commands(words: list[str], code: int, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(words) == code
+    out = capsys.readouterr().out
+    assert all(f"  {command.name} " in out and command.sentence in out for command in COMMANDS)
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=lambda command: command.name)
+def test_each_command_says_what_it_takes(command: tuple[str, str, str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["help", command[0]]) == 0
+    out = capsys.readouterr().out
+    assert out.startswith(f"usage: wheatpaste {command[0]}")
+    assert command[2].split()[0] in out
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        pytest.param(["sevre"], "no such command: sevre; did you mean 'serve'?", id="a command misspelt"),
+        pytest.param(["help", "sevre"], "did you mean 'serve'?", id="help for a command misspelt"),
+        pytest.param(["nosuch.ini"], "no such file: nosuch.ini", id="a file that is missing"),
+        pytest.param(["--prot"], "no such option: --prot", id="an option of nothing"),
+        pytest.param(["serve"], "wheatpaste serve: the following arguments are required: TARGET", id="no target"),
+        pytest.param(["serve", "x.ini", "--prot=1"], "unrecognized arguments: --prot=1", id="an option misspelt"),
+        pytest.param(["serve", "nosuch.ini"], "the file nosuch.ini does not exist", id="a target that is missing"),
+    ],
+)
+def test_a_mistake_in_the_usage_is_a_sentence_and_exit_code_2(
+    words: list[str], message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(words) == 2
+    captured = capsys.readouterr()
+    assert message in captured.err
+    assert captured.out == ""
+
+
+def test_commands_are_imported_when_they_are_chosen() -> None:
+    code = "import sys, wheatpaste.scripts.main as m; m.main(['--version']); print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    loaded = done.stdout.split()
+    assert not [name for name in loaded if name.startswith("wheatpaste.") and "scripts" not in name]
+    assert not {f"wheatpaste.scripts.{command.module}" for command in COMMANDS} & set(loaded)
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=lambda command: command.name)
+def test_each_command_has_its_two_functions(command: tuple[str, str, str]) -> None:
+    module = importlib.import_module(f"wheatpaste.scripts.{command[1]}")
+    assert callable(module.arguments)
+    assert callable(module.run)
+
+
+@pytest.mark.slow
+class TestInAProcess:
+    def test_a_reader_that_leaves_is_no_error(self) -> None:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "wheatpaste", "help"], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        )
+        assert process.stdout is not None
+        process.stdout.close()
+        assert process.wait(20) == 141
+        assert process.stderr is not None
+        assert process.stderr.read() == b""
+        process.stderr.close()
+
+    def test_it_runs_as_a_module(self) -> None:
+        done = subprocess.run([sys.executable, "-m", "wheatpaste", "--version"], capture_output=True, text=True)
+        assert (done.returncode, done.stderr) == (0, "")
+
+    def test_an_app_s_exception_is_shown_without_our_frames(self, tmp_path: Path) -> None:
+        (tmp_path / "bad.py").write_text("raise RuntimeError('of the app')\n")
+        done = subprocess.run(
+            [sys.executable, "-m", "wheatpaste", "request", "bad:app", "/"],
+            capture_output=True,
+            text=True,
+            cwd=tmp_path,
+        )
+        assert done.returncode == 1
+        assert done.stderr == "bad.py:1\n    raise RuntimeError('of the app')\nRuntimeError: of the app\n"
