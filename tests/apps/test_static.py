@@ -193,6 +193,30 @@ def test_a_file_that_is_deleted_or_changed_is_served_as_it_is_now(serve: Make, s
     assert client.get(f"/{name}").status == 404
 
 
+def test_a_file_that_shrinks_while_it_is_read_is_read_again(
+    serve: Make, site: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client = serve(memory=0)
+    really_read = os.read
+
+    def shrink_first(descriptor: int, size: int) -> bytes:
+        monkeypatch.setattr(os, "read", really_read)
+        (site / "a.txt").write_bytes(b"short")
+        return really_read(descriptor, size)
+
+    monkeypatch.setattr(os, "read", shrink_first)
+    response = client.get("/a.txt")
+    assert (response.status, response.body, response.headers["Content-Length"]) == (200, b"short", "5")
+
+
+def test_a_link_to_a_folder_above_does_not_keep_the_scan_from_ending(client: Callable[..., Client], site: Path) -> None:
+    (site / "page" / "again").symlink_to("..", target_is_directory=True)
+    app = client(Static(root=(site,), mode="scan"))
+    assert app.get("/page/").status == 200
+    assert app.get("/page/again/a.txt").status == 404
+    assert client(Static(root=(site,))).get("/page/again/a.txt").body == ELEVEN
+
+
 def test_no_descriptor_stays_open(serve: Make) -> None:
     if not os.path.isdir("/proc/self/fd"):
         pytest.skip("counts descriptors through /proc")
@@ -457,6 +481,15 @@ def test_the_coding_that_the_client_prefers(serve: Make, accepted: str | None, c
 def test_each_coding_has_a_tag_of_its_own(serve: Make, etag: str) -> None:
     client = serve(etag=etag)
     tags = {client.get("/app.js", headers={"Accept-Encoding": each}).headers["ETag"] for each in ("gzip", "br", "x")}
+    assert len(tags) == 3
+
+
+def test_tags_differ_even_where_size_and_time_are_the_same(serve: Make, site: Path) -> None:
+    for name in ("s.css", "s.css.gz", "s.css.br"):
+        (site / name).write_bytes(b"same size")
+        os.utime(site / name, (1_000_000_000, 1_000_000_000))
+    client = serve()
+    tags = {client.get("/s.css", headers={"Accept-Encoding": each}).headers["ETag"] for each in ("gzip", "br", "x")}
     assert len(tags) == 3
 
 
