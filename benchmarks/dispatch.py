@@ -1,10 +1,10 @@
 """What dispatch costs, beside its peers: ``python benchmarks/dispatch.py [--json] [--rounds N]``.
 
 Each map mounts the smallest app below ``/mount-0`` to ``/mount-N-1``. A request goes to the mount that is last in the
-peers' order of search, three segments below it. What is timed is one whole request: a fresh environ (as servers make
-it, and both peers write into it), dispatch, and the app's answer; the row "no map" is the same without dispatch. It is
-the processor's time, so that other programs disturb less. One round times each map once, one after another, so that
-whatever disturbs falls on all of them; the median of the rounds counts.
+peers' order of search, three segments below it; a second table varies how far below. What is timed is one whole
+request: a fresh environ (as servers make it, and both peers write into it), dispatch, and the app's answer; the row "no
+map" is the same without dispatch. It is the processor's time, so that other programs disturb less. One round times each
+map once, one after another, so that whatever disturbs falls on all of them; the median of the rounds counts.
 """
 
 from __future__ import annotations
@@ -14,7 +14,8 @@ import json
 import platform
 import statistics
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from operator import truediv
 from time import process_time
 from typing import Any
 
@@ -24,6 +25,7 @@ from werkzeug.middleware.dispatcher import DispatcherMiddleware
 from wheatpaste.middleware.urlmap import URLMap
 
 SIZES = (10, 100, 1_000, 10_000)
+BELOW = (0, 1, 3, 5, 8)
 ENVIRON: dict[str, Any] = {
     "REQUEST_METHOD": "GET",
     "SCRIPT_NAME": "",
@@ -113,46 +115,68 @@ def time_requests(app: Any, path: str, number: int) -> float:
     return (process_time() - begin) / number
 
 
-def measure(rounds: int) -> dict[str, dict[int, float]]:
-    """Microseconds for each map and size."""
-    apps = {(name, size): make(size) for name, make in MAPS.items() for size in SIZES}
-    times: dict[tuple[str, int], list[float]] = {key: [] for key in apps}
+def path_to(size: int, below: int) -> str:
+    """The last mount, and so many segments below it."""
+    return f"/mount-{size - 1}" + "".join(
+        ("/articles", "/2026", "/autumn-leaves")[number % 3] for number in range(below)
+    )
+
+
+def measure(cases: Sequence[tuple[int, int]], rounds: int) -> dict[str, list[list[float]]]:
+    """Seconds for each map: a list for each case (mounts, segments below), with one figure for each round."""
+    apps = {(name, size): make(size) for name, make in MAPS.items() for size in {size for size, _ in cases}}
+    times: dict[str, list[list[float]]] = {name: [[] for _ in cases] for name in MAPS}
     for _ in range(rounds):
-        for (name, size), app in apps.items():
-            path = f"/mount-{size - 1}/articles/2026/autumn-leaves.html"
-            number = max(20, 20_000 // size) if name == "paste.urlmap" else 2_000
-            times[name, size].append(time_requests(app, path, number))
-    return {name: {size: statistics.median(times[name, size]) * 1e6 for size in SIZES} for name in MAPS}
+        for place, (size, below) in enumerate(cases):
+            for name in MAPS:
+                number = max(20, 20_000 // size) if name == "paste.urlmap" else 2_000
+                times[name][place].append(time_requests(apps[name, size], path_to(size, below), number))
+    return times
 
 
-def table(found: dict[str, dict[int, float]]) -> str:
-    lines = ["| µs for one request | " + " | ".join(f"{size:,} mounts" for size in SIZES) + " |"]
-    lines.append("| --- |" + " ---: |" * len(SIZES))
-    for name, by_size in found.items():
-        lines.append(f"| {name} | " + " | ".join(f"{by_size[size]:,.2f}" for size in SIZES) + " |")
+def microseconds(times: dict[str, list[list[float]]]) -> dict[str, list[float]]:
+    return {name: [statistics.median(case) * 1e6 for case in cases] for name, cases in times.items()}
+
+
+def ratios(times: dict[str, list[list[float]]]) -> list[float]:
+    """Ours to Werkzeug's: the median of the rounds' own ratios, which both had the same neighbours."""
+    pairs = zip(times["wheatpaste URLMap"], times["werkzeug DispatcherMiddleware"], strict=True)
+    return [statistics.median(map(truediv, mine, theirs)) for mine, theirs in pairs]
+
+
+def table(times: dict[str, list[list[float]]], columns: Sequence[str]) -> str:
+    lines = [f"| µs for one request | {' | '.join(columns)} |", "| --- |" + " ---: |" * len(columns)]
+    for name, cases in microseconds(times).items():
+        lines.append(f"| {name} | {' | '.join(f'{case:,.2f}' for case in cases)} |")
+    lines.append(f"| wheatpaste URLMap to werkzeug | {' | '.join(f'{ratio:.2f}' for ratio in ratios(times))} |")
     return "\n".join(lines)
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description="What dispatch costs, beside its peers.")
-    parser.add_argument("--json", action="store_true", help="print JSON instead of a Markdown table")
+    parser.add_argument("--json", action="store_true", help="print JSON instead of Markdown tables")
     parser.add_argument("--rounds", type=int, default=51, help="how often each map is timed (default: 51)")
     options = parser.parse_args()
-    found = measure(options.rounds)
-    mine, theirs = found["wheatpaste URLMap"], found["werkzeug DispatcherMiddleware"]
-    summary = {
-        "python": platform.python_version(),
-        "rounds": options.rounds,
-        "microseconds": found,
-        "times werkzeug": {size: round(mine[size] / theirs[size], 2) for size in SIZES},
-        "10,000 mounts against 10": round(mine[SIZES[-1]] / mine[SIZES[0]], 2),
-    }
+    by_size = measure([(size, 3) for size in SIZES], options.rounds)
+    by_path = measure([(1_000, below) for below in BELOW], options.rounds)
+    flat = statistics.median(map(truediv, by_size["wheatpaste URLMap"][-1], by_size["wheatpaste URLMap"][0]))
     if options.json:
-        print(json.dumps(summary, indent=2))
+        found = {
+            "python": platform.python_version(),
+            "rounds": options.rounds,
+            "mounts": SIZES,
+            "microseconds by mounts": microseconds(by_size),
+            "to werkzeug by mounts": ratios(by_size),
+            "10,000 mounts to 10": flat,
+            "segments below the mount": BELOW,
+            "microseconds by segments": microseconds(by_path),
+            "to werkzeug by segments": ratios(by_path),
+        }
+        print(json.dumps(found, indent=2))
         return 0
-    print(table(found))
-    ratios = ", ".join(f"{ratio} at {size:,}" for size, ratio in summary["times werkzeug"].items())
-    print(f"\nwheatpaste to werkzeug: {ratios}. 10,000 mounts to 10: {summary['10,000 mounts against 10']}.")
+    print(table(by_size, [f"{size:,} mounts" for size in SIZES]))
+    print(f"\nwheatpaste at 10,000 mounts to 10: {flat:.2f}. At 1,000 mounts, by the length of the path:\n")
+    print(table(by_path, [f"{below} segments below" for below in BELOW]))
     return 0
 
 
