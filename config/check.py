@@ -106,7 +106,9 @@ class _Check:
         if self.serving or certain:
             # A mistake in what is never started stops nobody.
             start = served if self.serving else started
-            problems[start:] = [replace(each, severity="warning") for each in problems[start:]]
+            problems[start:] = [
+                each if each.severity == "warning" else replace(each, severity="warning") for each in problems[start:]
+            ]
         exposed, shadowed = self._exposed(listeners), self._shadowed()
         return _finished([*_joined(problems, slips), *exposed, *shadowed, *self._idle_file()])
 

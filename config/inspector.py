@@ -6,7 +6,7 @@ Our own components are asked what they take. Of everybody else's only the source
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterable, Iterator, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from .evaluate import Resolver, Scope
 from .factories import CompositeFactory, Reader, Reading
@@ -32,6 +32,23 @@ _MOST_VARIANTS = 8
 """How often one section is looked at with different global values; nested ``set`` could make millions of them."""
 
 
+class _Traits(NamedTuple):
+    """Which options of a component are secret, name apps of the configuration, or name objects of Python."""
+
+    secrets: frozenset[str]
+    references: tuple[str, ...]
+    imports: tuple[str, ...]
+
+    @classmethod
+    def of(cls, reader: Reader) -> _Traits:
+        options = reader.options
+        return cls(
+            frozenset(each.name for each in options if each.secret),
+            tuple(each.name for each in options if is_reference(each.kind)),
+            tuple(each.name for each in options if is_import(each.kind)),
+        )
+
+
 class Inspector:
     """Looks at each node once; reports to the resolver that made them."""
 
@@ -50,6 +67,7 @@ class Inspector:
         self._variants: dict[Hashable, set[Hashable]] = {}
         self._below: dict[Hashable, Hashable | None] = {}
         self._globals: set[int] = set()
+        self._traits: dict[type, _Traits] = {}
 
     def visit(self, root: Node) -> None:
         """Look at ``root`` and all that it leads to."""
@@ -71,10 +89,13 @@ class Inspector:
         factory = self._load_ours(node, target) if target.module.startswith(_OURS) else None
         reader = getattr(factory, "reader", None)
         if isinstance(reader, Reader):
-            self._judge_secrets(node, {option.name for option in reader.options if option.secret})
-            yield from self._ours(node, factory, reader)
+            traits = self._traits.get(reader.component)
+            if traits is None:
+                traits = self._traits[reader.component] = _Traits.of(reader)
+            self._judge_secrets(node, traits.secrets)
+            yield from self._ours(node, factory, reader, traits)
             return
-        self._judge_secrets(node, set())
+        self._judge_secrets(node, frozenset())
         if not target.module.startswith(_OURS):
             self._theirs(node, target)
         if node.is_composite:
@@ -91,18 +112,17 @@ class Inspector:
             self._report(node, f"{node.reference}: {target.module} has no {target.object!r}", "", "missing-name")
         return None
 
-    def _ours(self, node: Node, factory: Any, reader: Reader) -> Iterator[Node]:
+    def _ours(self, node: Node, factory: Any, reader: Reader, traits: _Traits) -> Iterator[Node]:
         reading = self._read(node, reader)
         for problem in reading.problems:
             self.resolver.report(problem)
         if not reading.errors and not isinstance(factory, CompositeFactory):
-            self._make(node, reader, reading.values)
+            self._make(node, reader, traits, reading.values)
         mounts = list(reading.mounts)
-        for option in reader.options:
-            text = reading.values.get(option.name)
-            if isinstance(text, str) and text and is_reference(option.kind):
-                key = option.name if option.name in node.values else _spelling(reader, option.name, node.values)
-                mounts.append(Mount(key, text))
+        for name in traits.references:
+            text = reading.values.get(name)
+            if isinstance(text, str) and text:
+                mounts.append(Mount(name if name in node.values else _spelling(reader, name, node.values), text))
         yield from self._mounted(node, mounts)
 
     def _mounted(self, node: Node, mounts: list[Mount]) -> Iterator[Node]:
@@ -135,9 +155,9 @@ class Inspector:
                 self._report(node, failure("what its keys name", error), "", "import")
         return reader.read(texts, conf, site, importing=False)
 
-    def _make(self, node: Node, reader: Reader, values: dict[str, Any]) -> None:
+    def _make(self, node: Node, reader: Reader, traits: _Traits, values: dict[str, Any]) -> None:
         """Make our component, for the rules that join several of its options. That starts nothing."""
-        if not self.importing and any(is_import(option.kind) and option.name in values for option in reader.options):
+        if not self.importing and any(name in values for name in traits.imports):
             return  # these hold text still, where an object of the deployer's is due
         wrapped = (_no_app,) if node.kind == "filter" else ()
         try:
@@ -254,7 +274,7 @@ class Inspector:
 
     # -- secrets and debugging --
 
-    def _judge_secrets(self, node: Node, declared: set[str]) -> None:
+    def _judge_secrets(self, node: Node, declared: frozenset[str]) -> None:
         for key, value in node.values.items():
             self._judge_secret(key, value, node.section, key in declared)
 

@@ -18,12 +18,13 @@ HIDING = frozenset(
 )
 """Codes of problems behind which a mention may be hidden: nobody can tell then what is unused."""
 
+_KINDS: dict[str, Kind] = {prefix: kind for kind, each in TYPES.items() for prefix in each.prefixes}
 _ENTRIES = ("composite", "composit", "pipeline")
 
 
 def kind_of(section: Section) -> Kind | None:
     """What a section makes, by its header; None for everybody else's sections."""
-    return next((kind for kind, each in TYPES.items() if section.prefix in each.prefixes), None)
+    return _KINDS.get(section.prefix)
 
 
 def entries(file: IniFile) -> list[tuple[Kind, Section]]:
