@@ -74,7 +74,12 @@ def run(options: Namespace) -> int:
         if complain:
             print(f"wheatpaste request: {error}", file=sys.stderr)
         return 1
-    except (BrokenPipeError, KeyboardInterrupt):
+    except SystemExit as stop:
+        # A server would not end because of one request either.
+        if complain:
+            print(f"wheatpaste request: the app called sys.exit({stop.code!r})", file=sys.stderr)
+        return 1
+    except BrokenPipeError:
         raise
     except Exception as error:  # silence is wanted whatever an app raises; otherwise it travels on
         if complain:

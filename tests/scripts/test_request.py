@@ -52,6 +52,14 @@ APP = """
         environ["wsgi.errors"].write("told to wsgi.errors\\n")
         raise ValueError("the app's own")
 
+    def exits(environ, start_response):
+        raise SystemExit(7)
+
+    def breaks_off(environ, start_response):
+        start_response("200 OK", [("Content-Type", "text/plain")])
+        yield b"half"
+        raise ValueError("in the middle")
+
     def asserts(environ, start_response):
         assert False, "the app's own"
 
@@ -286,6 +294,17 @@ def test_what_the_app_raises_is_shown_by_its_own_lines(ask: Ask) -> None:
     assert "site_under_test.py" in answer.errors
     assert "transfer.py" not in answer.errors
     assert "Traceback" not in answer.errors
+
+
+def test_what_the_app_raises_in_the_middle_comes_after_what_it_sent(ask: Ask) -> None:
+    answer = ask("breaks_off", "/")
+    assert (answer.code, answer.body) == (1, b"half")
+    assert "ValueError: in the middle" in answer.errors
+
+
+def test_an_app_that_exits_is_told_on(ask: Ask) -> None:
+    answer = ask("exits", "/")
+    assert (answer.code, answer.errors) == (1, "wheatpaste request: the app called sys.exit(7)\n")
 
 
 def test_an_assertion_of_the_app_is_the_apps_own(ask: Ask) -> None:
