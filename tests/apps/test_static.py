@@ -92,6 +92,8 @@ NEVER = [
     "/a.txt/x",
     "//a.txt",
     "/page//index.html",
+    "/page%2findex.html",
+    "/page%2Findex.html",
     "/%00",
     "/a.txt%00",
     "/a.txt%00.html",
