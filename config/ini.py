@@ -249,6 +249,9 @@ def read_path(path: str, on_file: Callable[[str], object] | None = None) -> IniF
         return file
 
     try:
+        # A shell's <(…) is a pipe of the system's; any other would be waited for without end.
+        if stat.S_ISFIFO(os.stat(path).st_mode) and not path.startswith(("/dev/", "/proc/")):
+            return refuse("this is a pipe, not a file", "name an INI file", "not-a-file")
         with open(path, "rb") as stream:
             found = os.fstat(stream.fileno())
             size = found.st_size if stat.S_ISREG(found.st_mode) else 0

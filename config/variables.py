@@ -6,12 +6,13 @@ import os
 import re
 from collections.abc import Callable, Mapping
 
-from .ini import DEFAULT, IniFile, Option
+from .ini import DEFAULT, MAX_BYTES, IniFile, Option
 from .node import Lost, Value, Values
 from .origin import How, Origin
 from .problems import Problem, did_you_mean
 
 _MAX_EXPANSIONS = 10  # configparser's MAX_INTERPOLATION_DEPTH
+_MAX_PIECES = 10_000  # ten variables that each hold the next ten times are ten thousand million pieces
 _VARIABLE = re.compile(r"%\(([^)]+)\)s")
 _ENVIRONMENT = "ENV_"
 
@@ -91,6 +92,8 @@ class Variables:
             names: list[str] = []
             try:
                 self._expand(text, option, option, header, local, out, names, 1)
+                if sum(map(len, out)) > MAX_BYTES:
+                    raise self._endless(option, header)
                 text = "".join(out)
                 if not text and not keep_empty:
                     text = option.text
@@ -118,10 +121,8 @@ class Variables:
         depth: int,
     ) -> None:
         """Interpolate ``text``, which stands at ``spot``, as configparser does; the environment is taken literally."""
-        if depth > _MAX_EXPANSIONS:
-            raise self._broken(
-                asked, header, "its variables refer to each other without end", "", "interpolation-depth"
-            )
+        if depth > _MAX_EXPANSIONS or len(out) > _MAX_PIECES:
+            raise self._endless(asked, header)
         start = 0
         while True:
             found = text.find("%", start)
@@ -160,6 +161,9 @@ class Variables:
                 out.append(replacement)
                 if name in self.injected and name not in local:
                     names += self.injected[name].environment
+
+    def _endless(self, asked: Option, header: str | None) -> _Broken:
+        return self._broken(asked, header, "its variables refer to each other without end", "", "interpolation-depth")
 
     def _environment(self, name: str, spot: Option, header: str | None, names: list[str]) -> str:
         variable, has_default, default = name.removeprefix(_ENVIRONMENT).partition(":-")
