@@ -275,7 +275,7 @@ class Scope:
         node = self._node_for(kind, reference, entry.name, passed, mention)
         node.entry_point = entry
         node.protocol = entry.group
-        if self.egg is None:
+        if self.egg is None and node.is_composite:
             # A composite named outside any `use` looks names up among the entry points of its own distribution.
             node.home = Scope(self.resolver, None, relative_to=self.relative_to, distribution=reference.distribution)
         return node

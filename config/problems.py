@@ -6,7 +6,6 @@ and printed by the command line; nothing here prints.
 
 from __future__ import annotations
 
-import difflib
 import functools
 import importlib
 from collections.abc import Iterable
@@ -92,6 +91,8 @@ def nearest(word: str, known: Iterable[str]) -> str | None:
     for name in names:
         if _fold(name) == folded:
             return name
+    import difflib  # nine milliseconds, and only somebody who mistyped needs it
+
     found = difflib.get_close_matches(word, names, n=1, cutoff=0.6)
     return found[0] if found else None
 

@@ -1,6 +1,6 @@
 """Our loader against PasteDeploy: the same files must compose the same tree and build the same objects.
 
-Where ours deliberately does more, the case says so: what PasteDeploy refuses or builds as a broken object is not compared.
+What PasteDeploy refuses, or builds as a broken object, is not compared: there ours deliberately does more.
 """
 
 from __future__ import annotations
