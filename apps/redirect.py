@@ -150,7 +150,7 @@ class Redirect:
 
     def _canonical(self, environ: Environ, start_response: StartResponse) -> Body:
         asked = read_host(environ.get("HTTP_HOST", ""))
-        if asked is None or not self._knows(asked.host):
+        if asked is None:
             return bad_request(environ, start_response, "This host is not served here.")
         scheme: str = environ.get("wsgi.url_scheme", "http")
         host = asked.host
@@ -158,11 +158,11 @@ class Redirect:
             host = f"www.{host}"
         elif self.www == "remove":
             host = host.removeprefix("www.")
+        if not self._knows(host):
+            return bad_request(environ, start_response, "This host is not served here.")
         wanted = "https" if self.https else scheme
         if (wanted, host) == (scheme, asked.host):
             return not_found(environ, start_response)
-        if not self._knows(host):
-            return bad_request(environ, start_response, "This host is not served here.")
         port = asked.without_default_port(scheme).port
         # A port belongs to its scheme: nobody told us on which one https is spoken beside it.
         authority = host if port is None or wanted != scheme else f"{host}:{port}"

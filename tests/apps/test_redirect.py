@@ -151,6 +151,12 @@ def test_a_host_that_is_not_configured_is_refused(host: str) -> None:
     assert host not in response.text or not host
 
 
+def test_only_the_host_that_it_leads_to_must_be_configured(client: Make) -> None:
+    app = Redirect(www="add", hosts=("www.example.com",))
+    assert client(app, host="example.com").get("/p").headers["Location"] == "http://www.example.com/p"
+    assert client(app, host="evil.com").get("/p").status == 400
+
+
 def test_a_missing_host_is_refused() -> None:
     def without_host(environ: dict[str, Any], start_response: Any) -> Any:
         del environ["HTTP_HOST"]
