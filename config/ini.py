@@ -77,7 +77,7 @@ class Section:
         self.line = line
         self.file = file
         self.options: dict[str, Option] = {}
-        self.parts: list[tuple[str, int]] = [(file, line)]
+        self.parts: tuple[tuple[str, int], ...] = ((file, line),)
 
     def __repr__(self) -> str:
         return f"<Section [{self.header}] at {self.file}:{self.line}>"
@@ -141,7 +141,10 @@ def _parse(text: str, file: IniFile) -> None:
     option: Option | None = None
     indent = 0
     headless = False
-    continued: dict[Option, tuple[list[str], list[int]]] = {}
+    texts: list[str] | None = None
+    numbers: list[int] = []
+    continued: list[tuple[Option, list[str], list[int]]] = []
+    blank: list[int] = []  # blank lines that belong to the value if more of it follows
 
     def complain(line: int, what: str, fix: str, code: str, key: str | None = None) -> None:
         header = None if section is None else section.header
@@ -151,25 +154,24 @@ def _parse(text: str, file: IniFile) -> None:
         value = line.strip()
         if not value:
             if option is not None:
-                # A blank line belongs to the value when more of it follows; joined and stripped at the end.
-                parts = continued.get(option)
-                if parts is not None:
-                    parts[0].append("")
-                    parts[1].append(number)
-                else:
-                    continued[option] = ([option.text, ""], [option.line, number])
+                blank.append(number)
             continue
         first = value[0]
         if first == "#" or first == ";":
             continue
         depth = 0 if line[0] == first else len(line) - len(line.lstrip())
         if depth > indent and option is not None:
-            parts = continued.get(option)
-            if parts is None:
-                parts = continued[option] = ([option.text], [option.line])
-            parts[0].append(value)
-            parts[1].append(number)
+            if texts is None:
+                texts, numbers = [option.text], [option.line]
+                continued.append((option, texts, numbers))
+            texts += [*[""] * len(blank), value]
+            numbers += [*blank, number]
+            if blank:
+                blank = []
             continue
+        texts = None
+        if blank:
+            blank = []
         indent = depth
         if first == "[" and (end := value.rfind("]")) > 1:
             header = value[1:end]
@@ -178,7 +180,7 @@ def _parse(text: str, file: IniFile) -> None:
             if header == DEFAULT:
                 section = file.defaults
                 section.line = section.line or number
-                section.parts = [(path, section.line)]
+                section.parts = ((path, section.line),)
             elif known is None:
                 section = Section(header, number, path)
                 file.add(section)
@@ -222,11 +224,9 @@ def _parse(text: str, file: IniFile) -> None:
             complain(number, f"this key stands twice, first at line {options[key].line}", fix, "duplicate-key", key)
         else:
             options[key] = option
-    for each, (texts, numbers) in continued.items():
-        each.text = "\n".join(texts).rstrip()
-        count = each.text.count("\n") + 1
-        if count > 1:
-            each._lines = numbers[:count]
+    for each, texts, numbers in continued:
+        each.text = "\n".join(texts)
+        each._lines = numbers
 
 
 def _binary(path: str, line: int | None = None) -> Problem:

@@ -77,7 +77,7 @@ def merge(files: list[IniFile]) -> IniFile:
             mine = merged.sections.get(section.header)
             if mine is None:
                 mine = Section(section.header, section.line, section.file)
-                mine.parts = []
+                mine.parts = ()
                 merged.add(mine)
             _overlay(mine, section)
     return merged
