@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from ..config.describe import KINDS, Described, Key, catalogue, look_up, suggestion
-from .terminal import Terminal
+from .terminal import Terminal, printable
 
 _TITLES = {"app": "apps", "composite": "composites", "filter": "filters", "server": "servers"}
 _NARROWEST, _WIDEST = 60, 110
@@ -173,8 +173,8 @@ def _wrapped(text: str, width: int) -> Iterator[str]:
 
 
 def _plain(text: str) -> str:
-    """Docstrings mark code with two backquotes; a terminal needs none."""
-    return text.replace("``", "`")
+    """Docstrings mark code with two backquotes; a terminal needs none, and obeys no control characters of others."""
+    return printable(text.replace("``", "`"))
 
 
 def _pages(known: list[Described], folder: Path, terminal: Terminal, *, check: bool) -> int:

@@ -101,7 +101,7 @@ def test_old_names_are_listed_whether_or_not_paste_is_installed(monkeypatch: pyt
 FACTORIES = """
     raise SystemExit("nobody may import this")
 
-    def make(global_conf, colour, size=3, label='a b', on=True, nothing=None, limit=2 * 1024, **more):
+    def make(global_conf, colour, size=3, label='a b', on=True, nothing=None, limit=2 * 1024, *, deep, wide=None, **more):
         '''Make a garden. With flowers.
 
         Many.
@@ -137,8 +137,10 @@ def test_others_are_read_from_their_source_and_never_imported(installed) -> None
         ("on", "true", False),
         ("nothing", "", False),
         ("limit", "2 * 1024", False),
+        ("deep", None, True),
+        ("wide", "", False),
     ]
-    assert each.sample == "[app:main]\nuse = egg:garden#main\ncolour = COLOUR"
+    assert each.sample == "[app:main]\nuse = egg:garden#main\ncolour = COLOUR\ndeep = DEEP"
     assert "garden_of_tests" not in sys.modules
 
 

@@ -88,12 +88,19 @@ def test_production_believes_the_proxy_on_the_same_machine_alone(tmp_path: Path)
     }
 
 
+def beside(starter: Path) -> list[Path]:
+    """What lies in the folder of the starters, code apart."""
+    return sorted(path for path in starter.parent.rglob("*") if path.is_file() and path.suffix not in (".py", ".pyc"))
+
+
 @pytest.mark.slow
 @each_starter
-def test_a_starter_is_served(starter: Path, running_server: Callable[..., RunningServer], tmp_path: Path) -> None:
-    before = sorted(path for path in starter.parent.rglob("*") if "__pycache__" not in path.parts)
+def test_a_starter_is_served_and_leaves_nothing_behind(
+    starter: Path, running_server: Callable[..., RunningServer]
+) -> None:
+    before = beside(starter)
     server = running_server(starter)
     assert server.request("GET", "/").status == 200
     assert server.request("GET", "/health/readyz").status == 200
     assert server.stop() == 0
-    assert sorted(path for path in starter.parent.rglob("*") if "__pycache__" not in path.parts) == before
+    assert beside(starter) == before
