@@ -113,9 +113,11 @@ class Launch:
             )
         elif self.composition is not None:
             problems = self.composition.problems
-        if any(problem.severity == "error" for problem in problems):
-            raise ConfigError(problems)
-        self.warnings = list(problems)
+        # What is not served is the business of `check`.
+        told = [problem for problem in problems if problem.code != "unused-section"]
+        if any(problem.severity == "error" for problem in told):
+            raise ConfigError(told)
+        self.warnings = told
 
     def listening(self) -> Listening:
         """Choose and read the server. Raises ``ConfigError``."""
@@ -172,13 +174,13 @@ class Launch:
     def _load_server(self, uri: str) -> Node:
         from ..config.composition import Composition
 
-        folder = os.path.dirname(self.target.path) if self.target.path else os.getcwd()
+        path = self.target.path
+        folder = os.path.dirname(path) if path else os.getcwd()
+        # Servers of others look for the file in the global configuration, where a section of it would have it.
+        known = {"__file__": path, "here": folder} if path and not uri.startswith("config:") else {}
+        conf = {**known, **self.wishes.variables}
         return Composition.load(
-            uri,
-            kind="server",
-            relative_to=folder,
-            global_conf=self.wishes.variables or None,
-            on_file=self.on_file,
+            uri, kind="server", relative_to=folder, global_conf=conf or None, on_file=self.on_file
         ).root
 
     def _default_server(self) -> Listening:

@@ -117,6 +117,7 @@ class Service:
 
         set_up_logging(launch.composition, self.wishes.variables, self.verbosity)
         if account is not None:
+            from ..server import failures, waitress_engine  # noqa: F401 - the other user may not be able to read them
             from ..server.privileges import drop_privileges
 
             drop_privileges(account)

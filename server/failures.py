@@ -60,8 +60,8 @@ def failure_of(error: BaseException) -> Failure:
         count = len(error.problems)
         title = "The configuration has a problem" if count == 1 else f"The configuration has {count} problems"
         origin = error.__cause__
-        # An import that called sys.exit, for one: the app's lines help, ours would not.
-        cause = failure_of(origin) if origin is not None and _has_app_frames(origin) else None
+        # Where an import called sys.exit only its frames can tell; every other problem says all there is to say.
+        cause = failure_of(origin) if isinstance(origin, SystemExit) else None
         return Failure(title=title, problems=error.problems, cause=cause)
     earlier = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
     notes = tuple(redact_text(str(note)) for note in getattr(error, "__notes__", ()))
@@ -96,10 +96,6 @@ def _title(error: BaseException) -> str:
     return f"{name}: {text}" if text else name
 
 
-def _has_app_frames(error: BaseException) -> bool:
-    return next(_app_frames(error.__traceback__), None) is not None
-
-
 def _app_frames(trace: TracebackType | None) -> Iterator[Frame]:
     return (frame for frame in _frames(trace) if not _is_hidden(frame.file))
 
@@ -113,7 +109,7 @@ def _frames(trace: TracebackType | None) -> Iterator[Frame]:
 
 
 def _is_hidden(file: str) -> bool:
-    if file.startswith("<frozen "):
+    if file.startswith(("<frozen ", "<string>")):
         return True
     if file.startswith(_PACKAGE + os.sep):
         # A checkout is the package itself, and also holds examples and tests: those are apps.
