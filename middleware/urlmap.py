@@ -140,7 +140,7 @@ class URLMap(MutableMapping[Key, WSGIApp]):
             return self._answer_nowhere(table, host, environ, start_response)
         prefix = entry.prefix
         script: str = environ.get("SCRIPT_NAME", "")
-        if script[-1:] == "/":
+        if script and script[-1] == "/":
             script, path = script.rstrip("/"), path or "/"
         rest = path[len(prefix) :] if not table.merge_slashes else table.rest(entry, path)
         if not rest and self.slash != "none" and (script or prefix):
@@ -150,8 +150,9 @@ class URLMap(MutableMapping[Key, WSGIApp]):
                 return redirect(start_response, slash_location(environ))
         trace: Trace | None = environ.get(TRACE)
         if trace is None:
-            trace = environ[TRACE] = Trace()
-        trace.mounts += entry.steps
+            environ[TRACE] = Trace(None, entry.steps)
+        else:
+            trace.mounts += entry.steps
         child = {**environ, "SCRIPT_NAME": script + prefix, "PATH_INFO": rest}
         return entry.app(child, start_response)  # type: ignore[no-any-return]  # the table holds anything
 

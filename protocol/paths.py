@@ -73,8 +73,7 @@ def is_ordinary(path: str, raw: str) -> bool:
         and "\\" not in path
         and path.isascii()
         and path.isprintable()
-        and "%" not in raw
-        and "/." not in raw
+        and (not raw or ("%" not in raw and "/." not in raw))
     )
 
 

@@ -40,21 +40,22 @@ class Trace:
     ``timings`` maps a name to seconds since the record was made, on a clock that never goes back.
     """
 
-    __slots__ = ("_clock", "_notes", "_timings", "error_id", "identity", "mounts", "request_id", "started")
+    # One is made for every request, and most say little: what nobody sets stands once, on the class.
+    request_id: str | None = None
+    identity: dict[str, Any] | None = None
+    error_id: str | None = None
+    _notes: tuple[str, ...] = ()
+    _timings: dict[str, float] | None = None
+    _clock: Clock = monotonic
 
-    def __init__(self, clock: Clock = monotonic) -> None:
-        self._clock = clock
-        self.started = clock()
-        self.request_id: str | None = None
-        self.mounts: tuple[Mount, ...] = ()
-        self.identity: dict[str, Any] | None = None
-        self.error_id: str | None = None
-        # Most requests have neither, and making two containers would be half the cost of a record.
-        self._notes: tuple[str, ...] = ()
-        self._timings: dict[str, float] | None = None
+    def __init__(self, clock: Clock | None = None, mounts: tuple[Mount, ...] = ()) -> None:
+        if clock is not None:
+            self._clock = clock
+        self.started = self._clock()
+        self.mounts = mounts
 
     @classmethod
-    def of(cls, environ: Environ, clock: Clock = monotonic) -> Trace:
+    def of(cls, environ: Environ, clock: Clock | None = None) -> Trace:
         """The record of this request, made now if there is none."""
         trace: Trace | None = environ.get(KEY)
         if trace is None:
