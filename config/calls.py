@@ -63,20 +63,25 @@ def mismatches(definition: ast.AST, reference: str, protocol: str, keys: Iterabl
         taken = f"takes only {', '.join(parameters)}" if parameters else "takes nothing by position"
         yield Mismatch(f"it is called as {call}, and {taken}", f"define it as {call}", "wrong-signature")
         return
-    yield from _keys(definition, function, parameters[len(positional) :], name, set(keys))
+    yield from _keys(function, parameters, len(positional), name, set(keys))
 
 
 def _keys(
-    definition: ast.AST, function: ast.FunctionDef | ast.AsyncFunctionDef, rest: list[str], name: str, keys: set[str]
+    function: ast.FunctionDef | ast.AsyncFunctionDef, parameters: list[str], given: int, name: str, keys: set[str]
 ) -> Iterator[Mismatch]:
+    """What is wrong with the keys, where the first ``given`` parameters are passed by position."""
     arguments = function.args
+    rest = parameters[given:]
     only_positional = {each.arg for each in arguments.posonlyargs}
     known = [each for each in rest if each not in only_positional] + [each.arg for each in arguments.kwonlyargs]
+    taken = keys & set(parameters[:given]) - only_positional
+    for key in sorted(taken):
+        yield Mismatch(f"{name} is given {key!r} already, by position", "rename the key", "unknown-option", key)
     if arguments.kwarg is None:
-        for key in sorted(keys - set(known)):
+        for key in sorted(keys - taken - set(known)):
             hint = did_you_mean(key, known) or "remove it: this takes no keys"
             yield Mismatch(f"{name} takes no {key!r}", hint, "unknown-option", key)
-    optional = rest[len(rest) - len(arguments.defaults) :] if arguments.defaults else []
+    optional = parameters[len(parameters) - len(arguments.defaults) :]
     required = [each for each in rest if each not in optional]
     required += [
         each.arg for each, value in zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True) if value is None

@@ -71,33 +71,30 @@ class Sources:
 
     def look_up(self, module: str, attributes: str) -> Found | Flaw | None:
         """The definition of ``module:attributes``, why there is none, or None where the source does not tell."""
-        for _ in range(_MOST_HOPS):
+        for hop in range(_MOST_HOPS):
             spec = self._find(module)
-            if spec is None or isinstance(spec, Flaw):
-                return spec
-            file = spec.origin
-            if file is None or not file.endswith(".py") or not attributes:
+            if isinstance(spec, Flaw):
+                # What fails further inside is somebody's package's mistake, or not the whole truth about it.
+                return None if hop else spec
+            file = None if spec is None else spec.origin
+            if spec is None or file is None or not file.endswith(".py") or not attributes:
                 return None
             source = self._read(file)
-            if source is None:
+            if source is None or (hop and source.error):
                 return None
             if source.error:
                 return Flaw(source.error, "broken-module")
             name, _, member = attributes.partition(".")
             bindings = source.names.get(name)
             if bindings is None:
-                return self._lacks(source, spec, module, name)
+                return None if hop else self._lacks(source, spec, module, name)
             bound = bindings[0] if len(bindings) == 1 else None
-            if bound is None or member:
-                return None
-            step = _step(bound, name)
+            step = None if bound is None or member else _step(bound, name)
             if isinstance(step, Definition):
                 return Found(step, file)
             if isinstance(step, ast.ImportFrom):
                 module = _target(step, module, is_package=spec.submodule_search_locations is not None)
                 attributes = next(each.name for each in step.names if (each.asname or each.name) == name)
-                if isinstance(self._find(module), Flaw):
-                    return None  # an import that fails inside of somebody's package is not the INI's mistake
             elif isinstance(step, ast.Name):
                 attributes = step.id
             else:
