@@ -101,7 +101,9 @@ def test_old_names_are_listed_whether_or_not_paste_is_installed(monkeypatch: pyt
 FACTORIES = """
     raise SystemExit("nobody may import this")
 
-    def make(global_conf, colour, size=3, label='a b', on=True, nothing=None, limit=2 * 1024, *, deep, wide=None, **more):
+    def make(
+        global_conf, colour, size=3, label='a b', on=True, nothing=None, limit=2 * 1024, *, deep, wide=None, **more
+    ):
         '''Make a garden. With flowers.
 
         Many.

@@ -6,6 +6,7 @@ import io
 import os
 import pty
 import select
+import subprocess
 import sys
 import time
 from collections.abc import Callable
@@ -136,32 +137,43 @@ class Prompt:
 
     def __init__(self, argv: list[str], env: dict[str, str]) -> None:
         self.seen = ""
-        self.pid, self.terminal = pty.fork()
-        if self.pid == 0:
-            os.execve(argv[0], argv, env)
+        self.terminal, other = pty.openpty()
+        self._process = subprocess.Popen(argv, stdin=other, stdout=other, stderr=other, env=env, start_new_session=True)
+        os.close(other)
 
-    def expect(self, text: str, deadline: float = 20) -> None:
+    def expect(self, text: str, deadline: float = 30) -> str:
+        """Wait for a text, and return what came up to its end; what comes later waits for the next call."""
         end = time.monotonic() + deadline
         while text not in self.seen:
             assert time.monotonic() < end, self.seen
-            if select.select([self.terminal], [], [], 0.1)[0]:
-                try:
-                    self.seen += os.read(self.terminal, 65536).decode()
-                except OSError:
-                    assert text in self.seen, self.seen
+            assert self._read(), self.seen
+        before, _, self.seen = self.seen.partition(text)
+        return before + text
 
-    def type(self, line: str) -> None:
-        os.write(self.terminal, line.encode() + b"\n")
-
-    def end(self) -> int:
-        os.write(self.terminal, b"\x04")
+    def _read(self) -> bool:
+        """Take what there is; False when the command has ended."""
+        if not select.select([self.terminal], [], [], 0.1)[0]:
+            return True
         try:
-            while os.read(self.terminal, 65536):
-                pass
-        except OSError:
+            piece = os.read(self.terminal, 65536)
+        except OSError:  # Linux says so when the other side is closed
+            return False
+        self.seen += piece.decode()
+        return bool(piece)
+
+    def type(self, text: str) -> None:
+        os.write(self.terminal, text.encode())
+
+    def end(self, deadline: float = 30) -> int:
+        """Wait for its end; returns the exit code."""
+        end = time.monotonic() + deadline
+        while self._read() and time.monotonic() < end:
             pass
         os.close(self.terminal)
-        return os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
+        try:
+            return self._process.wait(max(1, end - time.monotonic()))
+        finally:
+            self._process.kill()
 
 
 @pytest.mark.slow
@@ -170,11 +182,13 @@ def test_the_prompt_says_what_is_there_and_runs_the_startup_file(site: Path, tmp
     argv = [sys.executable, "-m", "wheatpaste", "shell", "site.ini", "where=x", "-p", "python"]
     env = {**os.environ, "PYTHONSTARTUP": str(tmp_path / "startup.py"), "TERM": "dumb", "NO_COLOR": "1"}
     prompt = Prompt(argv, env)
-    prompt.expect(">>> ")
+    banner = prompt.expect(">>> ")
     for text in ("[composite:main] of site.ini", "client.get('/')", "moved, vault"):
-        assert text in prompt.seen
-    prompt.type("word.upper(), client.get('/echo').status + 1000")
+        assert text in banner
+    prompt.type("word.upper(), client.get('/echo').status + 1000\n")
     prompt.expect("('BEGUN', 1200)")
+    prompt.expect(">>> ")
+    prompt.type("\x04")
     assert prompt.end() == 0
 
 
