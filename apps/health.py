@@ -13,14 +13,14 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from ipaddress import ip_address, ip_network
 from pathlib import Path
 from typing import Any, Literal
 
 from ..config.factories import make_app_factory
-from ..config.options import above, at_least, component, option
+from ..config.options import above, at_least, component, each, option
 from ..config.values import Imported, Seconds
 from ..protocol.negotiate import wanted_form
+from ..protocol.peers import Networks, is_direct, network_complaint
 from ..protocol.redact import redact_text
 from ..protocol.wsgi import Body, Environ, StartResponse
 from .answers import TEXT, answer, method_not_allowed, not_found
@@ -30,15 +30,6 @@ log = logging.getLogger("wheatpaste.health")
 Clock = Callable[[], float]
 
 _HEADERS = [("Cache-Control", "no-store"), ("Vary", "Accept")]
-
-
-def _networks_complaint(networks: tuple[str, ...]) -> str | None:
-    for network in networks:
-        try:
-            ip_network(network)
-        except ValueError as error:
-            return f"takes addresses and networks such as 10.0.0.0/8: {error}"
-    return None
 
 
 def _checks_complaint(checks: tuple[Any, ...]) -> str | None:
@@ -138,8 +129,8 @@ class Health:
     )
     details: tuple[str, ...] = option(
         default=(),
-        doc="Addresses and networks of the peers that are told which checks fail; behind a proxy every request is its.",
-        check=_networks_complaint,
+        doc="Addresses and networks of the peers that are told which checks fail; nobody who comes through a proxy is.",
+        check=each(network_complaint),
     )
     disable_by_file: Path | None = option(
         default=None,
@@ -150,6 +141,7 @@ class Health:
     )
     clock: Clock = field(default=time.monotonic, repr=False)
     _probes: tuple[Probe, ...] = field(init=False, repr=False, default=())
+    _told: Networks = field(init=False, repr=False, default=Networks(()))
 
     def __post_init__(self) -> None:
         probes: dict[str, Probe] = {}
@@ -159,6 +151,7 @@ class Health:
                 name = f"{name} ({len(probes) + 1})"
             probes[name] = Probe(name, check, self.clock)
         object.__setattr__(self, "_probes", tuple(probes.values()))
+        object.__setattr__(self, "_told", Networks(self.details))
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Body:
         """Answer GET and HEAD for ``/livez``, ``/readyz`` and the mount itself."""
@@ -206,19 +199,8 @@ class Health:
         return answer(environ, start_response, status, text.encode("utf-8", "replace"), TEXT, _HEADERS)
 
     def _may_know(self, environ: Environ) -> bool:
-        if not self.details:
-            return False
-        peer = environ.get("wheatpaste.peer")
-        if peer is None:
-            if "HTTP_X_FORWARDED_FOR" in environ or "HTTP_FORWARDED" in environ:
-                return False
-            peer = environ.get("REMOTE_ADDR", "")
-        try:
-            address = ip_address(peer)
-        except ValueError:  # a Unix socket
-            return False
-        mapped = getattr(address, "ipv4_mapped", None)
-        return any((mapped or address) in ip_network(network) for network in self.details)
+        # Behind a proxy every visitor of the world has the proxy's address: those are told nothing.
+        return self._told.holds_peer(environ) and is_direct(environ)
 
 
 def _as_json(verdict: Verdict) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
+from .trace import KEY as TRACE
 from .trace import Trace
 from .wsgi import Environ
 
@@ -36,13 +37,26 @@ FORWARDING_REMOVED = "forwarding headers of an untrusted peer were removed"
 
 def remove_forwarding(environ: Environ) -> None:
     """Remove every header by which proxies report the original request (RFC 7239 and its forerunners), with a note."""
-    found = [
-        key for key in environ if key.startswith("HTTP_X_FORWARDED_") or key in ("HTTP_FORWARDED", "HTTP_X_REAL_IP")
-    ]
+    found = [key for key in environ if _reports(key)]
     for key in found:
         del environ[key]
     if found:
         Trace.of(environ).note(FORWARDING_REMOVED)
+
+
+def is_direct(environ: Environ) -> bool:
+    """Whether nothing says that the request came through a proxy: no header, none removed, no address rewritten.
+
+    A proxy that says nothing, or whose headers the server removed without a word, cannot be told from a client.
+    """
+    if any(_reports(key) for key in environ) or peer_of(environ) != (environ.get("REMOTE_ADDR") or ""):
+        return False
+    trace: Trace | None = environ.get(TRACE)
+    return trace is None or FORWARDING_REMOVED not in trace.notes
+
+
+def _reports(key: str) -> bool:
+    return key.startswith("HTTP_X_FORWARDED_") or key in ("HTTP_FORWARDED", "HTTP_X_REAL_IP")
 
 
 def network_complaint(word: str) -> str | None:
