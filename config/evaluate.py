@@ -29,6 +29,9 @@ MAX_DEPTH = 100
 """How many sections may be nested in each other; more is a mistake, and would exhaust Python's own stack."""
 
 
+MAX_SECTIONS = 10_000
+"""How many sections one name may lead to. Filters that use the next and are filtered with it, too, double each time."""
+
 Trail = tuple[tuple[str, str, Kind, Origin], ...]
 
 
@@ -52,6 +55,8 @@ class Resolver:
         self.used: set[tuple[str, str]] = set()
         self.settings: layers.Settings | None = None
         self.stack: Trail = ()
+        self._evaluating = 0
+        self._evaluated = 0
         self._merged: dict[str, IniFile] = {}
         self._seen: set[tuple[str | None, int | None, str | None, str]] = set()
         self._distributions: dict[str, Distribution | None] = {}
@@ -59,7 +64,7 @@ class Resolver:
 
     def report(self, problem: Problem) -> None:
         """Note a problem, unless its place was already reported for the same reason."""
-        place = (problem.file, problem.line, problem.key, problem.code)
+        place = (problem.file, problem.line, problem.key, problem.what)
         if problem.line is None or place not in self._seen:
             self._seen.add(place)
             self.problems.append(problem)
@@ -140,14 +145,17 @@ class Resolver:
         if not is_uri(bare):
             scheme, colon, rest = bare.partition(":")
             if colon and scheme.lower() in self.loaders:
-                node = self._foreign(kind, scheme.lower(), uri, rest, name, relative_to, passed)
+                node = self._foreign(kind, scheme.lower(), bare, rest, name, relative_to, passed)
             else:
                 what = f"{bare!r} has no scheme"
                 fix = "write config:file.ini, egg:Distribution#name or call:module:object"
                 self.report(Problem(what=what, fix=fix, code="no-scheme"))
                 node = missing(kind, name, mention)
             return node
-        return Scope(self, None, relative_to=relative_to).uri(kind, bare, name, passed, mention)
+        node = Scope(self, None, relative_to=relative_to).uri(kind, bare, name, passed, mention)
+        if node.shape == "factory" and node.protocol is None:
+            node.protocol = f"paste.{kind}_factory"
+        return node
 
     def _foreign(
         self, kind: Kind, scheme: str, uri: str, path: str, name: str, relative_to: str | None, passed: Values | None
@@ -372,6 +380,14 @@ class Scope:
         if len(before) >= MAX_DEPTH:
             resolver.report(at(mention, f"sections are nested more than {MAX_DEPTH} deep", "simplify", "too-deep"))
             return missing(kind, name, mention)
+        if not resolver._evaluating:
+            resolver._evaluated = 0
+        resolver._evaluated += 1
+        if resolver._evaluated > MAX_SECTIONS:
+            what = f"the name leads to more than {MAX_SECTIONS} sections in the end"
+            resolver.report(at(mention, what, "simplify", "too-deep"))
+            return missing(kind, name, mention)
+        resolver._evaluating += 1
         resolver.stack = (*before, (path, section.header, kind, mention.origin))
         try:
             for part, _ in section.parts:
@@ -379,6 +395,7 @@ class Scope:
             return Evaluation(self, kind, section, name, passed).node()
         finally:
             resolver.stack = before
+            resolver._evaluating -= 1
 
     # -- what nodes need of their home --
 

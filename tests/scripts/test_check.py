@@ -246,6 +246,12 @@ def _make_deep(path: Path) -> None:
     path.write_text("\n".join(["[app:main]", "use = c0", *sections, "[app:c300]", "use = egg:wheatpaste#echo"]))
 
 
+def _make_doubling(path: Path) -> None:
+    filters = [f"[filter:f{n}]\nuse = f{n + 1}\nfilter-with = f{n + 1}" for n in range(40)]
+    app = "[app:main]\nuse = egg:wheatpaste#echo\nfilter-with = f0"
+    path.write_text("\n".join([app, *filters, "[filter:f40]", "use = egg:wheatpaste#translogger"]))
+
+
 HOSTILE = {
     "a directory": (Path.mkdir, 2, "this is a directory"),
     "a pipe": (_make_pipe, 2, "this is a pipe"),
@@ -261,6 +267,7 @@ HOSTILE = {
     "a file of somebody else's": (_make_denied, 2, "cannot be read (Permission denied)"),
     "an empty file": (Path.touch, 1, "nothing in this file can be served"),
     "variables that grow without end": (_make_nested_variables, 1, "refer to each other without end"),
+    "filters that double at each step": (_make_doubling, 1, "leads to more than 10000 sections"),
     "composites in composites in composites": (_make_deep, 1, "nested more than 100 deep"),
 }
 
