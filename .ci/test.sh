@@ -52,6 +52,9 @@ sh .ci/lint.sh "$work/main/bin"
 echo "== the whole suite on $("$PYTHON" -V)"
 WHEATPASTE_WHEEL="$(echo "$PWD/$work"/dist/*.whl)" "$work/main/bin/python" -P -m pytest -n "${JOBS:-2}" --dist loadgroup -q "$@"
 
+echo "== a walk through every command, from the wheel alone"
+sh .ci/walk.sh "$PYTHON" "$work"/dist/*.whl
+
 for version in 3.11 3.12 3.13; do
     "$PYTHON" -c "import sys; sys.exit('%d.%d' % sys.version_info[:2] == '$version')" || continue
     python=""
