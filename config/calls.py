@@ -87,7 +87,11 @@ def _keys(
         each.arg for each, value in zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True) if value is None
     ]
     for each in required:
-        if each not in keys:
+        if each in only_positional:
+            yield Mismatch(
+                f"{name} needs {each!r} by position, where no key can give it", "remove the '/'", "missing-option"
+            )
+        elif each not in keys:
             yield Mismatch(
                 f"{name} needs {each!r}, which the section does not give", f"add `{each} = …`", "missing-option"
             )
