@@ -66,6 +66,9 @@ class Service:
 
     def live(self, child: ReloadChild) -> int:
         """Serve as the reloader's child; what does not start is shown as a page on the inherited sockets."""
+        from ..server.failures import failure_of
+
+        started_as = os.getpid()
         self.child = child
         child.start()
         failure = child.last_failure
@@ -78,9 +81,12 @@ class Service:
                 return 0
             except KeyboardInterrupt:
                 return 0  # the parent decides
-            except (Exception, SystemExit) as error:  # noqa: BLE001 - shown as a page instead
-                from ..server.failures import failure_of
-
+            except SystemExit as stop:
+                # A server of others may end so, or the worker that it forked: neither is a mistake.
+                if stop.code in (None, 0) or os.getpid() != started_as:
+                    raise
+                failure = failure_of(stop)
+            except Exception as error:  # noqa: BLE001 - shown as a page instead
                 failure = failure_of(error)
         self.terminal.failure(failure)
         return self._serve_page(failure, child)
@@ -91,7 +97,7 @@ class Service:
 
         self.terminal.line(self.terminal.paint("waiting for a change", "dim"))
         child.failed(failure)
-        server = WaitressServer(graceful_timeout=0)
+        server = WaitressServer(graceful_timeout=_RELOAD_GRACE)
         if child.sockets:
             server.serve(ProblemPage(failure), sockets=child.sockets)
         else:
@@ -163,10 +169,6 @@ class Service:
                     section=node.section,
                 )
             ) from error
-        except SystemExit as stop:
-            # Some servers end the process themselves, with a code that belongs to them.
-            if stop.code not in (None, 0):
-                raise
 
     def _account(self) -> Any:
         if not self.options.user and not self.options.group:

@@ -36,6 +36,7 @@ class PidFile:
     def __init__(self, path: str) -> None:
         self.path = os.path.abspath(path)
         self._descriptor: int | None = None
+        self._owner = 0
 
     def acquire(self) -> None:
         """Take the file for this process and those that it forks. Raises ``PidFileError``, ``AlreadyRunning``."""
@@ -70,6 +71,7 @@ class PidFile:
         """Write the number of this process; the one that was forked writes it again. Raises ``PidFileError``."""
         if self._descriptor is None:
             return
+        self._owner = os.getpid()
         try:
             os.ftruncate(self._descriptor, 0)
             os.pwrite(self._descriptor, f"{os.getpid()}\n".encode("ascii"), 0)
@@ -77,9 +79,9 @@ class PidFile:
             raise PidFileError(f"the pid file {self.path} cannot be written ({error.strerror})") from error
 
     def release(self) -> None:
-        """Remove the file and let it go, if it is held and still the one that was taken."""
-        if self._descriptor is None:
-            return
+        """Remove the file and let it go, if this process wrote it and it is still the one that was taken."""
+        if self._descriptor is None or self._owner != os.getpid():
+            return  # a worker that a server forked has the descriptor too
         if self._is_still(self._descriptor):
             with contextlib.suppress(OSError):
                 os.unlink(self.path)
@@ -87,12 +89,6 @@ class PidFile:
             os.ftruncate(self._descriptor, 0)  # where privileges were dropped it may not be removed
         os.close(self._descriptor)
         self._descriptor = None
-
-    def forget(self) -> None:
-        """Close the file without releasing it: the process that was forked goes on holding it."""
-        if self._descriptor is not None:
-            os.close(self._descriptor)
-            self._descriptor = None
 
     def read(self) -> int | None:
         """The number in the file, or None without a file or a number in it."""

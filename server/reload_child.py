@@ -106,11 +106,15 @@ class ReloadChild:
 
 
 def _module_files() -> Iterable[str]:
-    for module in list(sys.modules.values()):
+    for name, module in list(sys.modules.items()):
+        if name.startswith(_OURS):
+            continue
         path = getattr(module, "__file__", None)
         if isinstance(path, str) and path:
             yield os.path.abspath(path)
 
+
+_OURS = f"{__name__.partition('.')[0]}."
 
 _INSTALLED = tuple(
     {
