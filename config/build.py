@@ -151,6 +151,11 @@ def _annotated(node: Node) -> Iterator[None]:
         yield
     except ConfigError:
         raise
+    except SystemExit as stop:
+        if node.kind == "server":
+            raise  # how a running server may end
+        what = f"its factory called sys.exit({'' if stop.code is None else repr(stop.code)})"
+        raise ConfigError(_problem(node, what, "a program cannot be mounted: name a factory")) from stop
     except Exception as error:  # a factory may raise anything; it only gains a note
         error.add_note(f"while building [{node.section or node.name}], {_short(node.where)}")
         raise

@@ -61,8 +61,6 @@ class Composition:
         resolver = Resolver(on_file, loaders)
         passed = _variables(global_conf, given_by, resolver)
         root = resolver.resolve(kind, uri, name, relative_to, passed)
-        if root.shape == "factory" and root.protocol is None:
-            root.protocol = f"paste.{kind}_factory"
         made = cls(root, kind, uri, resolver)
         made._relative_to, made._passed, made._name = relative_to, passed, name
         if made.settings.loader == "pastedeploy":

@@ -119,7 +119,7 @@ class ConfigLoader(Scope):
         self._watch()
 
     def _watch(self) -> None:
-        if type(self).get_context is not ConfigLoader.get_context:
+        if type(self).get_context is not _ConfigLoader.get_context:
             self.hook = self.get_context
 
     @property

@@ -131,13 +131,13 @@ _ALSO = {
 
 
 def config_error(problems: Iterable[Problem]) -> ConfigError:
-    """A ``ConfigError`` that also is of the type that PasteDeploy raises for the first of its problems.
+    """A ``ConfigError`` that also is of the type that PasteDeploy raises for one of its problems.
 
     A missing file also is a ``FileNotFoundError``, a failed interpolation configparser's error, a missing distribution
     a ``PackageNotFoundError``.
     """
     found = tuple(problems)
-    also = _ALSO.get(found[0].code) if found else None
+    also = next((_ALSO[problem.code] for problem in found if problem.code in _ALSO), None)
     return _also(*also)(found) if also is not None else ConfigError(found)
 
 

@@ -42,7 +42,7 @@ def composite_factory(loader: Any, global_conf: dict[str, Any], **local_conf: An
 
 
 def pipeline_factory(loader: Any, global_conf: dict[str, Any], **local_conf: Any) -> Any:
-    """A composite whose keys are alternative pipelines, as OpenStack's services have; takes the one called ``chosen``."""
+    """A composite whose keys are alternative pipelines, as OpenStack's services have; takes ``chosen``."""
     *filters, app = local_conf["chosen"].split()
     made = loader.get_app(app)
     for wrap in reversed([loader.get_filter(name) for name in filters]):
@@ -86,6 +86,18 @@ def returns_text(global_conf: dict[str, Any], **local_conf: Any) -> str:
 
 def raises(global_conf: dict[str, Any], **local_conf: Any) -> None:
     raise RuntimeError("the factory broke")
+
+
+def type_error_inside(global_conf: dict[str, Any], **local_conf: Any) -> Any:
+    return len(3)  # type: ignore[arg-type]
+
+
+def exits(global_conf: dict[str, Any], **local_conf: Any) -> None:
+    raise SystemExit(3)
+
+
+def filter_that_forgets(app: Any, global_conf: dict[str, Any], **local_conf: Any) -> None:
+    """What a filter that forgot its return statement does."""
 
 
 def picky(global_conf: dict[str, Any], colour: str = "red") -> Record:
