@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import inspect
 from typing import Any
 
 import pytest
@@ -90,10 +89,9 @@ def test_it_refuses_what_python_refuses(parameters: str, protocol: str, keys: se
     names: dict[str, Any] = {}
     source = f"def make({parameters}): ..."
     exec(source, names)
-    signature = inspect.signature(names["make"])
     positional = POSITIONAL[protocol]
     try:
-        signature.bind(*positional, **dict.fromkeys(keys, ""))
+        names["make"](*positional, **dict.fromkeys(keys, ""))
         refused = False
     except TypeError:
         refused = True
