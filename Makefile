@@ -19,9 +19,8 @@ docs: $(STAMP)
 	$(VENV)/bin/wheatpaste describe --markdown --into docs/reference
 	$(VENV)/bin/python docs/screenshots.py
 
-bench: $(STAMP)
-	$(VENV)/bin/python -m pip install --quiet -e '.[test,bench]'
-	$(VENV)/bin/python benchmarks/run.py
+bench:
+	$(PYTHON) benchmarks/run.py --write
 
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "wheatpaste needs Python 3.11 or newer; name one with PYTHON=…" >&2; exit 1; }

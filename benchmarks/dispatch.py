@@ -9,9 +9,6 @@ map once, one after another, so that whatever disturbs falls on all of them; the
 
 from __future__ import annotations
 
-import argparse
-import json
-import platform
 import statistics
 import sys
 from collections.abc import Callable, Sequence
@@ -19,6 +16,7 @@ from operator import truediv
 from time import process_time
 from typing import Any
 
+from findings import Aim, Findings, arguments, progress
 from paste.urlmap import URLMap as PasteURLMap
 from werkzeug.middleware.dispatcher import DispatcherMiddleware
 
@@ -126,7 +124,8 @@ def measure(cases: Sequence[tuple[int, int]], rounds: int) -> dict[str, list[lis
     """Seconds for each map: a list for each case (mounts, segments below), with one figure for each round."""
     apps = {(name, size): make(size) for name, make in MAPS.items() for size in {size for size, _ in cases}}
     times: dict[str, list[list[float]]] = {name: [[] for _ in cases] for name in MAPS}
-    for _ in range(rounds):
+    for round_ in range(rounds):
+        progress(f"round {round_ + 1} of {rounds}")
         for place, (size, below) in enumerate(cases):
             for name in MAPS:
                 number = max(20, 20_000 // size) if name == "paste.urlmap" else 2_000
@@ -153,30 +152,43 @@ def table(times: dict[str, list[list[float]]], columns: Sequence[str]) -> str:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description="What dispatch costs, beside its peers.")
-    parser.add_argument("--json", action="store_true", help="print JSON instead of Markdown tables")
-    parser.add_argument("--rounds", type=int, default=51, help="how often each map is timed (default: 51)")
-    options = parser.parse_args()
+    options = arguments(__doc__, 51).parse_args()
     by_size = measure([(size, 3) for size in SIZES], options.rounds)
     by_path = measure([(1_000, below) for below in BELOW], options.rounds)
-    flat = statistics.median(map(truediv, by_size["wheatpaste URLMap"][-1], by_size["wheatpaste URLMap"][0]))
-    if options.json:
-        found = {
-            "python": platform.python_version(),
-            "rounds": options.rounds,
+    mine = by_size["wheatpaste URLMap"]
+    flat = statistics.median(map(truediv, mine[-1], mine[0]))
+    to_werkzeug = ratios(by_size)
+    medians = {name: f"{few:.1f} / {many:,.1f} µs" for name, (few, *_, many) in microseconds(by_size).items()}
+    Findings(
+        text=f"{table(by_size, [f'{size:,} mounts' for size in SIZES])}\n\n"
+        f"wheatpaste at 10,000 mounts to 10: {flat:.2f}. At 1,000 mounts, by the length of the path:\n\n"
+        f"{table(by_path, [f'{below} segments below' for below in BELOW])}",
+        rows=[
+            (
+                "a request among 10 / 10,000 mounts",
+                medians["wheatpaste URLMap"],
+                f"werkzeug's DispatcherMiddleware {medians['werkzeug DispatcherMiddleware']}, "
+                f"`paste.urlmap` {medians['paste.urlmap']}",
+            )
+        ],
+        aims=[
+            Aim("dispatch as fast among 10,000 mounts as among 10", f"{flat:.2f} to 1", flat <= 1.15),
+            Aim(
+                "dispatch within 1.5 of werkzeug's, which knows no hosts and guards no paths",
+                ", ".join(f"{each:.2f}" for each in to_werkzeug) + f" at {', '.join(f'{size:,}' for size in SIZES)}",
+                max(to_werkzeug) <= 1.5,
+            ),
+        ],
+        figures={
             "mounts": SIZES,
             "microseconds by mounts": microseconds(by_size),
-            "to werkzeug by mounts": ratios(by_size),
+            "to werkzeug by mounts": to_werkzeug,
             "10,000 mounts to 10": flat,
             "segments below the mount": BELOW,
             "microseconds by segments": microseconds(by_path),
             "to werkzeug by segments": ratios(by_path),
-        }
-        print(json.dumps(found, indent=2))
-        return 0
-    print(table(by_size, [f"{size:,} mounts" for size in SIZES]))
-    print(f"\nwheatpaste at 10,000 mounts to 10: {flat:.2f}. At 1,000 mounts, by the length of the path:\n")
-    print(table(by_path, [f"{below} segments below" for below in BELOW]))
+        },
+    ).print(as_json=options.json)
     return 0
 
 

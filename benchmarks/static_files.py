@@ -11,9 +11,7 @@ from __future__ import annotations
 
 import argparse
 import gzip
-import json
 import os
-import platform
 import random
 import socket
 import statistics
@@ -24,6 +22,9 @@ from collections.abc import Callable
 from pathlib import Path
 from time import perf_counter, process_time
 from typing import Any
+
+from findings import Findings, arguments, progress
+from findings import table as markdown
 
 LARGE = 100 * 1024 * 1024
 SMALL = "/css/site.0a1b2c3d.css"
@@ -115,6 +116,7 @@ CONTESTANTS: dict[str, Callable[[str], Any]] = {
     "ServeStatic, autorefresh": servestatic_live,
     "WebOb FileApp": webob,
 }
+SHORT = ("wheatpaste, scan", "WhiteNoise", "ServeStatic", "WebOb FileApp")
 
 
 def make_site(root: Path) -> None:
@@ -167,7 +169,8 @@ def in_process(apps: dict[str, Any], rounds: int) -> dict[str, dict[str, float]]
         assert call(app, conditional[name].copy())[0].startswith("304"), name
         assert call(app, big.copy())[2] == LARGE, name
     times: dict[str, dict[str, list[float]]] = {name: {"small": [], "304": [], "100 MB": []} for name in apps}
-    for _ in range(rounds):
+    for round_ in range(rounds):
+        progress(f"in process: round {round_ + 1} of {rounds}")
         for case, calls in (("small", 100), ("304", 100), ("100 MB", 1)):
             for name, app in apps.items():
                 environ = {"small": small, "304": conditional[name], "100 MB": big}[case]
@@ -249,7 +252,8 @@ def through_waitress(names: list[str], root: str, rounds: int) -> dict[str, dict
             assert connection.get(SMALL, extra[name])[0] == "304", name
             assert connection.get(BIG)[2] == LARGE, name
         times: dict[str, dict[str, list[float]]] = {name: {"small": [], "304": [], "100 MB": []} for name in names}
-        for _ in range(rounds):
+        for round_ in range(rounds):
+            progress(f"through Waitress: round {round_ + 1} of {rounds}")
             for case, calls in (("small", 50), ("304", 50), ("100 MB", 1)):
                 for name, connection in connections.items():
                     begun = perf_counter()
@@ -271,38 +275,42 @@ def through_waitress(names: list[str], root: str, rounds: int) -> dict[str, dict
 
 
 def table(results: dict[str, dict[str, float]]) -> str:
-    lines = ["| app | small file, µs | 304, µs | 100 MB, ms |", "|---|--:|--:|--:|"]
-    for name, cases in results.items():
-        small, unchanged, large = cases["small"] * 1e6, cases["304"] * 1e6, cases["100 MB"] * 1e3
-        lines.append(f"| {name} | {small:.1f} | {unchanged:.1f} | {large:.0f} |")
-    return "\n".join(lines)
+    rows = (
+        [name, f"{cases['small'] * 1e6:.1f}", f"{cases['304'] * 1e6:.1f}", f"{cases['100 MB'] * 1e3:.0f}"]
+        for name, cases in results.items()
+    )
+    return markdown(["app", "small file, µs", "304, µs", "100 MB, ms"], rows)
+
+
+def row(results: dict[str, dict[str, float]], case: str, title: str, unit: str, factor: float) -> tuple[str, str, str]:
+    """A row of the short table."""
+    ours, *others = (f"{results[name][case] * factor:.0f} {unit}" for name in SHORT)
+    return title, ours, ", ".join(f"{name} {other}" for name, other in zip(SHORT[1:], others, strict=True))
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--json", action="store_true", help="print seconds per request as JSON")
-    parser.add_argument("--rounds", type=int, default=21)
+    parser = arguments(__doc__, 21)
     parser.add_argument("--serve", help=argparse.SUPPRESS)
     parser.add_argument("--root", help=argparse.SUPPRESS)
-    arguments = parser.parse_args()
-    if arguments.serve:
-        serve(arguments.serve, arguments.root)
+    options = parser.parse_args()
+    if options.serve:
+        serve(options.serve, options.root)
         return
     with tempfile.TemporaryDirectory(prefix="static-bench-") as root:
         make_site(Path(root))
         apps = {name: make(root) for name, make in CONTESTANTS.items()}
-        results = {
-            "in process": in_process(apps, arguments.rounds),
-            "through Waitress": through_waitress(list(CONTESTANTS), root, arguments.rounds),
-        }
-    if arguments.json:
-        print(
-            json.dumps({"python": platform.python_version(), "rounds": arguments.rounds, "seconds": results}, indent=1)
-        )
-        return
-    print(f"CPython {platform.python_version()}, {os.cpu_count()} cores, median of {arguments.rounds} rounds")
-    for title, result in results.items():
-        print(f"\n{title}\n\n{table(result)}")
+        inside = in_process(apps, options.rounds)
+        through = through_waitress(list(CONTESTANTS), root, options.rounds)
+    Findings(
+        text=f"In process, in processor time:\n\n{table(inside)}\n\n"
+        f"Through Waitress, as a client sees it:\n\n{table(through)}",
+        rows=[
+            row(inside, "small", "a small static file, without the server", "µs", 1e6),
+            row(inside, "304", "a 304 for it, without the server", "µs", 1e6),
+            row(through, "100 MB", "a file of 100 MB, through Waitress", "ms", 1e3),
+        ],
+        figures={"seconds in process": inside, "seconds through Waitress": through},
+    ).print(as_json=options.json)
 
 
 if __name__ == "__main__":
