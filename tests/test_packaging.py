@@ -87,7 +87,8 @@ HEAVY = {
     ids=["the package", "options", "mounting", "the command line", "the loader", "the server's options"],
 )
 def test_an_import_stays_within_its_budget(code: str, allowed: set[str]) -> None:
-    assert not (imported_by(code) & HEAVY) - allowed
+    # Some distributions put modules into every interpreter of an environment; those are not ours to pay for.
+    assert not (imported_by(code) - imported_by("pass")) & HEAVY - allowed
 
 
 @pytest.mark.parametrize("room", ROOMS)
