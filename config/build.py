@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from .node import Node
+from .node import Node, Values
 from .origin import BuildSite, Origin, building
 from .problems import ConfigError, Problem, did_you_mean
 
@@ -163,14 +163,26 @@ def _annotated(node: Node) -> Iterator[None]:
         building.reset(token)
 
 
-class _Origins(dict[str, Origin]):
-    """The origins of values; those that were edited after the loading come from code."""
+class _Origins(Mapping[str, Origin]):
+    """The origins of values, looked up when asked for: that is when something is wrong, mostly never.
 
-    def __init__(self, values: Any, plain: dict[str, Any]) -> None:
-        for key, text in plain.items():
-            value = values.get(key)
-            known = value is not None and value.text == text
-            self[key] = value.origin if known else Origin(how="code")
+    Those that were edited after the loading come from code.
+    """
+
+    def __init__(self, values: Values, plain: dict[str, Any]) -> None:
+        self._values = values
+        self._plain = plain
+
+    def __getitem__(self, key: str) -> Origin:
+        text = self._plain[key]
+        value = self._values.get(key)
+        return value.origin if value is not None and value.text == text else Origin(how="code")
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._plain)
+
+    def __len__(self) -> int:
+        return len(self._plain)
 
 
 def _checked(node: Node, made: Any, kind: str, maker: str) -> Any:

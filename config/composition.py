@@ -128,8 +128,13 @@ class Composition:
                 sys.path.insert(0, folder)
 
     def raise_errors(self) -> None:
-        """Raise ``ConfigError`` if there are errors among the problems."""
+        """Raise ``ConfigError`` if there are errors among the problems.
+
+        With ``loader = pastedeploy`` only mistakes in the settings count: PasteDeploy judges the rest.
+        """
         errors = [problem for problem in self.problems if problem.severity == "error"]
+        if self.settings.loader == "pastedeploy":
+            errors = [problem for problem in errors if problem.code == "bad-setting"]
         if errors:
             raise config_error(errors)
 

@@ -298,7 +298,7 @@ class Scope:
         found: list[Section] = []
         for group in TYPES[kind].config_prefixes:
             for prefix in group:
-                here = list(self.file.find(prefix, wanted))
+                here = self.file.find(prefix, wanted)
                 if name is None:
                     here = [*self.file.find(prefix, None), *here]
                 if here:
@@ -370,8 +370,8 @@ class Scope:
         file = self.file
         path = file.path if file else ""
         before = resolver.stack
-        for depth, (other, header, what, _) in enumerate(before):
-            if other == path and header == section.header and what == kind:
+        for depth, (other, header, which, _) in enumerate(before):
+            if other == path and header == section.header and which == kind:
                 steps = before[depth + 1 :]
                 chain = "".join(f" → [{step[1]}] ({place(step[3])})" for step in steps)
                 text = f"this leads back to itself: [{header}]{chain} → [{header}] ({place(mention.origin)})"
@@ -384,8 +384,8 @@ class Scope:
             resolver._evaluated = 0
         resolver._evaluated += 1
         if resolver._evaluated > MAX_SECTIONS:
-            what = f"the name leads to more than {MAX_SECTIONS} sections in the end"
-            resolver.report(at(mention, what, "simplify", "too-deep"))
+            text = f"the name leads to more than {MAX_SECTIONS} sections in the end"
+            resolver.report(at(mention, text, "simplify", "too-deep"))
             return missing(kind, name, mention)
         resolver._evaluating += 1
         resolver.stack = (*before, (path, section.header, kind, mention.origin))

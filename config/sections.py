@@ -271,6 +271,7 @@ class Evaluation:
         if file is not None and node.globals.get("__file__") is not file:
             node.globals.put({"__file__": file})
         self.scope.take_over(node)
+        node.mentioned = None  # by whoever refers to this section, not by its use
         if node.shape == "factory" and node.protocol is None:
             prefix = self.section.prefix
             composite = kind == "app" and prefix in ("composite", "composit")

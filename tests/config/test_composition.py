@@ -222,6 +222,13 @@ def test_PasteDeploy_itself_can_build(write_ini: WriteIni) -> None:
     assert not isinstance(theirs, Record)
 
 
+def test_PasteDeploy_judges_for_itself(write_ini: WriteIni) -> None:
+    path = write_ini("[wheatpaste]\nloader = pastedeploy\n[app:main]\nuse = nowhere\n")
+    made = Composition.load(f"config:{path}")
+    with pytest.raises(LookupError, match="No section 'nowhere'"):
+        made.build()
+
+
 def test_PasteDeploy_cannot_extend(write_ini: WriteIni) -> None:
     write_ini("", "base.ini")
     path = write_ini(f"[wheatpaste]\nloader = pastedeploy\nextends = base.ini\n[app:main]\n{APP}\n")

@@ -359,6 +359,11 @@ def test_each_item_of_a_pipeline_is_mentioned_at_its_own_line(load: Load) -> Non
     assert [node.mentioned.line for node in nodes if node and node.mentioned] == [5, 6, 7]
 
 
+def test_a_section_is_mentioned_where_it_is_named_not_where_it_uses_something(load: Load) -> None:
+    made = load("[pipeline:main]\npipeline = f a\n[filter:f]\nuse = egg:Kit#filter\n[app:a]\nuse = egg:Kit\n")
+    assert [node.mentioned and node.mentioned.line for node in (*made.root.filters, made.root.app) if node] == [2, 2]
+
+
 def test_a_missing_item_of_a_pipeline_is_reported_at_its_own_line(load: Load) -> None:
     made = load(
         "[pipeline:main]\npipeline =\n  egg:Kit#wrap\n  loging\n  egg:Kit#app\n[filter:logging]\nuse = egg:Kit#wrap\n"

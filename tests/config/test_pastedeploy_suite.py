@@ -1,6 +1,7 @@
 """PasteDeploy's own published tests, run against our loader.
 
-The sdist is fetched from the package index at test time and kept in a cache folder; nothing of it is in this repository.
+The sdist is fetched from the package index at test time and kept in a cache folder; nothing of it is in this
+repository.
 """
 
 from __future__ import annotations
