@@ -9,8 +9,8 @@ import os
 import socket
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..config.factories import ServerRunner
 from ..config.options import OptionError
@@ -37,8 +37,7 @@ SERVER_TYPES = {
 """What ``--server TYPE`` may name, and the servers of others that can be had by a short name."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Wishes:
+class Wishes(NamedTuple):
     """What the command line says over the configuration."""
 
     app_name: str | None = None
@@ -48,11 +47,10 @@ class Wishes:
     port: int | None = None
     listen: tuple[str, ...] = ()
     threads: int | None = None
-    variables: Mapping[str, str] = field(default_factory=dict)
+    variables: Mapping[str, str] = MappingProxyType({})
 
 
-@dataclass(slots=True, kw_only=True)
-class Listening:
+class Listening(NamedTuple):
     """The server that was chosen. ``component`` is ours, otherwise ``node`` is built and called with the app."""
 
     component: WaitressServer | None

@@ -11,9 +11,8 @@ import os
 import re
 import sys
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from types import ModuleType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..config.problems import ConfigError, Problem, did_you_mean, nearest
 
@@ -26,8 +25,7 @@ _PYTHON = re.compile(r"(?P<module>[^\W\d]\w*(?:\.[^\W\d]\w*)*)(?::(?P<object>[^:
 _OBJECT = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*(\(\))?")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Target:
+class Target(NamedTuple):
     """What a TARGET names.
 
     ``uri`` is what the loader takes and ``path`` the INI file, if it is one; otherwise ``module`` or ``script`` (the

@@ -38,7 +38,8 @@ class Engine:
         self._map: dict[int, Any] = {}
         self._stopping: float | None = None
         self._forced = False
-        adjustments = Adjustments(**settings)
+        # Without `listen` it would look up an address that nobody listens on.
+        adjustments = Adjustments(listen=[], **settings)
         if queue_logger.level == logging.NOTSET:
             # A warning for each request that had to wait says nothing that a deployer could act on.
             queue_logger.setLevel(logging.ERROR)
