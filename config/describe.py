@@ -11,9 +11,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from .factories import Reader
 from .options import Option, OptionError
 from .problems import nearest
+from .reader import Reader
 from .signatures import read_signature
 from .sources import Sources
 from .values import is_import, name_of, parse, to_text

@@ -9,218 +9,16 @@ A factory is an object that paste.deploy can call, and that ``check`` and ``desc
 from __future__ import annotations
 
 import logging
-import os
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any, Literal
+from collections.abc import Callable, Iterable
+from typing import Any
 
-from .mounts import KeyProblem, Mount, MountReader
-from .options import Option, OptionError, options_of
-from .origin import BuildSite, Origin, building
-from .problems import ConfigError, Problem, did_you_mean, nearest
-from .values import name_of, parse
+from .mounts import Mount, MountReader
+from .options import Option, OptionError
+from .origin import building
+from .problems import ConfigError
+from .reader import Place, Reader, Reading, Texts
 
 log = logging.getLogger("wheatpaste.config.factories")
-
-Texts = Mapping[str, str]
-
-
-@dataclass(frozen=True, slots=True)
-class Reading:
-    """What a section's text came to: keyword arguments, mounts, and everything that is wrong."""
-
-    values: dict[str, Any]
-    mounts: list[Mount]
-    problems: list[Problem]
-
-    @property
-    def errors(self) -> list[Problem]:
-        """The problems that stop the start."""
-        return [problem for problem in self.problems if problem.severity == "error"]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Reader:
-    """How the text of a section becomes a component's keyword arguments.
-
-    ``names`` maps an old spelling to the option's name, ``ignored`` an old key to why it does nothing now, ``refused``
-    one to why the start stops at it, ``defaults`` replaces defaults for old names. ``unknown`` is what an unknown key
-    is: old factories swallowed anything; with ``extra`` there is no unknown key, because any key means something to the
-    apps. ``advice`` looks at the values that were read and names what will surprise the deployer: warnings.
-    """
-
-    component: type
-    names: Mapping[str, str] = field(default_factory=dict)
-    ignored: Mapping[str, str] = field(default_factory=dict)
-    refused: Mapping[str, str] = field(default_factory=dict)
-    defaults: Mapping[str, Any] = field(default_factory=dict)
-    unknown: Literal["error", "warning"] = "error"
-    mounts: MountReader | None = None
-    extra: bool = False
-    advice: Callable[[Mapping[str, Any]], Iterable[KeyProblem]] | None = None
-
-    @property
-    def options(self) -> tuple[Option, ...]:
-        """The options that a section may set."""
-        return options_of(self.component)
-
-    def keys(self) -> list[str]:
-        """Every key that a section may hold, old spellings and ``_file``/``_env`` forms of secrets included."""
-        return [*self._spellings(), *self.ignored, *self.refused]
-
-    def read(
-        self, texts: Texts, global_conf: Texts, site: BuildSite | None = None, *, importing: bool = True
-    ) -> Reading:
-        """Read a section. Nothing is raised: what is wrong stands in ``problems``, with file and line where known.
-
-        With ``importing`` false no code of the deployer runs; ``module:object`` values stay text.
-        """
-        place = _Place(site, global_conf)
-        spellings = self._spellings()
-        given: dict[str, tuple[str, str]] = {}
-        rest: dict[str, str] = {}
-        problems: list[Problem] = []
-        for key, text in texts.items():
-            if key in spellings:
-                name = spellings[key].name
-                if name in given:
-                    other = given[name][0]
-                    problems.append(place.problem(key, f"says the same as {other!r}", "keep one of them", code="twice"))
-                    continue
-                given[name] = (key, text)
-            elif key in self.ignored:
-                problems.append(
-                    place.problem(key, f"does nothing: {self.ignored[key]}", severity="warning", code="ignored-option")
-                )
-            elif key in self.refused:
-                problems.append(place.problem(key, self.refused[key], code="refused-option"))
-            else:
-                rest[key] = text
-        mounts: list[Mount] = []
-        if self.mounts is not None:
-            mounts, wrong = self.mounts(rest)
-            problems += [
-                place.problem(each.key, each.what, each.fix, severity=each.severity, code="mount") for each in wrong
-            ]
-        elif not self.extra:
-            problems += [self._unknown(place, key) for key in rest]
-        values: dict[str, Any] = dict(self.defaults)
-        for option in self.options:
-            self._read_option(option, given, global_conf, place, values, problems, importing)
-        if self.advice is not None:
-            problems += [
-                place.problem(each.key, each.what, each.fix, severity="warning", code="advice")
-                for each in self.advice(values)
-            ]
-        return Reading(values, mounts, problems)
-
-    def _read_option(
-        self,
-        option: Option,
-        given: Mapping[str, tuple[str, str]],
-        global_conf: Texts,
-        place: _Place,
-        values: dict[str, Any],
-        problems: list[Problem],
-        importing: bool,
-    ) -> None:
-        if option.name in given:
-            key, text = given[option.name]
-        elif option.inherits and option.name in global_conf:
-            key, text = option.name, global_conf[option.name]
-        else:
-            if option.required and option.name not in self.defaults:
-                problems.append(
-                    place.problem(
-                        None,
-                        f"{option.name!r} is missing ({option.doc.rstrip('.')})",
-                        f"add `{option.name} = …` ({name_of(option.kind)})",
-                        code="missing-option",
-                    )
-                )
-            return
-        shown = None if option.secret else text
-        try:
-            if option.secret and key != option.name and key not in self.names:
-                text = _fetch_secret(key, text, place.folder(key))
-            if option.parse is not None:
-                value = option.parse(text)
-            else:
-                value = parse(text, option.kind, folder=place.folder(key), importing=importing)
-            complaint = option.complaint(value)
-        except ValueError as error:
-            complaint = str(error)
-        if complaint is not None:
-            problems.append(place.problem(key, complaint, value=shown, code="wrong-value"))
-        else:
-            values[option.name] = value
-
-    def _spellings(self) -> dict[str, Option]:
-        by_name = {option.name: option for option in self.options}
-        spellings = dict(by_name)
-        for option in by_name.values():
-            if option.secret:
-                spellings[f"{option.name}_file"] = option
-                spellings[f"{option.name}_env"] = option
-        for old, new in self.names.items():
-            spellings[old] = by_name[new]
-        return spellings
-
-    def _unknown(self, place: _Place, key: str) -> Problem:
-        known = self.keys()
-        hint = did_you_mean(key, known)
-        if not known:
-            hint = "remove it: this takes no options"
-        elif nearest(key, known) is None and self.unknown == "warning":
-            hint = "it has no effect"
-        return place.problem(key, "no such option", hint, severity=self.unknown, code="unknown-option")
-
-
-@dataclass(frozen=True, slots=True)
-class _Place:
-    """Finds file and line of a section's keys."""
-
-    site: BuildSite | None
-    global_conf: Texts
-
-    def origin(self, key: str | None) -> Origin:
-        if self.site is None:
-            file = self.global_conf.get("__file__")
-            return Origin(file=file) if file else Origin(how="code")
-        if key is not None:
-            found = self.site.origins.get(key) or self.site.inherited.get(key)
-            if found is not None:
-                return found
-        return self.site.origin
-
-    def folder(self, key: str) -> str | None:
-        file = self.origin(key).file
-        return os.path.dirname(file) if file else self.global_conf.get("here")
-
-    def problem(
-        self,
-        key: str | None,
-        what: str,
-        fix: str = "",
-        *,
-        value: str | None = None,
-        severity: Literal["error", "warning"] = "error",
-        code: str,
-    ) -> Problem:
-        origin = self.origin(key)
-        section = origin.section or (self.site.origin.section if self.site else None)
-        return Problem(
-            what=what,
-            fix=fix,
-            file=origin.file,
-            line=origin.line,
-            section=section,
-            key=key,
-            value=value,
-            severity=severity,
-            code=code,
-        )
 
 
 class _Factory:
@@ -258,7 +56,7 @@ class _Factory:
                 from .relocate import site_of
 
                 found = site_of(conf, texts)
-            return ConfigError(_Place(found, conf).problem(error.option, error.what, code="wrong-value"))
+            return ConfigError(Place(found, conf).problem(error.option, error.what, code="wrong-value"))
 
         return reading, refuse
 
@@ -384,22 +182,3 @@ def _names_an_app(option: Option) -> bool:
     from .values import is_reference
 
     return is_reference(option.kind)
-
-
-def _fetch_secret(key: str, text: str, folder: str | None) -> str:
-    """The secret that ``X_file`` or ``X_env`` points to. Raises ``ValueError`` without naming the secret."""
-    if key.endswith("_env"):
-        value = os.environ.get(text.strip())
-        if not value:
-            raise ValueError(f"the environment variable {text.strip()!r} is not set")
-        return value
-    path = Path(folder or "") / Path(text.strip()).expanduser()
-    try:
-        value = path.read_text(encoding="utf-8").rstrip("\r\n")
-    except OSError as error:
-        raise ValueError(f"{path} cannot be read ({error.strerror})") from error
-    except UnicodeDecodeError as error:
-        raise ValueError(f"{path} is not UTF-8 text") from error
-    if not value:
-        raise ValueError(f"{path} is empty")
-    return value

@@ -8,15 +8,17 @@ from __future__ import annotations
 from collections.abc import Hashable, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from . import aliases
 from .evaluate import Resolver, Scope
-from .factories import CompositeFactory, Reader, Reading
+from .factories import CompositeFactory
 from .listeners import Listens, debug_keys, is_debugger, public_address
 from .mounts import Mount
 from .node import TYPES, Kind, Node, Value, Values
 from .options import OptionError
 from .origin import BuildSite, Origin
 from .problems import Problem, did_you_mean, nearest
-from .references import Reference, is_uri
+from .reader import Reader, Reading
+from .references import Reference, is_uri, normalise
 from .shadows import Branch, Maps
 from .values import is_import, is_reference
 from .weak_secrets import weakness
@@ -59,6 +61,8 @@ class Inspector:
         self.listeners: list[Listener] = []
         self.debugging: list[tuple[str, str, Origin]] = []
         """What is open to debugging: (what it is, its key, its place)."""
+        self.believing: list[tuple[Node, Value]] = []
+        """Who believes forwarding headers, servers and filters, and the value that says so."""
         self.mentioned: set[str] = set()
         """Values of foreign sections, which may be names of sections."""
         self._folders = list(folders)
@@ -118,6 +122,10 @@ class Inspector:
             self.resolver.report(problem)
         if not reading.errors and not isinstance(factory, CompositeFactory):
             self._make(node, reader, traits, reading.values)
+        if node.kind != "server" and reading.values.get("trusted_proxies"):
+            trust = node.values.get("trusted_proxies") or node.globals.get("trusted_proxies")
+            if trust is not None:
+                self.believing.append((node, trust))
         mounts = list(reading.mounts)
         for name in traits.references:
             text = reading.values.get(name)
@@ -174,6 +182,11 @@ class Inspector:
         from .calls import mismatches
         from .sources import Flaw, Found
 
+        entry = node.entry_point
+        instead = None if entry is None else aliases.RETIRED.get(normalise(entry.distribution), {}).get(entry.name)
+        if instead is not None:
+            self._report(node, f"{node.reference}: it does not work on Python 3", instead, "retired")
+            return
         wrong: Iterable[Mismatch]
         named = "" if node.entry_point is None else f"{node.reference}: "
         if self.importing:
@@ -314,6 +327,8 @@ class Inspector:
         entry = node.entry_point.name if node.entry_point is not None else ""
         texts = _texts(node.values)
         if node.kind == "server":
+            if texts.get("trusted_proxy", "").strip():
+                self.believing.append((node, node.values["trusted_proxy"]))
             listens = public_address(texts, distribution, entry)
             if listens is not None:
                 self.listeners.append((node, listens))

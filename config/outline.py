@@ -12,10 +12,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from .composition import Composition
-from .factories import Reader
 from .mounts import Mount
 from .node import APP, FILTER, Node, Value
 from .origin import Origin
+from .reader import Reader
 from .references import normalise
 from .values import is_reference
 

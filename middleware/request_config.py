@@ -13,8 +13,9 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import field
 from typing import Any
 
-from ..config.factories import FilterFactory, Reader
+from ..config.factories import FilterFactory
 from ..config.options import component
+from ..config.reader import Reader
 from ..protocol.wsgi import Body, Environ, StartResponse, WSGIApp
 
 KEY = "paste.config"

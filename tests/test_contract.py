@@ -23,8 +23,8 @@ import pytest
 from hostile import FAILING, WELL, Hostile, Planned, replaced, replaced_late
 
 from wheatpaste.config.describe import catalogue
-from wheatpaste.config.factories import Reader
 from wheatpaste.config.options import Option
+from wheatpaste.config.reader import Reader
 from wheatpaste.config.values import name_of, to_text
 from wheatpaste.testing import Client
 

@@ -7,7 +7,6 @@ from typing import Any, Literal
 import pytest
 
 from wheatpaste.config.factories import (
-    Reader,
     make_app_factory,
     make_composite_factory,
     make_filter_factory,
@@ -17,6 +16,7 @@ from wheatpaste.config.mounts import KeyProblem, Mount
 from wheatpaste.config.options import OptionError, between, component, option, options_of
 from wheatpaste.config.origin import BuildSite, Origin, building
 from wheatpaste.config.problems import ConfigError
+from wheatpaste.config.reader import Reader
 from wheatpaste.config.values import AppReference, Imported, Seconds, Size
 
 
