@@ -6,6 +6,7 @@ import os
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
+from itertools import chain
 from typing import Any
 
 from .evaluate import Resolver, Scope
@@ -109,8 +110,8 @@ class _Check:
             problems[start:] = [
                 each if each.severity == "warning" else replace(each, severity="warning") for each in problems[start:]
             ]
-        exposed, shadowed = self._exposed(listeners), self._shadowed()
-        return _finished([*_joined(problems, slips), *exposed, *shadowed, *self._idle_file()])
+        rules = (self._exposed(listeners), self._believed_twice(), self._shadowed(), self._idle_file())
+        return _finished([*_joined(problems, slips), *chain.from_iterable(rules)])
 
     def _serve(self, kind: Kind, name: str | None, *, required: bool) -> bool:
         """Look at what is served, and say whether there is any."""
@@ -143,6 +144,25 @@ class _Check:
                     key=debug,
                     severity="warning",
                     code="public-debug",
+                )
+
+    def _believed_twice(self) -> Iterator[Problem]:
+        """Forwarding headers that a filter reads again after the server: of two proxies one would be skipped."""
+        servers = [(node, value) for node, value in self.inspector.believing if node.kind == "server"]
+        for server, chosen in servers[:1]:
+            for node, value in self.inspector.believing:
+                if node.kind == "server":
+                    continue
+                origin = value.origin
+                line = f" (line {chosen.line})" if chosen.line and chosen.origin.file == origin.file else ""
+                yield Problem(
+                    what=f"[{server.section}] has believed the forwarding headers already{line}",
+                    fix="trust your proxies in one of the two",
+                    file=origin.file,
+                    line=origin.line,
+                    section=origin.section or node.section,
+                    key="trusted_proxies",
+                    code="trusted-twice",
                 )
 
     def _shadowed(self) -> Iterator[Problem]:
