@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
@@ -11,7 +12,9 @@ from ..config.problems import ConfigError, Problem
 
 if TYPE_CHECKING:
     from ..config.composition import Composition
+    from ..config.ini import Option, Section
 
+_ENVIRONMENT = re.compile(r"%\(ENV_(?P<name>[^):]+)(?::-(?P<default>[^)]*))?\)s")
 _PLAIN = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 
 
@@ -30,15 +33,11 @@ def set_up_logging(composition: Composition | None, variables: Mapping[str, str]
     from logging.config import fileConfig  # 20 ms, which sites without [loggers] need not pay
 
     parser = configparser.ConfigParser(strict=False)
-    defaults = {option.key: option.text for option in file.defaults.options.values()}
     here = {"__file__": file.path, "here": os.path.dirname(file.path)}
     parser.read_dict(
         {
-            "DEFAULT": {**_escaped(here), **defaults, **_escaped(variables)},
-            **{
-                header: {option.key: option.text for option in section.options.values()}
-                for header, section in file.sections.items()
-            },
+            "DEFAULT": {**_escaped(here), **_texts(file.defaults), **_escaped(variables)},
+            **{header: _texts(section) for header, section in file.sections.items() if _is_about_logging(section)},
         }
     )
     try:
@@ -57,6 +56,40 @@ def set_up_logging(composition: Composition | None, variables: Mapping[str, str]
                 code="logging",
             )
         ) from error
+
+
+def _is_about_logging(section: Section) -> bool:
+    return section.header.startswith(("logger", "handler", "formatter"))
+
+
+def _texts(section: Section) -> dict[str, str]:
+    """The section's texts with the environment's values in them. Raises ``ConfigError`` for a variable that is not set.
+
+    The format of a formatter is not interpolated.
+    """
+    if section.header.startswith("formatter"):
+        return {option.key: option.text for option in section.options.values()}
+    return {option.key: _with_environment(option) for option in section.options.values()}
+
+
+def _with_environment(option: Option) -> str:
+    return _ENVIRONMENT.sub(lambda found: _from_environment(found, option), option.text)
+
+
+def _from_environment(found: re.Match[str], option: Option) -> str:
+    value = os.environ.get(found["name"], found["default"])
+    if value is None:
+        raise ConfigError(
+            Problem(
+                what=f"the environment variable {found['name']} is not set",
+                fix=f"set it, or give a default: %(ENV_{found['name']}:-default)s",
+                file=option.file,
+                line=option.line,
+                key=option.key,
+                code="environment",
+            )
+        )
+    return value.replace("%", "%%")
 
 
 def _escaped(values: Mapping[str, str]) -> dict[str, str]:
