@@ -11,7 +11,7 @@ from typing import Any
 
 from .evaluate import Resolver, Scope
 from .ini import IniFile, Section
-from .inspector import Inspector, Listener
+from .inspector import Inspector
 from .mention import Mention
 from .node import Kind, Values
 from .origin import Origin
@@ -87,13 +87,13 @@ class _Check:
         resolver, inspector = self.resolver, self.inspector
         self._serve("app", app_name, required=self.serving)
         has_server = self._serve("server", server_name, required=False)
-        listeners = list(inspector.listeners)
+        listeners = list(inspector.exposure.listeners)
         served = len(resolver.problems)
         for kind, section in entries(self.file):
             if not is_used(section, resolver.used):
                 self._enter(kind, section)
         if not has_server:
-            listeners = inspector.listeners
+            listeners = inspector.exposure.listeners
         slips = [problem for each in resolver.files.values() for problem in misspelt(each)]
         idle = unused(self.file, resolver.used, inspector.mentioned)
         certain = HIDING.isdisjoint(problem.code for problem in (*resolver.problems, *slips))
@@ -110,7 +110,8 @@ class _Check:
             problems[start:] = [
                 each if each.severity == "warning" else replace(each, severity="warning") for each in problems[start:]
             ]
-        rules = (self._exposed(listeners), self._believed_twice(), self._shadowed(), self._idle_file())
+        exposed = inspector.exposure.problems(self.file.path, listeners)
+        rules = (exposed, self._shadowed(), self._idle_file())
         return _finished([*_joined(problems, slips), *chain.from_iterable(rules)])
 
     def _serve(self, kind: Kind, name: str | None, *, required: bool) -> bool:
@@ -128,42 +129,6 @@ class _Check:
         if root.shape == "factory" and root.protocol is None:
             root.protocol = f"paste.{kind}_factory"
         self.inspector.visit(root)
-
-    def _exposed(self, listeners: list[Listener]) -> Iterator[Problem]:
-        """Debugging, and a server that others reach."""
-        for node, (address, key) in listeners[:1]:
-            place = node.where if key is None else node.values[key].origin
-            line = f" (line {place.line})" if place.file == self.file.path and place.line else ""
-            for what, debug, origin in self.inspector.debugging:
-                yield Problem(
-                    what=f"{what}, while [{node.section}] listens on {address}{line}",
-                    fix="turn it off, or listen on 127.0.0.1",
-                    file=origin.file or self.file.path,
-                    line=origin.line,
-                    section=origin.section,
-                    key=debug,
-                    severity="warning",
-                    code="public-debug",
-                )
-
-    def _believed_twice(self) -> Iterator[Problem]:
-        """Forwarding headers that a filter reads again after the server: of two proxies one would be skipped."""
-        servers = [(node, value) for node, value in self.inspector.believing if node.kind == "server"]
-        for server, chosen in servers[:1]:
-            for node, value in self.inspector.believing:
-                if node.kind == "server":
-                    continue
-                origin = value.origin
-                line = f" (line {chosen.line})" if chosen.line and chosen.origin.file == origin.file else ""
-                yield Problem(
-                    what=f"[{server.section}] has believed the forwarding headers already{line}",
-                    fix="trust your proxies in one of the two",
-                    file=origin.file,
-                    line=origin.line,
-                    section=origin.section or node.section,
-                    key="trusted_proxies",
-                    code="trusted-twice",
-                )
 
     def _shadowed(self) -> Iterator[Problem]:
         for found in self.inspector.maps.shadowed():

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from . import aliases
 from .evaluate import Resolver, Scope
+from .exposure import Exposure
 from .factories import CompositeFactory
-from .listeners import Listens, debug_keys, is_debugger, public_address
 from .mounts import Mount
 from .node import TYPES, Kind, Node, Value, Values
 from .options import OptionError
@@ -21,13 +21,10 @@ from .reader import Reader, Reading
 from .references import Reference, is_uri, normalise
 from .shadows import Branch, Maps
 from .values import is_import, is_reference
-from .weak_secrets import weakness
 
 if TYPE_CHECKING:
     from .calls import Mismatch
     from .sources import Flaw, Found, Sources
-
-Listener = tuple[Node, Listens]
 
 _OURS = __package__.partition(".")[0] + "."
 _MOST_VARIANTS = 8
@@ -58,11 +55,7 @@ class Inspector:
         self.resolver = resolver
         self.importing = importing
         self.maps = Maps()
-        self.listeners: list[Listener] = []
-        self.debugging: list[tuple[str, str, Origin]] = []
-        """What is open to debugging: (what it is, its key, its place)."""
-        self.believing: list[tuple[Node, Value]] = []
-        """Who believes forwarding headers, servers and filters, and the value that says so."""
+        self.exposure = Exposure(resolver.report)
         self.mentioned: set[str] = set()
         """Values of foreign sections, which may be names of sections."""
         self._folders = list(folders)
@@ -70,7 +63,6 @@ class Inspector:
         self._looked_up: dict[tuple[str, str], Found | Flaw | None] = {}
         self._variants: dict[Hashable, set[Hashable]] = {}
         self._below: dict[Hashable, Hashable | None] = {}
-        self._globals: set[int] = set()
         self._traits: dict[type, _Traits] = {}
 
     def visit(self, root: Node) -> None:
@@ -88,18 +80,16 @@ class Inspector:
 
     def _factory(self, node: Node) -> Iterator[Node]:
         target = _target(node)
-        self._judge_globals(node)
-        self._judge_exposure(node)
         factory = self._load_ours(node, target) if target.module.startswith(_OURS) else None
         reader = getattr(factory, "reader", None)
         if isinstance(reader, Reader):
             traits = self._traits.get(reader.component)
             if traits is None:
                 traits = self._traits[reader.component] = _Traits.of(reader)
-            self._judge_secrets(node, traits.secrets)
+            self.exposure.see(node, traits.secrets)
             yield from self._ours(node, factory, reader, traits)
             return
-        self._judge_secrets(node, frozenset())
+        self.exposure.see(node)
         if not target.module.startswith(_OURS):
             self._theirs(node, target)
         if node.is_composite:
@@ -123,9 +113,7 @@ class Inspector:
         if not reading.errors and not isinstance(factory, CompositeFactory):
             self._make(node, reader, traits, reading.values)
         if node.kind != "server" and reading.values.get("trusted_proxies"):
-            trust = node.values.get("trusted_proxies") or node.globals.get("trusted_proxies")
-            if trust is not None:
-                self.believing.append((node, trust))
+            self.exposure.believes(node, "trusted_proxies")
         mounts = list(reading.mounts)
         for name in traits.references:
             text = reading.values.get(name)
@@ -284,60 +272,6 @@ class Inspector:
                 code="guessed-name",
             )
         )
-
-    # -- secrets and debugging --
-
-    def _judge_secrets(self, node: Node, declared: frozenset[str]) -> None:
-        for key, value in node.values.items():
-            self._judge_secret(key, value, node.section, key in declared)
-
-    def _judge_globals(self, node: Node) -> None:
-        for key, value in node.globals.items():
-            mark = id(value.option) if value.option is not None else hash(key)
-            if mark in self._globals:
-                continue
-            self._globals.add(mark)
-            if value.how != "built in":
-                self._judge_secret(key, value, value.section, declared=False)
-                for debug in debug_keys({key: value.text}):
-                    self.debugging.append(("debug mode is on", debug, value.origin))
-
-    def _judge_secret(self, key: str, value: Value, section: str | None, declared: bool) -> None:
-        if value.environment:
-            return
-        what = weakness(key, value.text, declared=declared)
-        if what is None:
-            return
-        origin = value.origin
-        self.resolver.report(
-            Problem(
-                what=f"this secret {what}",
-                fix="take one from `python -c 'import secrets; print(secrets.token_hex())'`, or %(ENV_NAME)s",
-                file=origin.file,
-                line=origin.line,
-                section=origin.section or section,
-                key=key,
-                severity="warning",
-                code="weak-secret",
-            )
-        )
-
-    def _judge_exposure(self, node: Node) -> None:
-        distribution = node.entry_point.distribution if node.entry_point is not None else ""
-        entry = node.entry_point.name if node.entry_point is not None else ""
-        texts = _texts(node.values)
-        if node.kind == "server":
-            if texts.get("trusted_proxy", "").strip():
-                self.believing.append((node, node.values["trusted_proxy"]))
-            listens = public_address(texts, distribution, entry)
-            if listens is not None:
-                self.listeners.append((node, listens))
-            return
-        for key in debug_keys(texts):
-            self.debugging.append(("debug mode is on", key, node.values[key].origin))
-        if is_debugger(distribution, entry):
-            place = node.reference_origin or node.where
-            self.debugging.append(("this debugger runs code for whoever opens it", "use", place))
 
     # -- reporting --
 
