@@ -60,8 +60,11 @@ class Sources:
         self.folders = list(folders)
         self._modules: dict[str, _Module | None] = {}
         self._specs: dict[str, ModuleSpec | Flaw | None] = {}
-        # Folders may have changed since the interpreter last listed them.
-        PathFinder.invalidate_caches()
+        # They may have changed since the interpreter last listed them. (PathFinder's own method imports too much.)
+        for folder in self.folders:
+            finder = sys.path_importer_cache.get(folder)
+            if finder is not None and hasattr(finder, "invalidate_caches"):
+                finder.invalidate_caches()
 
     def file_of(self, module: str) -> str | None:
         """The ``.py`` file of a module, or None where it has none or is not found."""
