@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from prerequisites import lacking
 from running_server import RunningServer, free_port
 
 from wheatpaste.testing import Client, Clock
@@ -87,7 +88,7 @@ def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chrome]:
     """Chromium without a window and with a profile of its own; skips where there is none. Mark such tests slow."""
     driver = shutil.which("chromedriver")
     if driver is None:
-        pytest.skip("needs chromium with its driver")
+        lacking("chromium with its driver")
     from selenium.webdriver import Chrome, ChromeOptions, ChromeService
 
     options = ChromeOptions()

@@ -16,6 +16,7 @@ import textwrap
 from pathlib import Path
 
 import pytest
+from prerequisites import lacking
 
 pytestmark = pytest.mark.slow
 
@@ -57,7 +58,7 @@ def suite(tmp_path_factory: pytest.TempPathFactory) -> Path:
             if found.name.lower() == archive.name.lower() and found != archive:
                 found.rename(archive)
         if not archive.exists():
-            pytest.skip(f"the package index cannot be reached: {fetched.stderr[-300:]}")
+            lacking(f"a package index that answers: {fetched.stderr[-300:]}")
     folder = tmp_path_factory.mktemp("suite")
     with tarfile.open(archive) as packed:
         packed.extractall(folder / "unpacked", filter="data")

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from prerequisites import lacking
 from running_server import RunningServer, free_port, poll
 
 pytestmark = pytest.mark.slow
@@ -135,7 +136,7 @@ class TestTargets:
     def test_an_executable_file(self, site: Path, running_server: Start, tmp_path: Path) -> None:
         script = Path(sys.executable).parent / "wheatpaste"
         if not script.exists():
-            pytest.skip("the command is not installed")
+            lacking("the installed command")
         site.write_text(f"#!{script}\n" + site.read_text().replace("port = 1", "port = 0"))
         site.chmod(0o755)
         server = running_server(argv=[str(site)])

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 import select
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
+from prerequisites import lacking
 
 from wheatpaste.server.file_watch import FileWatch, Nudge, stamp_of
 
@@ -70,7 +72,8 @@ def test_what_is_forgotten_changes_unseen(file: Path) -> None:
 
 
 def test_a_nudge_comes_when_something_changes(file: Path) -> None:
-    pytest.importorskip("watchfiles")
+    if find_spec("watchfiles") is None:
+        lacking("watchfiles")
     nudge = Nudge()
     nudge.watch([str(file.parent), "/no/such/folder"])
     try:
