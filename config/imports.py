@@ -5,6 +5,7 @@ The only part of checking that runs a deployer's code, and only when asked to. N
 
 from __future__ import annotations
 
+import importlib
 import inspect
 import os
 import traceback
@@ -16,27 +17,32 @@ from .node import Node
 from .problems import did_you_mean
 from .references import Reference
 
-_HERE = os.path.dirname(os.path.abspath(__file__))
+# Frames that are nobody's: ours, and those of the import system.
+_OURS = (os.path.dirname(os.path.abspath(__file__)), os.path.dirname(os.path.abspath(importlib.__file__)), "<")
+
+
+def imported(target: Reference) -> Any:
+    """The object that a reference names, or the ``Mismatch`` that says why there is none."""
+    try:
+        return target.load()
+    except SystemExit as stop:
+        code = "" if stop.code is None else repr(stop.code)
+        fix = "a program cannot be mounted: name a module that only defines an app"
+        return Mismatch(f"importing {target.module} called sys.exit({code})", fix, "import")
+    except AttributeError as error:
+        near = _near_attribute(target)
+        if near is not None:
+            return Mismatch(f"{target.module} has no {target.object!r}", near, "missing-name")
+        return Mismatch(failure(target.module, error), "", "import")
+    except Exception as error:  # noqa: BLE001  the import of somebody's module may fail in any way: that is the finding
+        return Mismatch(failure(target.module, error), "", "import")
 
 
 def import_flaws(node: Node, target: Reference, keys: list[str]) -> Iterator[Mismatch]:
     """Import the factory of ``node`` and hold it against the way in which it will be called."""
-    try:
-        found: Any = target.load()
-    except SystemExit as stop:
-        code = "" if stop.code is None else repr(stop.code)
-        fix = "a program cannot be mounted: name a module that only defines an app"
-        yield Mismatch(f"importing {target.module} called sys.exit({code})", fix, "import")
-        return
-    except AttributeError as error:
-        near = _near_attribute(target)
-        if near is None:
-            yield Mismatch(failure(target.module, error), "", "import")
-        else:
-            yield Mismatch(f"{target.module} has no {target.object!r}", near, "missing-name")
-        return
-    except Exception as error:  # noqa: BLE001  the import of somebody's module may fail in any way: that is the finding
-        yield Mismatch(failure(target.module, error), "", "import")
+    found = imported(target)
+    if isinstance(found, Mismatch):
+        yield found
         return
     if not callable(found):
         yield Mismatch(f"{target} is {type(found).__name__}, which cannot be called", "name a factory", "not-a-factory")
@@ -66,7 +72,7 @@ def failure(module: str, error: BaseException) -> str:
     frames = [
         f"{_short(frame.filename)}:{frame.lineno}"
         for frame in traceback.extract_tb(error.__traceback__)
-        if not frame.filename.startswith(("<", _HERE))
+        if not frame.filename.startswith(_OURS)
     ]
     if isinstance(error, SyntaxError) and error.filename:
         text, frames = error.msg, [*frames, f"{_short(error.filename)}:{error.lineno}"]

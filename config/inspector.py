@@ -18,7 +18,7 @@ from .options import OptionError
 from .origin import BuildSite, Origin
 from .problems import Problem, did_you_mean, nearest
 from .reader import Reader, Reading
-from .references import Reference, is_uri, normalise
+from .references import BadReference, Reference, is_uri, normalise
 from .shadows import Branch, Maps
 from .values import is_import, is_reference
 
@@ -107,11 +107,14 @@ class Inspector:
         return None
 
     def _ours(self, node: Node, factory: Any, reader: Reader, traits: _Traits) -> Iterator[Node]:
-        reading = self._read(node, reader)
+        sound = self._judge_objects(node, traits)
+        reading = self._read(node, reader, importing=self.importing and sound)
         for problem in reading.problems:
             self.resolver.report(problem)
-        if not reading.errors and not isinstance(factory, CompositeFactory):
-            self._make(node, reader, traits, reading.values)
+        # Without importing, some values are text still where an object is due.
+        ready = self.importing and sound or not any(name in reading.values for name in traits.imports)
+        if ready and not reading.errors and not isinstance(factory, CompositeFactory):
+            self._make(node, reader, reading.values)
         if node.kind != "server" and reading.values.get("trusted_proxies"):
             self.exposure.believes(node, "trusted_proxies")
         mounts = list(reading.mounts)
@@ -139,22 +142,41 @@ class Inspector:
             if child is not None:
                 yield child
 
-    def _read(self, node: Node, reader: Reader) -> Reading:
-        site = BuildSite(origin=node.where, origins=_Places(node.values), inherited=_Places(node.globals))
-        texts, conf = _texts(node.values), _texts(node.globals)
+    def _judge_objects(self, node: Node, traits: _Traits) -> bool:
+        """Whether the objects of Python that keys of ours name are there, as far as can be known."""
+        sound = True
+        for name in traits.imports:
+            value = node.values.get(name)
+            for word in value.text.split() if value is not None else ():
+                try:
+                    reference = Reference.parse_module(word)
+                except BadReference:
+                    continue  # its form is looked at with that of all other values
+                flaw = self._flaw_of(reference) if reference.object else None
+                if flaw is not None and value is not None:
+                    sound = False
+                    self._report_value(node, name, value, f"{word}: {flaw.what}", flaw.fix, flaw.code)
+        return sound
+
+    def _flaw_of(self, reference: Reference) -> Mismatch | None:
+        from .calls import Mismatch
+
         if self.importing:
-            try:
-                return reader.read(texts, conf, site)
-            except (Exception, SystemExit) as error:  # noqa: BLE001  an import in a deployer's value may fail in any way
-                from .imports import failure
+            from .imports import imported
 
-                self._report(node, failure("what its keys name", error), "", "import")
-        return reader.read(texts, conf, site, importing=False)
+            found = imported(reference)
+            return found if isinstance(found, Mismatch) else None
+        from .sources import Flaw
 
-    def _make(self, node: Node, reader: Reader, traits: _Traits, values: dict[str, Any]) -> None:
+        flaw = self._look_up(reference)
+        return Mismatch(flaw.what, _instead(flaw), flaw.code) if isinstance(flaw, Flaw) else None
+
+    def _read(self, node: Node, reader: Reader, *, importing: bool) -> Reading:
+        site = BuildSite(origin=node.where, origins=_Places(node.values), inherited=_Places(node.globals))
+        return reader.read(_texts(node.values), _texts(node.globals), site, importing=importing)
+
+    def _make(self, node: Node, reader: Reader, values: dict[str, Any]) -> None:
         """Make our component, for the rules that join several of its options. That starts nothing."""
-        if not self.importing and any(name in values for name in traits.imports):
-            return  # these hold text still, where an object of the deployer's is due
         wrapped = (_no_app,) if node.kind == "filter" else ()
         try:
             reader.component(*wrapped, **values)
@@ -397,6 +419,10 @@ def _kinds(word: str, scopes: list[Scope]) -> list[Kind]:
 def _advice(node: Node, flaw: Flaw) -> str:
     if node.entry_point is not None:
         return f"reinstall {node.entry_point.distribution}, or name another"
+    return _instead(flaw)
+
+
+def _instead(flaw: Flaw) -> str:
     if flaw.code == "missing-name":
         return did_you_mean(flaw.word, flaw.near) or "it defines nothing"
     if flaw.code == "broken-module":

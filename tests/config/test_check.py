@@ -418,6 +418,26 @@ def test_an_import_that_fails_is_a_sentence(
     assert said in problems[0].message
 
 
+@pytest.mark.parametrize(
+    ("source", "said"), [FAILING_IMPORTS[name] for name in ("any exception", "sys.exit", "a module that is not there")]
+)
+def test_so_is_the_import_of_what_a_key_names(
+    source: str, said: str, write_ini: Write, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "path", [str(tmp_path), *sys.path])
+    monkeypatch.delitem(sys.modules, "failing", raising=False)
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "failing.py").write_text(source)
+    path = write_ini("""
+        [app:main]
+        use = egg:wheatpaste#wsgi
+        app = failing:app
+        """)
+    (problem,) = check_file(str(path), importing=True)
+    assert (problem.line, problem.key) == (3, "app")
+    assert said in problem.message
+
+
 # -- secrets --
 
 SECRETS = ["Zk3n%9Qx-hidden", "50%off-Zk3n9Qx", "%(Zk3n9Qx)s", "Zk3n9Qx", "db://me:Zk3n9Qx@host/"]
