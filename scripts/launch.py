@@ -125,18 +125,17 @@ class Launch:
         if node.shape == "missing":
             self.check()
             raise ConfigError(Problem(what=f"there is no server {node.name!r}", code="server"))
-        factory = node.object
-        if _is_waitress(factory):
-            factory = server_runner
+        # Whatever is not ours is not even looked at: the reloader's parent must not import a deployer's module.
+        factory = node.object if _is_known(node) else None
+        if factory is not None and not isinstance(factory, ServerRunner):
+            factory = server_runner  # Waitress' own entry point: the same server, with gentler ends
             if not {"host", "listen", "unix_socket"} & node.local_conf.keys():
-                node.local_conf["host"] = "0.0.0.0"  # Waitress' own default, which deployments rely on
-        self._override(node, ours=isinstance(factory, ServerRunner))
-        if not isinstance(factory, ServerRunner):
+                node.local_conf["host"] = "0.0.0.0"  # its own default, which deployments rely on
+        self._override(node, ours=factory is not None)
+        if factory is None:
             return Listening(component=None, node=node, refuse=lambda error: ConfigError(Problem(what=str(error))))
         with _building(node):
             component, refuse = factory.prepare(node.global_conf, **node.local_conf)
-        if not isinstance(component, WaitressServer):
-            return Listening(component=None, node=node, refuse=refuse)
         return Listening(component=component, node=node, refuse=refuse)
 
     def build(self) -> Any:
@@ -210,9 +209,13 @@ class Launch:
         )
 
 
-def _is_waitress(factory: Any) -> bool:
-    """Whether it is Waitress' own entry point, which this server runs as well: with its options, and gentler ends."""
-    return getattr(factory, "__module__", "") == "waitress" and getattr(factory, "__name__", "") == "serve_paste"
+def _is_known(node: Node) -> bool:
+    """Whether the server is one of ours, or Waitress by its own name."""
+    reference = node.reference if node.entry_point is None else node.entry_point.reference
+    if reference is None or node.shape != "factory":
+        return False
+    ours = __package__.partition(".")[0]
+    return reference.module == "waitress" or reference.module.startswith(f"{ours}.")
 
 
 def _overrides(wishes: Wishes, conf: Mapping[str, str], *, ours: bool) -> dict[str, str]:

@@ -7,7 +7,7 @@ import os
 import socket
 import threading
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -97,18 +97,27 @@ class Service:
 
         self.terminal.line(self.terminal.paint("waiting for a change", "dim"))
         child.failed(failure)
-        server = WaitressServer(graceful_timeout=_RELOAD_GRACE)
-        if child.sockets:
-            server.serve(ProblemPage(failure), sockets=child.sockets)
-        else:
-            import signal
+        sockets = child.sockets or self._own_sockets()
+        if sockets:
+            WaitressServer(graceful_timeout=_RELOAD_GRACE).serve(ProblemPage(failure), sockets=sockets)
+            return 0
+        import signal
 
-            signal.signal(signal.SIGTERM, signal.default_int_handler)
-            try:
-                threading.Event().wait()
-            except KeyboardInterrupt:
-                return 0
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
+        with suppress(KeyboardInterrupt):
+            threading.Event().wait()
         return 0
+
+    def _own_sockets(self) -> list[socket.socket]:
+        """Sockets where a server of others would listen, as far as that is known."""
+        from ..server.listeners import open_listeners
+
+        try:
+            launch = Launch(find_target(self.options.target), self.wishes)
+            launch.load()
+            return open_listeners(launch.listening().addresses)
+        except (ConfigError, OSError):
+            return []
 
     def _serve(self, target: Target, inherited: Sequence[socket.socket]) -> None:
         launch = Launch(target, self.wishes, self.child.reading if self.child else None)
@@ -154,7 +163,7 @@ class Service:
         if node is None:
             raise ConfigError(Problem(what="there is no server"))
         serve = node.create()
-        urls = [f"http://{address}/" for address in listening.addresses]
+        urls = [f"http://{address}/" for address in listening.addresses if address.port]
         self._started(launch, urls, (f"through {node.reference}",))
         try:
             serve(app)

@@ -52,6 +52,8 @@ def _walk(node: Node, prefix: str) -> Iterator[tuple[str, str]]:
         return
     known = reader.keys()
     mounts, _ = reader.mounts({key: text for key, text in node.local_conf.items() if key not in known})
+    if all(mount.path is not None for mount in mounts):
+        mounts = sorted(mounts, key=lambda mount: (mount.host, mount.path or ""))
     for mount in mounts:
         yield mount.place, mount.reference
 

@@ -273,6 +273,34 @@ def test_a_server_of_others_is_started_anew(folder: Path, running_server: Start)
     poll(says("say one"), 20, server.log)
     replace(folder / "site.ini", "one", "two")
     poll(says("say two"), 20, server.log)
+    replace(folder / "site.ini", "wares:", "waers:")
+    poll(says("waers"), 20, server.log)
+    replace(folder / "site.ini", "waers:", "wares:")
+    poll(says("say two"), 20, server.log)
+    assert server.stop() == 0
+
+
+def test_a_server_in_the_app_s_own_module_is_not_imported_by_the_parent(folder: Path, running_server: Start) -> None:
+    (folder / "server.ini").write_text("[server:main]\npaste.server_runner = runner:run\nport = 0\n")
+    runner = (
+        "import os\n"
+        "print(f'imported by {os.getpid()}', flush=True)\n"
+        "def run(app, global_conf, port):\n"
+        "    from wsgiref.simple_server import make_server\n"
+        "    server = make_server('127.0.0.1', 0, app)\n"
+        "    print(f'at http://127.0.0.1:{server.server_port}/', flush=True)\n"
+        "    server.serve_forever()\n"
+    )
+    (folder / "runner.py").write_text(runner)
+    server = running_server(
+        argv=[sys.executable, "-m", "wheatpaste", "serve", "site.ini", "--reload", "--reload-interval=0.1"], wait=False
+    )
+    server.wait_for("at http://")
+    (folder / "runner.py").write_text("raise RuntimeError('out of order')\n" + runner)
+    server.wait_for("RuntimeError: out of order")
+    (folder / "runner.py").write_text(runner)
+    poll(lambda: server.log().count("at http://") == 2, 20, server.log)
+    assert f"imported by {server.pid}" not in server.log()
     assert server.stop() == 0
 
 
