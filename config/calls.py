@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from .problems import did_you_mean
 
@@ -24,8 +24,7 @@ _ASYNCHRONOUS = frozenset({"Quart", "FastAPI", "Starlette", "get_asgi_applicatio
 _WSGI = ("environ", "start_response")
 
 
-@dataclass(frozen=True, slots=True)
-class Mismatch:
+class Mismatch(NamedTuple):
     """Why a call must fail. ``key`` is the section's key that is to blame, None where it is the reference."""
 
     what: str

@@ -8,7 +8,6 @@ A factory is an object that paste.deploy can call, and that ``check`` and ``desc
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -17,8 +16,6 @@ from .options import Option, OptionError
 from .origin import building
 from .problems import ConfigError
 from .reader import Place, Reader, Reading, Texts
-
-log = logging.getLogger("wheatpaste.config.factories")
 
 
 class _Factory:
@@ -47,8 +44,11 @@ class _Factory:
             reading = self.reader.read(texts, conf, site)
         if reading.errors:
             raise ConfigError(reading.errors)
-        for problem in reading.problems:
-            log.warning("%s", problem)
+        if reading.problems:
+            import logging  # five milliseconds, which `check` does not need
+
+            for problem in reading.problems:
+                logging.getLogger(__name__).warning("%s", problem)
 
         def refuse(error: OptionError) -> ConfigError:
             found = site

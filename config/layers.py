@@ -7,7 +7,7 @@ last. Each option keeps the file that it was written in: ``%(here)s`` and relati
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from .ini import IniFile, Option, Section
 from .problems import Problem, did_you_mean
@@ -21,8 +21,7 @@ _CHOICES: dict[str, dict[str, str | bool]] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Settings:
+class Settings(NamedTuple):
     """What ``[wheatpaste]`` says. ``python_path`` is None where it says nothing: the working directory then counts."""
 
     extends: tuple[tuple[str, int], ...] = ()

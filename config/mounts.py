@@ -7,13 +7,12 @@ building anything.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from .problems import Severity
 
 
-@dataclass(frozen=True, slots=True)
-class Mount:
+class Mount(NamedTuple):
     """One app that a composite names.
 
     ``key`` is the key as written and ``reference`` the app's name or URI. ``host`` is ``''`` for any, or
@@ -34,8 +33,7 @@ class Mount:
         return f"{self.host}{self.path}" if self.host else self.path or "/"
 
 
-@dataclass(frozen=True, slots=True)
-class KeyProblem:
+class KeyProblem(NamedTuple):
     """What is wrong with one key of a section (None: with the section), and what to write instead."""
 
     key: str | None

@@ -15,8 +15,8 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable
-from dataclasses import MISSING, dataclass, field
-from typing import Any, TypeVar, dataclass_transform, get_type_hints
+from dataclasses import MISSING, field
+from typing import Any, NamedTuple, TypeVar, dataclass_transform, get_type_hints
 
 T = TypeVar("T")
 
@@ -35,8 +35,7 @@ class OptionError(ValueError):
         super().__init__(": ".join(part for part in (component, option, what) if part))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Declaration:
+class Declaration(NamedTuple):
     """What :func:`option` was told."""
 
     doc: str
@@ -47,8 +46,7 @@ class Declaration:
     sample: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Option:
+class Option(NamedTuple):
     """One declared option of a component, as its readers see it."""
 
     name: str

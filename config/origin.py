@@ -8,14 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextvars import ContextVar
-from dataclasses import dataclass, field
-from typing import Literal
+from types import MappingProxyType
+from typing import Literal, NamedTuple
 
 How = Literal["section", "default", "set", "get", "inherited", "command line", "environment", "code", "built in"]
 
 
-@dataclass(frozen=True, slots=True)
-class Origin:
+class Origin(NamedTuple):
     """A place in a file, or the name of what stands there instead of one."""
 
     file: str | None = None
@@ -28,16 +27,15 @@ class Origin:
         return place if self.file is None or self.how in ("section", "code") else f"{place} ({self.how})"
 
 
-@dataclass(frozen=True, slots=True)
-class BuildSite:
+class BuildSite(NamedTuple):
     """The section that a factory is being called for.
 
     ``origins`` names the place of each local key, ``inherited`` that of each global key.
     """
 
     origin: Origin
-    origins: Mapping[str, Origin] = field(default_factory=dict)
-    inherited: Mapping[str, Origin] = field(default_factory=dict)
+    origins: Mapping[str, Origin] = MappingProxyType({})
+    inherited: Mapping[str, Origin] = MappingProxyType({})
 
 
 building: ContextVar[BuildSite | None] = ContextVar("wheatpaste_building", default=None)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from types import MappingProxyType
+from typing import Any, Literal, NamedTuple
 
 from .mounts import KeyProblem, Mount, MountReader
 from .options import Option, options_of
@@ -17,8 +17,7 @@ from .values import name_of, parse
 Texts = Mapping[str, str]
 
 
-@dataclass(frozen=True, slots=True)
-class Reading:
+class Reading(NamedTuple):
     """What a section's text came to: keyword arguments, mounts, and everything that is wrong."""
 
     values: dict[str, Any]
@@ -31,8 +30,7 @@ class Reading:
         return [problem for problem in self.problems if problem.severity == "error"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Reader:
+class Reader(NamedTuple):
     """How the text of a section becomes a component's keyword arguments.
 
     ``names`` maps an old spelling to the option's name, ``ignored`` an old key to why it does nothing now, ``refused``
@@ -42,10 +40,10 @@ class Reader:
     """
 
     component: type
-    names: Mapping[str, str] = field(default_factory=dict)
-    ignored: Mapping[str, str] = field(default_factory=dict)
-    refused: Mapping[str, str] = field(default_factory=dict)
-    defaults: Mapping[str, Any] = field(default_factory=dict)
+    names: Mapping[str, str] = MappingProxyType({})
+    ignored: Mapping[str, str] = MappingProxyType({})
+    refused: Mapping[str, str] = MappingProxyType({})
+    defaults: Mapping[str, Any] = MappingProxyType({})
     unknown: Literal["error", "warning"] = "error"
     mounts: MountReader | None = None
     extra: bool = False
@@ -168,8 +166,7 @@ class Reader:
         return place.problem(key, "no such option", hint, severity=self.unknown, code="unknown-option")
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
+class Place(NamedTuple):
     """Finds file and line of a section's keys, and makes problems that name them."""
 
     site: BuildSite | None

@@ -11,8 +11,7 @@ import re
 import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
-from urllib.parse import unquote
+from typing import Any, Literal, NamedTuple
 
 Scheme = Literal["config", "egg", "call", "module", "name"]
 
@@ -34,8 +33,7 @@ def is_uri(name: str | None) -> bool:
     return name is not None and _SCHEME.match(name) is not None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Reference:
+class Reference(NamedTuple):
     """A reference, taken apart.
 
     ======== ==========================  =======================================================
@@ -115,7 +113,11 @@ def config_path(path: str, relative_to: str | None, uri: str) -> str:
         path = relative_to.replace("\\", "/").removesuffix("/") + "/" + path
     if path.startswith("///"):
         path = path[2:]
-    return unquote(path).strip()
+    if "%" in path:
+        from urllib.parse import unquote  # three milliseconds, for names that hardly any file has
+
+        path = unquote(path)
+    return path.strip()
 
 
 def load_object(module: str, attributes: str) -> Any:
@@ -128,8 +130,7 @@ def load_object(module: str, attributes: str) -> Any:
     return found
 
 
-@dataclass(frozen=True, slots=True)
-class EntryPoint:
+class EntryPoint(NamedTuple):
     """An entry point: ``value`` is "module:attribute". ``alias``: an old name, answered by ours."""
 
     distribution: str

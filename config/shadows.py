@@ -8,6 +8,7 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Hashable, Iterator
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from .mounts import Mount
 from .origin import Origin
@@ -15,8 +16,7 @@ from .origin import Origin
 _MOST_STEPS = 20_000
 
 
-@dataclass(frozen=True, slots=True)
-class Branch:
+class Branch(NamedTuple):
     """A mount, where it is written, and the map that it leads to (None if it leads to none)."""
 
     mount: Mount
@@ -24,8 +24,7 @@ class Branch:
     to: Hashable | None
 
 
-@dataclass(frozen=True, slots=True)
-class Shadowed:
+class Shadowed(NamedTuple):
     """A mount that is never reached, and the mount that takes its requests."""
 
     section: str

@@ -13,6 +13,7 @@ import sys
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from importlib.machinery import ModuleSpec, PathFinder
+from typing import NamedTuple
 
 _MOST_HOPS = 6
 _MOST_BYTES = 1 << 20
@@ -26,8 +27,7 @@ _DYNAMIC = re.compile(
 _ANY_PATH = re.compile(rb"\b(?:__path__|meta_path|path_hooks)\b|\bsys\s*\.\s*(?:modules|path)\b")
 
 
-@dataclass(frozen=True, slots=True)
-class Flaw:
+class Flaw(NamedTuple):
     """Why ``module:object`` surely cannot be imported: ``what`` is a sentence, ``near`` the names that there are."""
 
     what: str
@@ -36,8 +36,7 @@ class Flaw:
     near: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Found:
+class Found(NamedTuple):
     """A definition, and that it is the only one of its name."""
 
     node: Definition

@@ -11,13 +11,11 @@ import math
 import os
 import re
 import types
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal, Union, get_args, get_origin
+from typing import Annotated, Any, Literal, NamedTuple, Union, get_args, get_origin
 
 
-@dataclass(frozen=True, slots=True)
-class Unit:
+class Unit(NamedTuple):
     """How a number with a unit is written: each suffix and what it multiplies by."""
 
     name: str
@@ -54,12 +52,10 @@ Size = Annotated[int, _BYTES]
 """A number of bytes; in an INI ``512``, ``64KB``, ``16MB``, ``1GiB`` (powers of 1024)."""
 
 
-@dataclass(frozen=True, slots=True)
 class Importable:
     """Marks an option whose text is ``module:object``; the value is the object."""
 
 
-@dataclass(frozen=True, slots=True)
 class AppName:
     """Marks an option whose text names another app of the same configuration; the value stays text."""
 
