@@ -158,6 +158,8 @@ def find_target(text: str) -> Target:
         raise _no_target(
             f"{text} is a directory", f"name the file, such as {os.path.join(path, inside[0])}" if inside else ""
         )
+    if os.path.exists(path):
+        raise _no_target(f"{text} is no regular file", "name an INI file")
     if _URI.match(text):
         return _uri_target(text)
     script, colon, wanted = text.rpartition(":")

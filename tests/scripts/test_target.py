@@ -94,6 +94,7 @@ def test_a_file_that_is_named_as_a_module_of_python_s_own_does_not_replace_it() 
         pytest.param("site.in", "the file site.in does not exist; did you mean site.ini?", id="a file misspelt"),
         pytest.param("no/site.ini", "there is no folder no", id="a folder that is missing"),
         pytest.param(".", ". is a directory; name the file, such as ./site.ini", id="a directory"),
+        pytest.param("/dev/null", "/dev/null is no regular file", id="a device"),
         pytest.param("ware.py:app", "did you mean wares.py?", id="a .py file misspelt"),
         pytest.param("nosuchmodule", "the file nosuchmodule does not exist", id="neither a file nor a module"),
         pytest.param("wares:1+1", "no name of an object", id="an expression"),
