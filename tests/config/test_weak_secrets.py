@@ -9,7 +9,8 @@ from wheatpaste.protocol.redact import is_secret_name
 
 WORDS = """
 password passwd pwd pass passphrase secret token api key apikey private access session sid cookie auth authorization
-bearer jwt csrf xsrf credentials signature sig salt otp totp pin identity sso saml client user db host port name path file url
+bearer jwt csrf xsrf credentials signature sig salt otp totp pin identity sso saml client user db host port name
+path file url
 """.split()  # noqa: SIM905  # easier to read
 
 
