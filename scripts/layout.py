@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from .lettering import is_monospaced, shorten, width_of
 from .plan import Entry, Group, Part, Plan
 
 MARGIN = 28.0
@@ -20,8 +21,6 @@ STEP = 30.0
 """How much further right the mounts of a composite begin."""
 FILTERS_WIDTH = 400.0
 SIZES = {"heading": 10.0, "small": 11.0, "normal": 13.0, "large": 15.0}
-_ADVANCE = 0.61
-_KNOWN = str.maketrans("", "", "…→")
 _LIMITS = {"label": 40, "app": 28, "filter": 24, "maker": 44, "place": 46, "address": 60}
 
 
@@ -78,8 +77,7 @@ class Label:
     @property
     def stretch(self) -> float | None:
         """The width to fit it into: letters that no monospaced font has are of any width."""
-        known = (self.text + self.tail).translate(_KNOWN).isascii()
-        return None if known else self.box.width - 2 * self.pad
+        return None if is_monospaced(self.text + self.tail) else self.box.width - 2 * self.pad
 
 
 @dataclass(slots=True, kw_only=True)
@@ -92,12 +90,11 @@ class Wire:
 
 @dataclass(slots=True, kw_only=True)
 class Row:
-    """A line of the table. ``striped`` is its background, if it has one; ``words`` are what a search looks at."""
+    """A line of the table. ``striped`` is its background, ``entry`` the number of what it shows in the plan, if any."""
 
     labels: list[Label] = field(default_factory=list)
     wires: list[Wire] = field(default_factory=list)
     striped: Box | None = None
-    words: str = ""
     entry: int | None = None
 
 
@@ -115,31 +112,6 @@ class Layout:
         """Every text and shape."""
         for row in self.rows:
             yield from row.labels
-
-
-def width_of(text: str, size: float) -> float:
-    """How wide a text gets at most, in pixels."""
-    return sum(_ADVANCE if letter.isascii() or letter in "…→" else 1.05 for letter in text) * size
-
-
-def shorten(text: str, limit: int, keep: str = "both") -> str:
-    """The text in at most ``limit`` letters (wide ones count twice). ``keep`` says which ends stay: both or the last."""
-    cost = [1 if letter.isascii() or letter in "…→" else 2 for letter in text]
-    if sum(cost) <= limit:
-        return text
-    first = 0 if keep == "last" else (limit - 1) * 3 // 5
-    head = _fitting(text, cost, first)
-    tail = _fitting(text[::-1], cost[::-1], limit - 1 - first)[::-1]
-    return f"{head}…{tail}"
-
-
-def _fitting(text: str, cost: Sequence[int], limit: int) -> str:
-    spent = 0
-    for index, each in enumerate(cost):
-        spent += each
-        if spent > limit:
-            return text[:index]
-    return text
 
 
 def lay_out(plan: Plan) -> Layout:
@@ -228,7 +200,6 @@ class _Pen:
             size = SIZES["large"]
             box = Box(MARGIN, self.y + 2, width_of(shown, size) + 34, 30)
             row = Row(labels=[Label(box=box, text=shown, kind="listener", size=size, shape=True, pad=17, full=address)])
-            row.words = f"{address} {self.plan.listener.maker}".lower()
             if not number:
                 self.columns(row, self.plan.listener, self.plan.listener.place, 34)
             self.layout.rows.append(row)
@@ -289,7 +260,7 @@ class _Pen:
         self.y += 8
         kind = "host" if group.host else "host any"
         label = self.text(trunk_x + 12, shown, kind, size=SIZES["small"], height=20, full=group.host)
-        self.layout.rows.append(Row(labels=[label], words=group.host.lower()))
+        self.layout.rows.append(Row(labels=[label]))
         self.y += 22
 
     def leaf(self, entry: Entry, depth: int) -> None:
@@ -306,9 +277,7 @@ class _Pen:
         self.finish(row, entry, max(1, len(lines)), depth)
 
     def row(self, entry: Entry) -> Row:
-        parts = (entry.app, *entry.filters)
-        words = [entry.host, entry.label, entry.remark, entry.places, *(each.name for each in parts)]
-        row = Row(words=" ".join([*words, *(each.maker for each in parts)]).lower(), entry=self.numbers[id(entry)])
+        row = Row(entry=self.numbers[id(entry)])
         self.layout.rows.append(row)
         return row
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from ..config.node import Node
 from ..config.origin import Origin
-from .terminal import Terminal, short_path
+from .terminal import Terminal, printable, short_path
 
 
 def maker(node: Node) -> str:
@@ -21,7 +21,7 @@ def place(origin: Origin, terminal: Terminal) -> str:
     if origin.file is None:
         return ""
     written = f"{short_path(origin.file)}:{origin.line}" if origin.line else short_path(origin.file)
-    return terminal.paint(written, "blue")
+    return terminal.paint(printable(written), "blue")
 
 
 def place_data(origin: Origin) -> dict[str, Any]:
@@ -31,5 +31,9 @@ def place_data(origin: Origin) -> dict[str, Any]:
 
 def dump(data: Any) -> None:
     """Write JSON to standard output."""
-    json.dump(data, sys.stdout, indent=2, ensure_ascii=False)
-    print()
+    text = json.dumps(data, indent=2, ensure_ascii=False)
+    try:
+        text.encode(sys.stdout.encoding or "utf-8")
+    except UnicodeEncodeError:  # another encoding than UTF-8, or the name of a file that is no text
+        text = json.dumps(data, indent=2)
+    print(text)

@@ -29,7 +29,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("file", metavar="FILE", help="the INI file, or FILE#NAME for another app than main")
     parser.add_argument("variables", nargs="*", metavar="key=value", help="variables, as for serve")
     parser.add_argument("-n", "--app-name", metavar="NAME", help="the app section to start from (default: main)")
-    parser.add_argument("--server-name", metavar="NAME", default="main", help="the server section (default: main)")
+    parser.add_argument("--server-name", metavar="NAME", help="the server section (default: main)")
     parser.add_argument("-v", "--verbose", action="store_true", help="a line for each filter")
     parser.add_argument("--build", action="store_true", help="build the app, to see what composites of others mount")
     form = parser.add_mutually_exclusive_group()
@@ -51,7 +51,10 @@ def run(options: argparse.Namespace) -> int:
         composition.extend_sys_path()
         composition.build()
     stack = outline(composition)
-    listener = composition.also("server", options.server_name)
+    listener = composition.also("server", options.server_name or "main")
+    if listener is None and options.server_name is not None:
+        what = f"there is no server named {options.server_name!r}"
+        raise ConfigError(Problem(what=what, fix="leave --server-name out for main", code="missing-section"))
     address = address_of(listener)
     if options.json:
         dump(_data(composition, stack, listener, address))
@@ -97,7 +100,10 @@ def _variables(words: list[str]) -> dict[str, str]:
 
 def _write(path: str, text: str) -> None:
     if path == "-":
-        sys.stdout.write(text)
+        # Always UTF-8, as the files say of themselves.
+        sys.stdout.flush()
+        sys.stdout.buffer.write(text.encode())
+        sys.stdout.buffer.flush()
         return
     try:
         Path(path).write_text(text, encoding="utf-8")

@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import NamedTuple
+import unicodedata
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 from ..config.node import Node
 from ..config.origin import Origin
 from ..config.outline import Mounted, Stack
+from .lettering import shorten
 from .places import maker, place
-from .terminal import Terminal, printable
+from .plan import arrange, plain
+from .terminal import Terminal
+
+_MOUNT = 48
+_MAKER = 44
+_CHAIN = 44
+"""At most so many columns for the names of filters; ``verbose`` gives each a line instead."""
 
 
-class Row(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Row:
     """One line: the branches before it, the mount, the filters and the app, what makes it, where it stands."""
 
     branch: str
@@ -23,21 +32,48 @@ class Row(NamedTuple):
     origins: tuple[Origin, ...]
     missing: bool = False
     remark: str = ""
+    through: bool = False
+
+    @property
+    def name(self) -> str:
+        """Branches, mount, filters and app, without colour."""
+        mount = f"{self.mount}  " if self.mount else ""
+        chain = "".join(f"{each} → " for each in self.filters)
+        word = "through " if self.through else ""
+        return f"{self.branch}{mount}{word}{chain}{self.app}{' ?' if self.missing else ''}"
 
 
-def rows(stack: Stack) -> Iterator[Row]:
-    """The lines of the tree below ``stack``, itself first."""
-    yield _row("", "", stack, ())
-    yield from _below(stack, "")
+def rows(stack: Stack, *, verbose: bool = False) -> Iterator[Row]:
+    """The lines of the tree of ``stack``, itself first. ``verbose``: each filter has a line of its own."""
+    yield from _rows(stack, "", "", "", (), "", verbose)
 
 
-def _below(stack: Stack, indent: str) -> Iterator[Row]:
-    for number, mounted in enumerate(stack.mounts, 1):
-        last = number == len(stack.mounts)
-        remark = "guessed" if mounted.guess else "if nothing fits" if mounted.fallback else ""
-        label = place_of(mounted)
-        yield _row(f"{indent}{'└─ ' if last else '├─ '}", label, mounted.stack, (mounted.origin,), remark)
-        yield from _below(mounted.stack, f"{indent}{'   ' if last else '│  '}")
+def _rows(
+    stack: Stack, branch: str, below: str, mount: str, origins: tuple[Origin, ...], remark: str, verbose: bool
+) -> Iterator[Row]:
+    app = stack.app
+    names = () if verbose else _chain([plain(each.name) for each in stack.filters])
+    places = (*origins, app.where)
+    missing = app.shape == "missing"
+    yield Row(branch, mount, names, plain(app.name), plain(maker(app)), places, missing, remark)
+    if verbose:
+        bar = "│  " if stack.mounts else "   "
+        for each in stack.filters:
+            where = each.where if each.where.file else each.mentioned or each.where
+            lacks = each.shape == "missing"
+            yield Row(below + bar, "", (), plain(each.name), plain(maker(each)), (where,), lacks, through=True)
+    mounts = [mounted for _, group in arrange(stack.mounts) for mounted in group]
+    for number, mounted in enumerate(mounts, 1):
+        last = number == len(mounts)
+        yield from _rows(
+            mounted.stack,
+            f"{below}{'└─ ' if last else '├─ '}",
+            f"{below}{'   ' if last else '│  '}",
+            shorten(plain(place_of(mounted)), _MOUNT),
+            (mounted.origin,),
+            "guessed" if mounted.guess else "if nothing fits" if mounted.fallback else "",
+            verbose,
+        )
 
 
 def place_of(mounted: Mounted) -> str:
@@ -45,73 +81,55 @@ def place_of(mounted: Mounted) -> str:
     return mounted.mount.key if mounted.fallback else mounted.mount.place
 
 
-def _row(branch: str, mount: str, stack: Stack, origins: tuple[Origin, ...], remark: str = "") -> Row:
-    app = stack.app
-    return Row(
-        branch,
-        mount,
-        tuple(each.name for each in stack.filters),
-        app.name,
-        maker(app),
-        (*origins, app.where),
-        app.shape == "missing",
-        remark,
-    )
+def _chain(names: Sequence[str]) -> tuple[str, ...]:
+    """The names, or the first of them and how many more, where they would push everything else off the screen."""
+    used = 0
+    for number, name in enumerate(names):
+        used += _columns(name) + 3
+        if used > _CHAIN and number:
+            left = len(names) - number
+            return (*names[:number], f"{left} more")
+    return tuple(names)
 
 
 def print_tree(stack: Stack, listener: Node | None, address: str, terminal: Terminal, *, verbose: bool = False) -> None:
     """Print the tree. ``verbose`` gives each filter a line of its own, with what makes it and where it stands."""
     paint = terminal.paint
+    shown = paint(plain(address), "bold")
     if listener is None:
-        terminal.line(f"{paint(address, 'bold')}  {paint('no [server:…]: the default', 'dim')}")
+        terminal.line(f"{shown}  {paint('no [server:…]: the default', 'dim')}")
     else:
-        made = paint(maker(listener), "dim")
-        terminal.line(f"{paint(address, 'bold')}  {made}  {place(listener.where, terminal)}")
-    lines = list(rows(stack))
-    filters = {id(row): each for row, each in zip(lines, (stack, *_stacks(stack)), strict=True)}
-    named = max(len(_name(row, verbose)) for row in lines)
-    made_width = min(44, max(len(row.maker) for row in lines))
+        terminal.line(f"{shown}  {paint(plain(maker(listener)), 'dim')}  {place(listener.where, terminal)}")
+    lines = list(rows(stack, verbose=verbose))
+    named = max(_columns(row.name) for row in lines)
+    made = max(_columns(shorten(row.maker, _MAKER)) for row in lines)
     for row in lines:
-        name = _name(row, verbose)
-        padding = " " * (named - len(name))
-        styled = _styled(row, terminal, verbose)
-        written = " ".join(_places(row, terminal))
+        makes = shorten(row.maker, _MAKER)
+        name = f"{_styled(row, terminal)}{' ' * (named - _columns(row.name))}"
         remark = f" {paint(f'({row.remark})', 'yellow')}" if row.remark else ""
-        terminal.line(f"{styled}{padding}  {paint(f'{row.maker:<{made_width}}', 'dim')}  {written}{remark}".rstrip())
-        if verbose:
-            continued = row.branch.replace("├─ ", "│  ").replace("└─ ", "   ")
-            for each in filters[id(row)].filters:
-                terminal.line(
-                    f"{continued}   {paint('through', 'dim')} {each.name}  {paint(maker(each), 'dim')}"
-                    f"  {place(each.mentioned or each.where, terminal)}"
-                )
+        written = " ".join(_places(row, terminal))
+        terminal.line(f"{name}  {paint(makes, 'dim')}{' ' * (made - _columns(makes))}  {written}{remark}".rstrip())
 
 
-def _stacks(stack: Stack) -> Iterator[Stack]:
-    for mounted in stack.mounts:
-        yield mounted.stack
-        yield from _stacks(mounted.stack)
+def _columns(text: str) -> int:
+    """How many columns of a terminal the text takes."""
+    return sum(2 if unicodedata.east_asian_width(letter) in "WF" else 1 for letter in text)
 
 
-def _name(row: Row, verbose: bool) -> str:
-    through = "" if verbose else "".join(f"{each} → " for each in row.filters)
-    mount = f"{row.mount}  " if row.mount else ""
-    return f"{row.branch}{printable(mount)}{through}{row.app}"
-
-
-def _styled(row: Row, terminal: Terminal, verbose: bool) -> str:
+def _styled(row: Row, terminal: Terminal) -> str:
     paint = terminal.paint
-    mount = f"{paint(printable(row.mount), 'cyan', 'bold')}  " if row.mount else ""
-    through = "" if verbose else "".join(f"{paint(each, 'magenta')} {paint('→', 'dim')} " for each in row.filters)
-    app = paint(row.app, "red") if row.missing else paint(row.app, "green")
-    return f"{paint(row.branch, 'dim')}{mount}{through}{app}{' ' + paint('?', 'red') if row.missing else ''}"
+    mount = f"{paint(row.mount, 'cyan', 'bold')}  " if row.mount else ""
+    chain = "".join(f"{paint(each, 'magenta')} {paint('→', 'dim')} " for each in row.filters)
+    word = f"{paint('through', 'dim')} " if row.through else ""
+    app = paint(row.app, "red" if row.missing else "magenta" if row.through else "green")
+    return f"{paint(row.branch, 'dim')}{mount}{word}{chain}{app}{' ' + paint('?', 'red') if row.missing else ''}"
 
 
 def _places(row: Row, terminal: Terminal) -> Iterator[str]:
     """The mount's place, then the app's; its line alone where the file is the same."""
     before: Origin | None = None
     for origin in row.origins:
-        if before is not None and origin == before:
+        if origin.file is None or origin == before:
             continue
         if before is not None and before.file == origin.file and origin.line:
             yield terminal.paint(f"→ {origin.line}", "blue")
