@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import socket
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -140,6 +141,7 @@ class Launch:
 
     def build(self) -> Any:
         """Import and build the app. Raises ``ConfigError``, or what imports and factories raise."""
+        gc.enable()
         if self.composition is None:
             return self.target.load_object()
         self.composition.extend_sys_path()

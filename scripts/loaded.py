@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from argparse import Namespace
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -31,6 +32,7 @@ class Loaded:
 
 def load(options: Namespace) -> Loaded:
     """Build the app of ``options.target``. Raises ``ConfigError``, and what imports and factories raise."""
+    gc.enable()
     target = find_target(options.target)
     variables = dict(options.variables)
     if target.is_python:

@@ -7,6 +7,8 @@ code: 0 fine, 1 problems found or the work failed, 2 usage or unreadable input.
 from __future__ import annotations
 
 import argparse
+import functools
+import gc
 import importlib
 import os
 import sys
@@ -36,6 +38,10 @@ COMMANDS = (
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code."""
+    if argv is None:
+        # A tenth of a start goes into looking for garbage that there is none of yet. A command that stays turns this
+        # on again, before it runs code of the deployer's.
+        gc.disable()
     try:
         code = _dispatch(list(sys.argv[1:] if argv is None else argv))
         sys.stdout.flush()
@@ -80,7 +86,7 @@ def _run(command: Command, words: list[str]) -> int:
     parser = _Parser(
         prog=f"wheatpaste {command.name}",
         description=command.sentence,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        formatter_class=_formatter,
         allow_abbrev=False,
     )
     module.arguments(parser)
@@ -98,11 +104,29 @@ class _Parser(argparse.ArgumentParser):
     def parse(self, words: list[str]) -> argparse.Namespace:
         if any(action.nargs in (argparse.PARSER, argparse.REMAINDER) for action in self._actions):
             return self.parse_args(words)
+        if not any(word.startswith("-") for word in words):
+            return self.parse_args(words)
         return self.parse_intermixed_args(words)
 
     def error(self, message: str) -> NoReturn:
         print(f"{self.prog}: {message} (see {self.prog} --help)", file=sys.stderr)
         raise SystemExit(2)
+
+
+def _formatter(prog: str) -> argparse.HelpFormatter:
+    return argparse.RawDescriptionHelpFormatter(prog, width=_width())
+
+
+@functools.cache
+def _width() -> int:
+    """How wide a text may be; argparse would import shutil for it, and ask anew for each option."""
+    columns = os.environ.get("COLUMNS", "")
+    if columns.isdecimal():
+        return max(20, int(columns) - 2)
+    try:
+        return max(20, (os.get_terminal_size(1).columns or 80) - 2)
+    except OSError:  # it goes to a file
+        return 78
 
 
 def _print_overview() -> None:

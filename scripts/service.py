@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import gc
 import os
 import socket
 import threading
@@ -95,6 +96,7 @@ class Service:
         from ..server.problem_page import ProblemPage
         from ..server.waitress_server import WaitressServer
 
+        gc.enable()
         self.terminal.line(self.terminal.paint("waiting for a change", "dim"))
         child.failed(failure)
         sockets = child.sockets or self._own_sockets()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import gc
 import socket
 import sys
 from contextlib import ExitStack
@@ -18,6 +19,7 @@ def supervise(options: argparse.Namespace, target: Target, wishes: Wishes, termi
     """Hold the sockets and start the app anew whenever a file of it changes. Returns the exit code."""
     from ..server.reloader import Reloader
 
+    gc.enable()
     sockets = _Sockets(target, wishes)
     command = [sys.executable, "-m", __package__.split(".")[0], "serve", *_own_words()]
 
