@@ -43,15 +43,19 @@ BROWSER_FLAGS = (
 
 @dataclass(frozen=True)
 class Picture:
-    """``address`` is joined to the demo's own; ``scale`` is of device pixels; ``prepare`` acts on the page first."""
+    """``address`` is joined to the demo's own; ``scale`` is of device pixels; ``prepare`` acts on the page first.
+
+    ``shown`` is a file whose page of ``wheatpaste show`` is taken instead of an address.
+    """
 
     name: str
-    address: str
+    address: str = "/"
     width: int = 1200
     height: int = 800
     scale: int = 1
     dark: bool = False
     prepare: Callable[[Chrome, str], None] | None = None
+    shown: Path | None = None
 
 
 def log_in(browser: Chrome, site: str) -> None:
@@ -71,6 +75,8 @@ def vote(browser: Chrome, site: str) -> None:
         browser.find_element(By.CSS_SELECTOR, f"[value='{answer}']").click()
 
 
+DEMO = ROOT / "config" / "demo.ini"
+
 PICTURES = (
     Picture("demo", "/", height=860),
     Picture("demo-dark", "/", height=860, dark=True),
@@ -82,6 +88,9 @@ PICTURES = (
     Picture("demo-wiki-phone", "/wiki/pages/paste/recipe", width=390, height=844, scale=2, dark=True),
     Picture("demo-poll", "/poll/result", width=900, height=640, prepare=vote),
     Picture("demo-clock", "/clock/", width=900, height=560, dark=True),
+    Picture("show", width=1120, height=860, shown=DEMO),
+    Picture("show-dark", width=1120, height=860, dark=True, shown=DEMO),
+    Picture("show-phone", width=390, height=844, scale=2, shown=DEMO),
 )
 
 
@@ -106,7 +115,10 @@ def take(browser: Chrome, site: str, picture: Picture) -> Path:
     browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", {**screen, "mobile": picture.width < 600})
     scheme = {"name": "prefers-color-scheme", "value": "dark" if picture.dark else "light"}
     browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [scheme]})
-    browser.get(urljoin(site, picture.address))
+    if picture.shown:
+        open_shown(browser, picture.shown)
+    else:
+        browser.get(urljoin(site, picture.address))
     # WebP: the paper of the start page takes three to five times as much as PNG.
     shot = browser.execute_cdp_cmd("Page.captureScreenshot", {"format": "webp", "quality": QUALITY})
     file = IMAGES / f"{picture.name}.webp"
@@ -114,11 +126,21 @@ def take(browser: Chrome, site: str, picture: Picture) -> Path:
     return file
 
 
+def open_shown(browser: Chrome, ini: Path) -> None:
+    """Open the page that ``wheatpaste show`` writes of a file."""
+    with tempfile.TemporaryDirectory() as folder:
+        page = Path(folder) / "show.html"
+        subprocess.run(
+            [sys.executable, "-m", "wheatpaste", "show", str(ini), "--html", str(page)], check=True, capture_output=True
+        )
+        browser.get(page.as_uri())
+
+
 @contextmanager
 def demo() -> Iterator[str]:
     """The demo on a free port, with nothing in its guestbook yet; yields its address."""
     with tempfile.TemporaryDirectory() as state:
-        command = [sys.executable, "-u", "-m", "wheatpaste", "serve", str(ROOT / "config" / "demo.ini")]
+        command = [sys.executable, "-u", "-m", "wheatpaste", "serve", str(DEMO)]
         command += ["--listen", "127.0.0.1:0", f"state={state}"]
         server = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
         try:

@@ -185,10 +185,11 @@ class _Pen:
 
     def headings(self) -> None:
         row = Row()
-        columns = [(self.text_x(0) - 44, "request for"), (self.maker_x, "made by"), (self.place_x, "written at")]
-        if self.app_x - self.filters_x > width_of("through", SIZES["heading"]) + 8:
-            columns.append((self.filters_x, "through"))
-        columns.append((self.app_x, "app"))
+        columns = [(MARGIN, "request for"), (self.maker_x, "made by"), (self.place_x, "written at")]
+        if self.plan.root.groups:
+            columns.append((self.app_x, "app"))
+            if self.app_x - self.filters_x > width_of("through", SIZES["heading"]) + 8:
+                columns.append((self.filters_x, "through"))
         for x, word in columns:
             row.labels.append(self.text(x, word.upper(), "heading", size=SIZES["heading"], height=16))
         self.layout.rows.append(row)

@@ -11,8 +11,8 @@ _OTHER_ADVANCE = 1.05
 
 
 def is_monospaced(text: str) -> bool:
-    """Whether any monospaced font has these letters."""
-    return all(letter.isascii() or letter in "…→" for letter in text)
+    """Whether any monospaced font has these letters: Latin, Greek and Cyrillic ones."""
+    return all(letter < "\u0300" or "\u0370" <= letter < "\u0530" or letter in "…→" for letter in text)
 
 
 def width_of(text: str, size: float) -> float:

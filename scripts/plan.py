@@ -97,17 +97,21 @@ class Plan:
         return sum(1 for _ in self.root.walk()) - 1
 
     @property
+    def missing(self) -> int:
+        """How many apps and filters are named and not there."""
+        return sum(part.missing for each in self.root.walk() for part in (each.app, *each.filters))
+
+    @property
     def summary(self) -> str:
         """``12 mounts on 2 hosts``, and what is wrong or not sure."""
         entries = list(self.root.walk())
         hosts = {each.host for each in entries if each.host}
-        missing = sum(part.missing for each in entries for part in (each.app, *each.filters))
         guesses = sum(each.guess for each in entries)
         text = _count(self.mounts, "mount") if self.mounts else "one app"
         if hosts:
             text += f", {_count(len(hosts), 'host name')}"
-        if missing:
-            text += f", {missing} missing"
+        if self.missing:
+            text += f", {self.missing} missing"
         return f"{text}, {guesses} guessed" if guesses else text
 
 

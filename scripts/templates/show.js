@@ -20,6 +20,6 @@ const search = () => {
   }
   found.textContent = words.length ? `${count} of ${items.length}` : "";
 };
-box.hidden = false;
+box.hidden = items.length < 8;
 input.addEventListener("input", search);
 search();
