@@ -108,6 +108,10 @@ class Resolver:
                 fix = "let one of the files extend the other, not both"
                 self.report(at(mention, f"the files extend each other in a circle: {chain}", fix, "loop"))
                 continue
+            if len(self._extending) >= MAX_DEPTH:
+                what = f"files extend each other more than {MAX_DEPTH} deep"
+                self.report(at(mention, what, "join some of them", "too-deep"))
+                continue
             base = self.file(path, mention)
             if base is not None:
                 below.append(base)

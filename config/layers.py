@@ -85,7 +85,8 @@ def merge(files: list[IniFile]) -> IniFile:
 def _overlay(below: Section, above: Section) -> None:
     if above.line:
         below.file, below.line = above.file, above.line
-    below.parts += above.parts
+    # A file may be reached on several ways, and each would double what stands in it.
+    below.parts += tuple(part for part in above.parts if part not in below.parts)
     for key, option in above.options.items():
         before = below.options.get(key)
         if before is not None:

@@ -17,6 +17,7 @@ from typing import NamedTuple
 
 _MOST_HOPS = 6
 _MOST_BYTES = 1 << 20
+_MOST_STEPS = 100  # each is a step of recursion
 
 Definition = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef | ast.Call
 
@@ -122,6 +123,8 @@ class Sources:
         package, dot, last = module.rpartition(".")
         if not dot:
             return self._top(module)
+        if package.count(".") >= _MOST_STEPS:
+            return Flaw(f"no module is nested more than {_MOST_STEPS} deep", "missing-module")
         above = self._find(package)
         if above is None or isinstance(above, Flaw):
             return above

@@ -243,6 +243,8 @@ def _parse_unit(text: str, unit: Unit) -> float | int:
         if suffix not in factors:
             raise ValueError(f"has no unit {match[2]!r}; use {', '.join(factors)}")
         number *= factors[suffix]
+    if not math.isfinite(number):
+        raise ValueError("is larger than any that can be counted")
     if unit.whole:
         if number != int(number):
             raise ValueError("must be a whole number of bytes")

@@ -13,6 +13,9 @@ from .problems import Problem, did_you_mean
 
 _MAX_EXPANSIONS = 10  # configparser's MAX_INTERPOLATION_DEPTH
 _MAX_PIECES = 10_000  # ten variables that each hold the next ten times are ten thousand million pieces
+_MOST_TOGETHER = 8 * MAX_BYTES
+"""How many characters interpolation may make of one file: a large value that a thousand others hold is in no memory."""
+
 _VARIABLE = re.compile(r"%\(([^)]+)\)s")
 _ENVIRONMENT = "ENV_"
 
@@ -35,6 +38,7 @@ class Variables:
         self._path = file.path if file else None
         self._cached: Values | None = None
         self._literal: set[str] = set()
+        self._made = 0
         self.injected: dict[str, Value] = {}
         self.raw: dict[str, Option] = {}
         if file is not None:
@@ -92,8 +96,13 @@ class Variables:
             names: list[str] = []
             try:
                 self._expand(text, option, option, header, local, out, names, 1)
-                if sum(map(len, out)) > MAX_BYTES:
+                size = sum(map(len, out))
+                if size > MAX_BYTES:
                     raise self._endless(option, header)
+                if self._made + size > _MOST_TOGETHER:
+                    what = f"its variables make the values of this file larger than {_MOST_TOGETHER >> 20} MB together"
+                    raise self._broken(option, header, what, "use large values less often", "interpolation-depth")
+                self._made += size
                 text = "".join(out)
                 if not text and not keep_empty:
                     text = option.text

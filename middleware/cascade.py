@@ -250,8 +250,14 @@ def _read(texts: Mapping[str, str], order: Callable[[str], Any]) -> tuple[list[M
 
 def _natural(key: str) -> tuple[list[tuple[int, str]], str]:
     """Sorts numbers as numbers: app2 before app10."""
-    parts = [(int(part), "") if part.isdecimal() else (-1, part) for part in _NUMBER.split(key) if part]
+    # By the number of digits and then the digits: int() refuses numbers of thousands of digits.
+    parts = [_magnitude(part) if part.isdecimal() else (-1, part) for part in _NUMBER.split(key) if part]
     return parts, key
+
+
+def _magnitude(digits: str) -> tuple[int, str]:
+    digits = digits.lstrip("0")
+    return len(digits), digits
 
 
 def _assemble(made: type[Cascade], values: dict[str, Any], apps: Iterable[tuple[Mount, Any]]) -> Cascade:

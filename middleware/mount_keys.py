@@ -31,6 +31,8 @@ class Place(NamedTuple):
 
 _URL = re.compile(r"(https?)://([^/]*)(.*)", re.IGNORECASE | re.DOTALL)
 _SLASHES = re.compile(r"//+")
+# The tree of mounts is walked by recursion, and nobody means more than this.
+_MOST_SEGMENTS = 100
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _URL_SYNTAX = {
     "?": "a query is no part of a mount; remove '?' and what follows",
@@ -125,7 +127,10 @@ def _path(path: str, merge_slashes: bool) -> str:
         raise ValueError("a path holds no control characters")
     if any(segment in (".", "..") for segment in path.split("/")):
         raise ValueError("a path has no '.' or '..' segment; write where it leads to")
-    return path.rstrip("/")
+    path = path.rstrip("/")
+    if path.count("/") > _MOST_SEGMENTS:
+        raise ValueError(f"a mount has at most {_MOST_SEGMENTS} segments; mount it less deep")
+    return path
 
 
 def wire_path(path: str) -> str:

@@ -1,0 +1,70 @@
+"""INI files that are made to exhaust memory, time or the stack end in a problem that says so."""
+
+from __future__ import annotations
+
+import tracemalloc
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from wheatpaste.config.composition import Composition
+from wheatpaste.config.sources import Flaw, Sources
+from wheatpaste.config.values import Seconds, Size, parse
+
+WriteIni = Callable[..., Path]
+
+MANY = "%(large)s" * 14
+DOUBLING = "".join(f"v{n} = %(v{n - 1})s%(v{n - 1})s\n" for n in range(1, 41))
+FORTY_LARGE = "".join(f"v{n} = {MANY}\n" for n in range(40))
+APP = "[app:main]\nuse = egg:wheatpaste#echo\n"
+HOSTILE = {
+    "doubling": (f"[DEFAULT]\nv0 = x\n{DOUBLING}{APP}", "without end"),
+    "many large values in DEFAULT": (f"[DEFAULT]\nlarge = {'x' * 1_000_000}\n{FORTY_LARGE}{APP}", "MB together"),
+    "many large values in a section": (f"[DEFAULT]\nlarge = {'x' * 1_000_000}\n{APP}{FORTY_LARGE}", "MB together"),
+}
+
+
+@pytest.mark.parametrize(("text", "phrase"), HOSTILE.values(), ids=list(HOSTILE))
+def test_interpolation_stays_within_bounds(write_ini: WriteIni, text: str, phrase: str) -> None:
+    path = write_ini(text)
+    tracemalloc.start()
+    try:
+        made = Composition.load(f"config:{path}", collect=True)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert phrase in "\n".join(problem.what for problem in made.problems)
+    assert peak < 300 * 2**20
+
+
+def test_a_long_chain_of_files_that_extend_each_other_is_too_deep_not_a_crash(tmp_path: Path) -> None:
+    for number in range(400):
+        (tmp_path / f"{number}.ini").write_text(
+            f"[wheatpaste]\nextends = {number + 1}.ini\n{APP if not number else ''}"
+        )
+    (tmp_path / "400.ini").write_text("")
+    made = Composition.load(f"config:{tmp_path}/0.ini", collect=True)
+    assert [problem.code for problem in made.problems] == ["too-deep"]
+
+
+def test_a_file_that_is_reached_on_very_many_ways_counts_once_as_a_place(tmp_path: Path) -> None:
+    for number in range(40):
+        lines = f"[wheatpaste]\nextends = {number + 1}.ini\n    {number + 1}.ini\n"
+        (tmp_path / f"{number}.ini").write_text(lines + (APP if not number else ""))
+    (tmp_path / "40.ini").write_text("[DEFAULT]\na = 1\n")
+    made = Composition.load(f"config:{tmp_path}/0.ini", collect=True)
+    assert not made.problems
+    assert made.root.globals["a"].text == "1"
+
+
+@pytest.mark.parametrize(("text", "kind"), [("9" * 350, Seconds), ("9" * 350, Size), ("9" * 308 + "GB", Size)])
+def test_a_number_that_is_too_large_is_refused(text: str, kind: object) -> None:
+    with pytest.raises(ValueError, match="larger than any"):
+        parse(text, kind)
+
+
+def test_a_module_nested_without_end_is_missing_not_a_crash() -> None:
+    flaw = Sources().look_up(".".join(["package"] * 10_000), "app")
+    assert isinstance(flaw, Flaw)
+    assert flaw.code == "missing-module"
