@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 from ..config.node import Node
 from ..config.outline import Stack
-from .layout import Layout, lay_out
+from .layout import lay_out
 from .plan import Plan, plain, plan
+from .shapes import Layout
 
 if TYPE_CHECKING:
     from jinja2 import Environment

@@ -13,9 +13,9 @@ import pytest
 
 from wheatpaste.config.composition import Composition
 from wheatpaste.config.outline import outline
-from wheatpaste.scripts.layout import Box, Layout
 from wheatpaste.scripts.lettering import shorten, width_of
 from wheatpaste.scripts.picture import Drawing, draw, page
+from wheatpaste.scripts.shapes import Box, Layout
 from wheatpaste.scripts.show import address_of
 
 if TYPE_CHECKING:
