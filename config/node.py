@@ -126,8 +126,7 @@ class Values(dict[str, Value]):
             self._plain.update({key: value.text for key, value in other.items()})
 
 
-@dataclass(frozen=True, eq=False)
-class ObjectType:
+class ObjectType(NamedTuple):
     """One of PasteDeploy's object types: which entry-point groups and section prefixes belong to it."""
 
     name: str

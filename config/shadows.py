@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Hashable, Iterator
-from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from .mounts import Mount
@@ -33,13 +32,13 @@ class Shadowed(NamedTuple):
     by_section: str
 
 
-@dataclass(slots=True)
 class Maps:
     """The maps of a composition and how they lead to each other. ``roots`` are entered from outside."""
 
-    branches: dict[Hashable, list[Branch]] = field(default_factory=dict)
-    sections: dict[Hashable, str] = field(default_factory=dict)
-    roots: list[Hashable] = field(default_factory=list)
+    def __init__(self) -> None:
+        self.branches: dict[Hashable, list[Branch]] = {}
+        self.sections: dict[Hashable, str] = {}
+        self.roots: list[Hashable] = []
 
     def shadowed(self) -> Iterator[Shadowed]:
         """The mounts that are shadowed on every way that leads to them."""

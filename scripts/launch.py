@@ -141,6 +141,7 @@ class Launch:
 
     def build(self) -> Any:
         """Import and build the app. Raises ``ConfigError``, or what imports and factories raise."""
+        gc.freeze()  # what is here stays, and need not be looked through
         gc.enable()
         if self.composition is None:
             return self.target.load_object()
