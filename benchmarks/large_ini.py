@@ -89,9 +89,7 @@ def main() -> int:
         path = str(write(Path(folder)))
         times = measure(path, options.rounds)
     median = {name: statistics.median(each) for name, each in times.items()}
-    checked, loaded, theirs = (
-        times[f"{name}"] for name in ("wheatpaste, checked and loaded", "wheatpaste, loaded", "PasteDeploy, loaded")
-    )
+    checked, checked_alone, loaded, theirs = times.values()
     faster = ratio(theirs, checked)
     rows = [[name, f"{median[name] * 1e3:,.1f}", f"{ratio(each, theirs):.3f}"] for name, each in times.items()]
     Findings(
@@ -105,8 +103,9 @@ def main() -> int:
         ],
         aims=[
             Aim(
-                "1,000 sections checked and loaded in a tenth of the time that PasteDeploy takes to load them",
-                f"{faster:.1f} times faster ({ratio(theirs, loaded):.1f} times without the check)",
+                "1,000 sections loaded and checked in a tenth of the time that PasteDeploy takes to load them",
+                f"{faster:.1f} times faster, both done apart; {ratio(theirs, checked_alone):.1f} times the check alone, which "
+                f"evaluates all of it, and {ratio(theirs, loaded):.1f} times the load alone, which also builds it",
                 faster >= 10,
             )
         ],
