@@ -218,7 +218,8 @@ class Folder:
             finally:
                 os.close(parent)
         except OSError as error:
-            if error.errno not in _ABSENT:
+            # EINVAL: the link has become something else while it was read.
+            if error.errno not in _ABSENT and error.errno != errno.EINVAL:
                 raise
             return None
 

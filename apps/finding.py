@@ -19,6 +19,19 @@ from .representation import BLOCK, FileChanged, Representation, Source
 CODINGS = {"zst": "zstd", "br": "br", "gz": "gzip"}
 """Suffix of a compressed sibling: its content coding (RFC 9110 section 8.4.1, RFC 7932, RFC 8878)."""
 
+_LONGEST_KEPT = 256
+"""How long an ``Accept-Encoding`` may be to be remembered: a client chooses it, and headers may be large."""
+
+MOST_FILES = 1_000_000
+MOST_DEPTH = 200
+MOST_WAYS = 256
+"""What a catalogue may hold: files, folders in each other, and ways (by links, which multiply) to one folder."""
+
+
+class TooLarge(ValueError):
+    """The folders hold more than a catalogue may; the message completes "root: …"."""
+
+
 Describe = Callable[[str, bool], tuple[str, Headers]]
 """``(path, varies) -> (Content-Type, the other headers)`` of a file; ``varies`` when it has compressed siblings."""
 
@@ -133,6 +146,10 @@ class LiveFinder:
         name = steps[-1]
         # access() tells without the cost of an exception that there is none, which is what it mostly says.
         siblings = [each for each in self._siblings if os.access(name + each[0], os.F_OK, dir_fd=parent)]
+        if siblings:
+            # What may not be asked for by its own name is not sent under another.
+            policy = self._rules.policy
+            siblings = [each for each in siblings if policy.allows((*steps[:-1], name + each[0]))]
         opened = None
         suffix = coding = ""
         if siblings and accept_encoding and folder.has_file(parent, steps):
@@ -197,6 +214,7 @@ class CatalogueFinder:
     def __init__(self, rules: Rules, *, memory: int) -> None:
         self._rules = rules
         self._memory = _Memory(memory)
+        self._ways: dict[tuple[int, int], int] = {}
         self._files: dict[str, _Known] = {}
         self._folders: dict[str, FoundFolder | SlashMissing] = {}
         for number, folder in enumerate(rules.folders):
@@ -215,11 +233,15 @@ class CatalogueFinder:
         found = known.chosen.get(accept_encoding)
         if found is None:
             found = known.encoded.get(preferred(accept_encoding, known.codings), known.plain)
-            if len(known.chosen) < 32:  # browsers send a handful of values, and others what they like
+            # Browsers send a handful of values, and others what they like, as long as they like.
+            if len(known.chosen) < 32 and len(accept_encoding) <= _LONGEST_KEPT:
                 known.chosen[accept_encoding] = found
         return found
 
     def _scan(self, number: int, folder: Folder, steps: tuple[str, ...], above: frozenset[tuple[int, int]]) -> None:
+        if len(self._files) > MOST_FILES or len(steps) > MOST_DEPTH:
+            most = f"{MOST_FILES:,} files, or folders nested more than {MOST_DEPTH} deep"
+            raise TooLarge(f"{folder.path!r} holds more than {most}; use `mode = live`")
         parent = folder.walk_to(steps)
         if parent is None:
             return
@@ -228,6 +250,9 @@ class CatalogueFinder:
             identity = (status.st_dev, status.st_ino)
             if identity in above:  # a link that leads back up
                 return
+            ways = self._ways[identity] = self._ways.get(identity, 0) + 1
+            if ways > MOST_WAYS:
+                raise TooLarge(f"links lead to {'/'.join(steps)!r} on more than {MOST_WAYS} ways; use `mode = live`")
             entries = folder.list(parent, steps, self._rules.policy)
             names = {entry.name for entry in entries if not entry.is_folder}
             for name in sorted(names):
@@ -366,9 +391,13 @@ def _digest(descriptor: int, status: os.stat_result) -> str:
     return found
 
 
-@lru_cache(maxsize=256)
 def preferred(accept_encoding: str, codings: tuple[str, ...]) -> str:
-    """The coding to send, ``identity`` also where the client refuses everything. Browsers send a handful of values."""
+    """The coding to send, ``identity`` also where the client refuses everything."""
+    return (_preferred if len(accept_encoding) <= _LONGEST_KEPT else _preferred.__wrapped__)(accept_encoding, codings)
+
+
+@lru_cache(maxsize=256)
+def _preferred(accept_encoding: str, codings: tuple[str, ...]) -> str:
     return choose_encoding(accept_encoding, codings) or "identity"
 
 

@@ -25,7 +25,7 @@ from ..protocol.paths import refusal, script_name, slash_location, text_path
 from ..protocol.wsgi import Body, Environ, Headers, StartResponse
 from .answers import JSON, answer, method_not_allowed, not_found
 from .files import Folder, NamePolicy
-from .finding import CODINGS, CatalogueFinder, Finding, Found, FoundFolder, LiveFinder, Rules
+from .finding import CODINGS, CatalogueFinder, Finding, Found, FoundFolder, LiveFinder, Rules, TooLarge
 from .listing import arrange, as_html, as_json, order_of
 from .media_types import MediaTypes
 from .pages import CONTENT_SECURITY_POLICY, HTML
@@ -237,7 +237,10 @@ class Static:
         live = LiveFinder(rules)
         object.__setattr__(self, "_rules", rules)
         object.__setattr__(self, "_live", live)
-        finder = live if self.mode == "live" else CatalogueFinder(rules, memory=self.memory)
+        try:
+            finder = live if self.mode == "live" else CatalogueFinder(rules, memory=self.memory)
+        except TooLarge as error:
+            raise OptionError("Static", "root", str(error)) from error
         object.__setattr__(self, "_finder", finder)
 
     def _roots(self) -> tuple[Path, ...]:
