@@ -129,7 +129,8 @@ class Reader(NamedTuple):
                     )
                 )
             return
-        shown = None if option.secret else text
+        # Who takes a value from the environment keeps it out of the file, and so out of what is said about the file.
+        shown = None if option.secret or place.origin(key).how == "environment" else text
         try:
             if option.secret and key != option.name and key not in self.names:
                 text = _fetch_secret(key, text, place.folder(key))

@@ -6,15 +6,17 @@ The command that starts a daemon ends only when the daemon serves or has failed,
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import os
 import signal
+import stat
 import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from .pid_file import PidFile
+from .pid_file import PidFile, PidFileError
 
 Clock = Callable[[], float]
 Sleep = Callable[[float], None]
@@ -40,7 +42,14 @@ class Background:
 
 
 def open_log(path: str) -> int:
-    """Open a log file to append to, and return its descriptor. Raises ``OSError``."""
+    """Open a log file to append to, and return its descriptor. Raises ``OSError``.
+
+    A link counts only where root or this user made it: in a folder such as ``/tmp`` anybody could aim one.
+    """
+    with contextlib.suppress(FileNotFoundError):
+        link = os.lstat(path)
+        if stat.S_ISLNK(link.st_mode) and link.st_uid not in (0, os.geteuid()):
+            raise PermissionError(errno.EPERM, "it is a link that another user made", path)
     return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644)
 
 
@@ -138,15 +147,19 @@ def stop(
         return Outcome(1, f"nothing to stop: no pid file {pid_file.path}")
     if not pid_file.is_held():
         try:
-            os.unlink(pid_file.path)
+            pid_file.discard()
         except FileNotFoundError:
             pass
+        except PidFileError:  # which is an OSError, too
+            raise
         except OSError as error:
             return Outcome(2, f"the stale pid file {pid_file.path} cannot be removed ({error.strerror})")
         return Outcome(1, f"nothing to stop: removed the stale pid file {pid_file.path}")
     pid = pid_file.read()
     if pid is None:
         return Outcome(3, f"no pid in {pid_file.path}, but a process holds it")
+    if pid_file.is_open_in(pid) is False:
+        return Outcome(3, f"pid {pid} in {pid_file.path} is of another process than the one that holds it")
     for number, patience in ((signal.SIGTERM, timeout), (signal.SIGKILL, 5.0)):
         try:
             os.kill(pid, number)

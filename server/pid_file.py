@@ -10,7 +10,25 @@ import contextlib
 import errno
 import fcntl
 import os
+import stat
 import time
+
+
+# A link may lead to a file of somebody who cannot write it but would like to see it overwritten, and a FIFO to waiting.
+_CAREFUL = os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
+
+
+def _text(descriptor: int) -> str | None:
+    """The digits in a pid file, which may be none; None for a file that holds something else."""
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        return None
+    data = os.pread(descriptor, 32, 0)
+    text = data.decode("latin-1").strip()
+    return text if len(data) < 32 and (not text or (text.isascii() and text.isdigit())) else None
+
+
+def _is_pid_file(descriptor: int) -> bool:
+    return _text(descriptor) is not None
 
 
 class PidFileError(OSError):
@@ -43,8 +61,10 @@ class PidFile:
         tries = 5  # whoever asks `is_held` holds it for a moment
         while True:
             try:
-                descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+                descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT | _CAREFUL, 0o644)
             except OSError as error:
+                if error.errno == errno.ELOOP:
+                    raise PidFileError(f"the pid file {self.path} is a link; name a file of its own") from error
                 raise PidFileError(f"the pid file {self.path} cannot be written ({error.strerror})") from error
             try:
                 fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -57,6 +77,9 @@ class PidFile:
                         continue
                     raise AlreadyRunning(self.path, self.read()) from error
                 raise PidFileError(f"the pid file {self.path} cannot be locked ({error.strerror})") from error
+            if not _is_pid_file(descriptor):
+                os.close(descriptor)
+                raise PidFileError(f"{self.path} is no pid file, and is left as it is; name another one")
             if self._is_still(descriptor):
                 self._descriptor = descriptor
                 try:
@@ -93,23 +116,51 @@ class PidFile:
     def read(self) -> int | None:
         """The number in the file, or None without a file or a number in it."""
         try:
-            with open(self.path, encoding="ascii") as file:
-                text = file.read(32).strip()
-        except (OSError, UnicodeDecodeError):
+            descriptor = os.open(self.path, os.O_RDONLY | _CAREFUL)
+        except OSError:
             return None
-        return int(text) if text.isdecimal() and int(text) > 0 else None
+        try:
+            text = _text(descriptor)
+        finally:
+            os.close(descriptor)
+        return int(text) if text and int(text) > 0 else None
 
     def exists(self) -> bool:
         """Whether there is a file, whatever it says."""
         return os.path.lexists(self.path)
 
+    def discard(self) -> None:
+        """Remove the file that a dead process left. Raises ``PidFileError`` where it is no pid file, and ``OSError``."""
+        descriptor = os.open(self.path, os.O_RDONLY | _CAREFUL)
+        try:
+            if not _is_pid_file(descriptor):
+                raise PidFileError(f"{self.path} is no pid file, and is left as it is")
+        finally:
+            os.close(descriptor)
+        os.unlink(self.path)
+
+    def is_open_in(self, pid: int) -> bool | None:
+        """Whether that process has the file open, as its holder does; None where the system does not tell."""
+        try:
+            there = os.lstat(self.path)
+            names = os.listdir(f"/proc/{pid}/fd")
+        except OSError:
+            return None
+        for name in names:
+            with contextlib.suppress(OSError):  # closed since
+                if os.path.samestat(os.stat(f"/proc/{pid}/fd/{name}"), there):
+                    return True
+        return False
+
     def is_held(self) -> bool:
         """Whether the process that wrote it lives. Raises ``PidFileError`` when the file may not be read."""
         try:
-            descriptor = os.open(self.path, os.O_RDONLY | os.O_CLOEXEC)
+            descriptor = os.open(self.path, os.O_RDONLY | _CAREFUL)
         except FileNotFoundError:
             return False
         except OSError as error:
+            if error.errno == errno.ELOOP:
+                raise PidFileError(f"the pid file {self.path} is a link; name a file of its own") from error
             raise PidFileError(f"the pid file {self.path} cannot be read ({error.strerror})") from error
         try:
             fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
@@ -121,7 +172,7 @@ class PidFile:
 
     def _is_still(self, descriptor: int) -> bool:
         try:
-            there = os.stat(self.path)
+            there = os.lstat(self.path)
         except OSError:
             return False
         ours = os.fstat(descriptor)

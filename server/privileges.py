@@ -28,6 +28,8 @@ def find_account(user: str | None, group: str | None) -> Account:
             if not user.isdecimal():
                 raise ValueError(f"there is no user {user!r}") from None
             uid = int(user)
+            if group is None:  # or it would keep the group of root
+                raise ValueError(f"user {user} has no entry that says its group; give --group") from None
     if group is not None:
         try:
             gid = int(group) if group.isdecimal() else grp.getgrnam(group).gr_gid

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from wheatpaste.config.check import check_file
 from wheatpaste.config.composition import Composition
 from wheatpaste.config.sources import Flaw, Sources
 from wheatpaste.config.values import Seconds, Size, parse
@@ -68,3 +69,12 @@ def test_a_module_nested_without_end_is_missing_not_a_crash() -> None:
     flaw = Sources().look_up(".".join(["package"] * 10_000), "app")
     assert isinstance(flaw, Flaw)
     assert flaw.code == "missing-module"
+
+
+def test_a_value_from_the_environment_is_not_quoted(write_ini: WriteIni, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PLANTED", "correct-horse")
+    for text in (f"{APP}max_size = %(ENV_PLANTED)s\n", f"[DEFAULT]\nx = %(ENV_PLANTED)s\n{APP}max_size = %(x)s\n"):
+        found = check_file(str(write_ini(text)))
+        shown = "\n".join(map(str, found))
+        assert "max_size" in shown
+        assert "correct-horse" not in shown

@@ -110,7 +110,13 @@ def test_a_full_disk_is_a_sentence_and_leaves_nothing_behind(path: Path) -> None
 def test_what_is_no_number_is_no_pid(path: Path, text: str) -> None:
     path.write_text(text)
     assert PidFile(str(path)).read() is None
+
+
+@pytest.mark.parametrize("text", ["", "0\n"])
+def test_what_names_nobody_is_removed_by_stop(path: Path, text: str) -> None:
+    path.write_text(text)
     assert daemon.stop(PidFile(str(path))).code == 1
+    assert not path.exists()
 
 
 class TestControl:
