@@ -13,7 +13,6 @@ import os
 import stat
 import time
 
-
 # A link may lead to a file of somebody who cannot write it but would like to see it overwritten, and a FIFO to waiting.
 _CAREFUL = os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
 
@@ -130,7 +129,7 @@ class PidFile:
         return os.path.lexists(self.path)
 
     def discard(self) -> None:
-        """Remove the file that a dead process left. Raises ``PidFileError`` where it is no pid file, and ``OSError``."""
+        """Remove what a dead process left. Raises ``PidFileError`` where it is no pid file, and ``OSError``."""
         descriptor = os.open(self.path, os.O_RDONLY | _CAREFUL)
         try:
             if not _is_pid_file(descriptor):

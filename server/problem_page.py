@@ -7,18 +7,22 @@ Writes no environ keys.
 from __future__ import annotations
 
 import os
+import re
 import secrets
 from dataclasses import dataclass
 from importlib.resources import files
 from typing import Any
 
 from ..config.problems import Problem
+from ..protocol.hosts import read_host
 from ..protocol.negotiate import CONTENT_TYPES, wanted_form
+from ..protocol.peers import is_direct, peer_of, read_address
 from ..protocol.redact import redact_text, redact_value
 from ..protocol.wsgi import Body, Environ, StartResponse
 from .failures import Failure, Frame
 
 _AROUND = 3
+_DELIMITER = re.compile(r"[=:]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +52,8 @@ class ProblemPage:
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Body:
         """Answer with the page, in the form that the client asks for."""
+        if not _may_see(environ):
+            return _closed(environ, start_response)
         form = wanted_form(environ, ("text", "html"))
         nonce = secrets.token_urlsafe(16)
         text = self.page(nonce) if form == "html" else self.text()
@@ -110,6 +116,36 @@ class ProblemPage:
         )
 
 
+def _may_see(environ: Environ) -> bool:
+    """Whether somebody near asks, by a name that no page of a stranger can have.
+
+    The page quotes source. A server that reloads may listen publicly, stand behind a proxy, or be asked by a browser
+    whose page has aimed its own host name at this machine (DNS rebinding).
+    """
+    if not is_direct(environ):
+        return False
+    address = read_address(peer_of(environ))
+    if address is not None and not (address.is_private or address.is_loopback or address.is_link_local):
+        return False
+    header: str = environ.get("HTTP_HOST", "")
+    host = read_host(header)
+    if host is None:
+        return not header
+    name = host.host
+    return "." not in name or name.endswith(_OWN_NAMES) or read_address(name.strip("[]")) is not None
+
+
+# Names that nobody can register: RFC 6761, RFC 6762 and RFC 8375.
+_OWN_NAMES = (".localhost", ".local", ".test", ".internal", ".home.arpa")
+
+
+def _closed(environ: Environ, start_response: StartResponse) -> Body:
+    body = b"The application does not start. The terminal of its server says why.\n"
+    headers = [("Content-Type", CONTENT_TYPES["text"]), ("Content-Length", str(len(body)))]
+    start_response("503 Service Unavailable", [*headers, ("Cache-Control", "no-store"), ("Retry-After", "1")])
+    return [] if environ["REQUEST_METHOD"] == "HEAD" else [body]
+
+
 def _problem_spot(problem: Problem) -> _Spot:
     lines = _excerpt(problem.file, problem.line) if problem.file and problem.line else ()
     return _Spot(_short(problem.place), redact_text(problem.message), lines, problem.severity == "warning")
@@ -129,14 +165,36 @@ def _excerpt(path: str, line: int) -> tuple[_Line, ...]:
     first = max(0, line - 1 - _AROUND)
     chosen = found[first : line + _AROUND]
     is_ini = not path.endswith(".py")
-    return tuple(_Line(number, _hidden(text, is_ini), number == line) for number, text in enumerate(chosen, first + 1))
+    if not is_ini:
+        return tuple(_Line(number, redact_text(text), number == line) for number, text in enumerate(chosen, first + 1))
+    key = next((_key(text) for text in reversed(found[:first]) if _key(text)), "")
+    lines = []
+    for number, text in enumerate(chosen, first + 1):
+        key = _key(text) or key
+        lines.append(_Line(number, _hidden(text, key), number == line))
+    return tuple(lines)
 
 
-def _hidden(text: str, is_ini: bool) -> str:
-    if is_ini and "=" in text and not text[:1].isspace():
-        key, _, value = text.partition("=")
-        return f"{key}= {redact_value(key.strip(), value.strip())}"
-    return redact_text(text)
+def _key(line: str) -> str:
+    """The key that a line of an INI begins with; empty for a line that continues, and for headers and comments."""
+    if line[:1].isspace() or line[:1] in ("#", ";"):
+        return ""
+    if line[:1] == "[":
+        return line
+    return _DELIMITER.split(line, maxsplit=1)[0].strip()
+
+
+def _hidden(text: str, key: str) -> str:
+    """A line as it may be shown; ``key`` is the one that its value belongs to."""
+    value = text.strip()
+    if not value or text[:1] in ("#", ";", "["):
+        return redact_text(text)
+    if text[:1].isspace():
+        return text[: len(text) - len(text.lstrip())] + str(redact_value(key, value))
+    found = _DELIMITER.search(text)
+    if found is None:
+        return redact_text(text)
+    return f"{text[: found.end()]} {redact_value(key, text[found.end() :].strip())}"
 
 
 def _short(place: str) -> str:
