@@ -159,8 +159,14 @@ class _Check:
 def _joined(problems: Iterable[Problem], slips: Iterable[Problem]) -> Iterator[Problem]:
     """The problems and the slips of the pen; a slip that is the cause of an error takes its place."""
     causes = {(each.file, each.section): each for each in slips if each.code == "misspelt-key"}
+    headers = {(each.file, each.line): each for each in slips if each.key is not None and each.key.startswith("[")}
     explained = set()
     for problem in problems:
+        header = headers.get((problem.file, problem.line))
+        if header is not None and problem.code == "unknown-option":
+            explained.add(header)
+            yield replace(problem, fix=header.fix)
+            continue
         slip = causes.get((problem.file, problem.section))
         if slip is None or problem.key is not None or problem.code not in ("no-factory", "missing-key"):
             yield problem
@@ -171,10 +177,14 @@ def _joined(problems: Iterable[Problem], slips: Iterable[Problem]) -> Iterator[P
 
 
 def _finished(problems: Iterable[Problem]) -> list[Problem]:
-    """Sorted by place; of several about one key the gravest, and of those the first. No secret is in them."""
+    """Sorted by place; of several about one key the gravest, and of those the first. No secret is in them.
+
+    The words of a pipeline are a thing each, though they may stand on one line.
+    """
     kept: dict[tuple[object, ...], Problem] = {}
     for problem in problems:
-        place = (problem.file, problem.line, problem.key, problem.what if problem.line is None else "")
+        apart = problem.line is None or problem.key == "pipeline"
+        place = (problem.file, problem.line, problem.key, problem.what if apart else "")
         known = kept.get(place)
         if known is None or (known.severity, problem.severity) == ("warning", "error"):
             kept[place] = problem

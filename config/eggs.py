@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from . import aliases
 from .mention import Mention, a_kind, at
 from .node import TYPES, Kind
-from .problems import Problem, did_you_mean
+from .problems import Problem, did_you_mean, nearest
 from .references import Distribution, EntryPoint, Reference, normalise
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ def find_entry_point(kind: Kind, reference: Reference, mention: Mention, resolve
             return EntryPoint(title, old[0], name, old[1], alias=True)
     distribution = resolver.distribution(title)
     if distribution is None:
-        fix = aliases.advice(normalise(title), name) or f"install it (pip install {title})"
+        fix = aliases.advice(normalise(title), name) or _instead(kind, title, name, resolver)
         what = f"{reference.text}: there is no distribution {title!r} installed"
         if any(sign in title for sign in "=<>~!"):
             fix = "write the name alone: versions are not understood here"
@@ -47,6 +47,21 @@ def find_entry_point(kind: Kind, reference: Reference, mention: Mention, resolve
         return None
     resolver.report(_no_entry_point(kind, reference, distribution, name, mention))
     return None
+
+
+def _instead(kind: Kind, title: str, name: str, resolver: Resolver) -> str:
+    """What to write or install where a distribution is missing. A name that is misspelt had better not be installed."""
+    protocols = TYPES[kind].protocols
+    old = aliases.ALIASES.get(normalise(title))
+    if old is not None:
+        near = nearest(name, [each for each, (group, _) in old.items() if group in protocols])
+        if near is not None:
+            return f"did you mean {title}#{near}?"
+        return f"install it (pip install {title})"
+    near = nearest(title, [*resolver.wired_distributions(), *aliases.DISTRIBUTIONS.values()])
+    if near is not None:
+        return f"did you mean {near!r}? or install it (pip install {title})"
+    return f"install it (pip install {title})"
 
 
 def _no_entry_point(

@@ -21,7 +21,7 @@ from .mention import Mention, a_kind, at, missing, place
 from .node import APP, FILTER, SERVER, TYPES, Kind, Node, ObjectType, Values
 from .origin import Origin
 from .problems import Problem, config_error, did_you_mean
-from .references import BadReference, Distribution, Reference, find_distribution, is_uri
+from .references import BadReference, Distribution, Reference, find_distribution, installed, is_uri
 from .sections import Evaluation
 from .variables import Variables
 
@@ -31,6 +31,8 @@ MAX_DEPTH = 100
 
 MAX_SECTIONS = 10_000
 """How many sections one name may lead to. Filters that use the next and are filtered with it, too, double each time."""
+
+_PYTHON_NAME = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_][\w.]*")
 
 Trail = tuple[tuple[str, str, Kind, Origin], ...]
 
@@ -139,6 +141,12 @@ class Resolver:
             extra = (self.settings.python_path if self.settings else None) or ()
             self._distributions[name] = find_distribution(name, [*extra, *sys.path])
         return self._distributions[name]
+
+    def wired_distributions(self) -> list[str]:
+        """The names of the installed distributions that an ``egg:`` reference may mean."""
+        extra = (self.settings.python_path if self.settings else None) or ()
+        protocols = [protocol for each in TYPES.values() for protocol in each.protocols]
+        return [each.name for each in installed([*extra, *sys.path]) if each.entry_points(protocols)]
 
     def resolve(self, kind: Kind, uri: str, name: str | None, relative_to: str | None, passed: Values | None) -> Node:
         """The node of a URI, as ``loadapp`` and its like understand it."""
@@ -351,6 +359,8 @@ class Scope:
             for prefix in each.prefixes:
                 if other != kind and file.find(prefix, name):
                     return f"[{prefix}:{name}] is {a_kind(other)}, and this must be {a_kind(kind)}"
+        if _PYTHON_NAME.fullmatch(name):
+            return f"write call:{name} for an object of Python"
         names = file.names(TYPES[kind].prefixes)
         return did_you_mean(name, names) or f"there is no {kind} in the file at all"
 

@@ -197,12 +197,10 @@ def _parse(text: str, file: IniFile) -> None:
             continue
         if section is None:
             if not headless:
-                complain(
-                    number,
-                    "this line stands before the first [section]",
-                    "write a header such as [DEFAULT] above it",
-                    "no-section",
-                )
+                what, fix = "this line stands before the first [section]", "write a header such as [DEFAULT] above it"
+                if first == "[":
+                    what, fix = "this section header has no ']'", f"write {value.rstrip()}]"
+                complain(number, what, fix, "no-section")
                 headless = True
             continue
         found = _DELIMITER.search(value)

@@ -109,7 +109,7 @@ class Sources:
             return None
         if spec.submodule_search_locations is not None and self._below(spec, module, name) is not None:
             return None
-        near = tuple(each for each in source.names if not each.startswith("_"))
+        near = tuple(each for each, bound in source.names.items() if not (each.startswith("_") or _only_modules(bound)))
         return Flaw(f"{module} has no {name!r}", "missing-name", name, near)
 
     # -- modules --
@@ -232,6 +232,11 @@ def _collect(body: Iterable[ast.stmt], module: _Module, *, sure: bool) -> None:
             _collect(handler.body, module, sure=False)
         for case in getattr(statement, "cases", ()):
             _collect(case.body, module, sure=False)
+
+
+def _only_modules(bindings: Iterable[ast.stmt | None]) -> bool:
+    """Whether a name is that of an imported module, which nobody would mount."""
+    return all(isinstance(each, ast.Import) for each in bindings)
 
 
 def _bound(statement: ast.stmt) -> Iterator[str]:

@@ -60,6 +60,8 @@ def _meant_header(section: Section) -> str | None:
     if prefix in _FOREIGN and not _composes(section):
         return None
     near = prefix if prefix in PREFIXES else _near(prefix, PREFIXES)
+    if near is None and _composes(section):
+        near = nearest(prefix, PREFIXES)
     return None if near is None else f"{near}:{section.name}"
 
 
@@ -87,7 +89,7 @@ def _keys(section: Section) -> Iterator[Problem]:
     for key, option in section.options.items():
         if key in _DIRECTIVES:
             continue
-        meant = _meant_key(key, section)
+        meant = f"{key}:{option.text}]" if key.startswith("[") else _meant_key(key, section)
         if meant is not None:
             yield Problem(
                 what="this is an ordinary key, and goes to the factory",
