@@ -21,7 +21,6 @@ from ..config.options import above, at_least, component, each, option
 from ..config.values import Imported, Seconds
 from ..protocol.negotiate import wanted_form
 from ..protocol.peers import Networks, is_direct, network_complaint
-from ..protocol.redact import redact_text
 from ..protocol.wsgi import Body, Environ, StartResponse
 from .answers import TEXT, answer, method_not_allowed, not_found
 
@@ -92,6 +91,8 @@ class Probe:
         try:
             reason = "returned False" if self._check() is False else None
         except Exception as error:  # noqa: BLE001  # whatever a check raises is its way to say that it fails
+            from ..protocol.redact import redact_text  # its patterns take four milliseconds, and checks rarely fail
+
             reason = redact_text(f"{type(error).__name__}: {error}")
         with self._lock:
             before = self._verdict.reason if self._verdict is not None else None

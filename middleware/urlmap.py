@@ -153,7 +153,9 @@ class URLMap(MutableMapping[Key, WSGIApp]):
             environ[TRACE] = Trace(None, entry.steps)
         else:
             trace.mounts += entry.steps
-        child = {**environ, "SCRIPT_NAME": script + prefix, "PATH_INFO": rest}
+        child = environ.copy()  # in half the time that a display of it with the two keys takes
+        child["SCRIPT_NAME"] = script + prefix
+        child["PATH_INFO"] = rest
         return entry.app(child, start_response)  # type: ignore[no-any-return]  # the table holds anything
 
     def _answer_nowhere(
