@@ -59,6 +59,7 @@ class Resolver:
         self.stack: Trail = ()
         self._evaluating = 0
         self._evaluated = 0
+        self._too_deep: set[tuple[str, str]] = set()
         self._merged: dict[str, IniFile] = {}
         self._seen: set[tuple[str | None, int | None, str | None, str]] = set()
         self._distributions: dict[str, Distribution | None] = {}
@@ -391,7 +392,11 @@ class Scope:
                 text = f"this leads back to itself: [{header}]{chain} → [{header}] ({place(mention.origin)})"
                 resolver.report(at(mention, text, "refer to something else", "loop"))
                 return missing(kind, name, mention)
+        if (path, section.header) in resolver._too_deep:
+            return missing(kind, name, mention)
         if len(before) >= MAX_DEPTH:
+            # Each of them was on the way; evaluated one by one they would be looked at a hundred times.
+            resolver._too_deep.update((each[0], each[1]) for each in before)
             resolver.report(at(mention, f"sections are nested more than {MAX_DEPTH} deep", "simplify", "too-deep"))
             return missing(kind, name, mention)
         if not resolver._evaluating:

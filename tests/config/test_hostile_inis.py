@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
@@ -78,3 +79,15 @@ def test_a_value_from_the_environment_is_not_quoted(write_ini: WriteIni, monkeyp
         shown = "\n".join(map(str, found))
         assert "max_size" in shown
         assert "correct-horse" not in shown
+
+
+@pytest.mark.parametrize(
+    "line", ["[app:a{0}]\nuse = a{1}\n", "[filter:a{0}]\nuse = egg:wheatpaste#translogger\nfilter-with = a{1}\n"]
+)
+def test_sections_in_a_very_long_row_are_looked_at_a_few_times_each(write_ini: WriteIni, line: str) -> None:
+    row = "".join(line.format(number, number + 1) for number in range(3000))
+    key = "use = a0" if line.startswith("[app") else "use = egg:wheatpaste#echo\nfilter-with = a0"
+    began = time.process_time()
+    found = check_file(str(write_ini(f"[app:main]\n{key}\n{row}")))
+    assert "too-deep" in {problem.code for problem in found}
+    assert time.process_time() - began < 20
