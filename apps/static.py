@@ -26,7 +26,6 @@ from ..protocol.wsgi import Body, Environ, Headers, StartResponse
 from .answers import JSON, answer, method_not_allowed, not_found
 from .files import Folder, NamePolicy
 from .finding import CODINGS, CatalogueFinder, Finding, Found, FoundFolder, LiveFinder, Rules, TooLarge
-from .listing import arrange, as_html, as_json, order_of
 from .media_types import MediaTypes
 from .pages import CONTENT_SECURITY_POLICY, HTML
 from .representation import FileChanged, respond
@@ -325,6 +324,8 @@ class Static:
             os.close(parent)
         # /.well-known is there for machines that know what they look for.
         entries = [entry for entry in entries if self.hidden or entry.name[0] != "."]
+        from .listing import arrange, as_html, as_json, order_of  # with json and more, which `check` need not read
+
         key, downwards = order_of(environ.get("QUERY_STRING", ""))
         entries = arrange(entries, key, downwards)
         headers = [("Cache-Control", "no-cache"), ("Vary", "Accept")]
