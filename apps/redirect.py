@@ -140,7 +140,8 @@ class Redirect:
         origin, path, own_query, fragment = self._target
         if not origin and path[:1] != "/":
             path = f"{uri_path(script_name(environ))}/{path}"
-        if self.keep_path and (rest := environ.get("PATH_INFO", "")):
+        # The path of OPTIONS * is no path: behind a host it would be another host.
+        if self.keep_path and (rest := environ.get("PATH_INFO", ""))[:1] == "/":
             path = path.rstrip("/") + uri_path(rest)
         if not origin:
             # Slashes at the front must not make a host of the first step.

@@ -26,6 +26,7 @@ from ..protocol.peers import Networks, keep_peer, network_complaint, read_addres
 from ..protocol.wsgi import Body, Environ, StartResponse, WSGIApp
 
 _PREFIX = re.compile(r"(?:/[^/?#\\\x00-\x20\x7f]+)*/?")
+_MOST_HOPS = 100
 _DEFAULT_PORTS = {"http": "80", "https": "443"}
 
 
@@ -145,7 +146,8 @@ class Prefix:
         Each proxy appends whom it saw, so the list is believed from its end, as far as the proxies are ours.
         """
         client, hops = "", 1
-        for item in reversed(forwarded.split(",")):
+        # The items in front are the client's own, who may write thousands; no request comes through so many proxies.
+        for item in reversed(forwarded.rsplit(",", _MOST_HOPS)[-_MOST_HOPS:]):
             address = _address(item.strip())
             if not address:
                 break
