@@ -111,7 +111,7 @@ class _Check:
                 each if each.severity == "warning" else replace(each, severity="warning") for each in problems[start:]
             ]
         exposed = inspector.exposure.problems(self.file.path, listeners)
-        rules = (exposed, self._shadowed(), self._idle_file())
+        rules = (exposed, self._shadowed(), self._idle_file(), self._beaten())
         return _finished([*_joined(problems, slips), *chain.from_iterable(rules)])
 
     def _serve(self, kind: Kind, name: str | None, *, required: bool) -> bool:
@@ -145,6 +145,22 @@ class _Check:
                 severity="warning",
                 code="unreachable-mount",
             )
+
+    def _beaten(self) -> Iterator[Problem]:
+        """Variables that were given, and that [DEFAULT] says otherwise: PasteDeploy's rule, and a surprise."""
+        for key, value in (self.passed or {}).items():
+            option = self.file.defaults.options.get(key)
+            if option is not None and option.text != value.text:
+                yield Problem(
+                    what=f"the variable {key!r} that was given does not count: this line does",
+                    fix="take the line out of [DEFAULT] to let the command line decide",
+                    file=option.file,
+                    line=option.line,
+                    section="DEFAULT",
+                    key=key,
+                    severity="warning",
+                    code="hidden-variable",
+                )
 
     def _idle_file(self) -> Iterator[Problem]:
         if not self.resolver.problems and all(kind_of(each) is None for each in self.file.sections.values()):

@@ -37,6 +37,8 @@ SERVER_TYPES = {
 }
 """What ``--server TYPE`` may name, and the servers of others that can be had by a short name."""
 
+_ADDRESS = ("listen", "unix_socket", "bind", "host", "port")
+
 
 class Wishes(NamedTuple):
     """What the command line says over the configuration."""
@@ -130,7 +132,7 @@ class Launch:
         factory = node.object if _is_known(node) else None
         if factory is not None and not isinstance(factory, ServerRunner):
             factory = server_runner  # Waitress' own entry point: the same server, with gentler ends
-            if not {"host", "listen", "unix_socket"} & node.local_conf.keys():
+            if self.wishes.server_type is None and not {"host", "listen", "unix_socket"} & node.local_conf.keys():
                 node.local_conf["host"] = "0.0.0.0"  # its own default, which deployments rely on
         self._override(node, ours=factory is not None)
         if factory is None:
@@ -203,13 +205,24 @@ class Launch:
         from ..config.node import Value
 
         before = {key: str(text) for key, text in node.local_conf.items()}
-        after = _overrides(self.wishes, before, ours=ours)
+        kind = self.wishes.server_type
+        # Servers that nobody here knows may not take these keys.
+        stands_in = kind is not None and (ours or kind.lower() in SERVER_TYPES) and before.keys().isdisjoint(_ADDRESS)
+        address = self._address_of_the_file() if stands_in else {}
+        after = _overrides(self.wishes, {**before, **address}, ours=ours)
         for key in before.keys() - after.keys():
             del node.local_conf[key]
             node.values.pop(key, None)
         node.values.put(
             {key: Value(text, how="command line") for key, text in after.items() if before.get(key) != text}
         )
+
+    def _address_of_the_file(self) -> dict[str, str]:
+        """Where the file's own server would listen: another server takes its place, and not a more public one."""
+        found = None if self.composition is None else self.composition.also("server", "main")
+        conf = {} if found is None else {key: str(text) for key, text in found.local_conf.items()}
+        host, port = _written_address(conf)
+        return {"host": host or "127.0.0.1", "port": str(port or 8080)}
 
 
 def _is_known(node: Node) -> bool:
@@ -226,7 +239,7 @@ def _overrides(wishes: Wishes, conf: Mapping[str, str], *, ours: bool) -> dict[s
     changed = dict(conf)
     if wishes.listen or wishes.host is not None or wishes.port is not None:
         host, port = _written_address(conf)
-        for key in ("listen", "unix_socket", "bind", "host", "port"):
+        for key in _ADDRESS:
             changed.pop(key, None)
         if wishes.listen and ours:
             changed["listen"] = " ".join(wishes.listen)

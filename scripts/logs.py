@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
 from ..config.problems import ConfigError, Problem
@@ -56,6 +56,17 @@ def set_up_logging(composition: Composition | None, variables: Mapping[str, str]
                 code="logging",
             )
         ) from error
+
+
+def leave_out(told: Iterable[Problem]) -> None:
+    """Keep warnings that were shown before the start out of the log, where factories would write them once more."""
+    known = {(each.line, each.key, each.what) for each in told}
+
+    def is_new(record: logging.LogRecord) -> bool:
+        problem = record.args[0] if isinstance(record.args, tuple) and record.args else None
+        return not isinstance(problem, Problem) or (problem.line, problem.key, problem.what) not in known
+
+    logging.getLogger("wheatpaste.config.factories").addFilter(is_new)
 
 
 def _is_about_logging(section: Section) -> bool:

@@ -73,7 +73,7 @@ def _dispatch(words: list[str]) -> int:
         first, rest = rest[0], ["--help"]
     command = next((each for each in COMMANDS if each.name == first), None)
     if command is None:
-        if os.path.isfile(first):
+        if os.path.isfile(first) or (_is_path(first) and os.path.lexists(first)):
             # `#!/usr/bin/env wheatpaste` at the top of an executable INI file: the system adds the file's name.
             command, rest = COMMANDS[0], words
         else:
@@ -102,6 +102,9 @@ class _Parser(argparse.ArgumentParser):
     """An argument parser that takes options before, between and after the words."""
 
     def parse(self, words: list[str]) -> argparse.Namespace:
+        for action in self._actions:
+            if action.nargs == argparse.ZERO_OR_MORE:
+                action.required = False  # or messages call words required that may be left out
         if any(action.nargs in (argparse.PARSER, argparse.REMAINDER) for action in self._actions):
             return self.parse_args(words)
         if not any(word.startswith("-") for word in words):
@@ -137,12 +140,16 @@ def _print_overview() -> None:
     print("\nwheatpaste help COMMAND says what a command takes. wheatpaste site.ini serves that file.")
 
 
+def _is_path(word: str) -> bool:
+    return word.endswith((".ini", ".cfg", ".conf")) or os.sep in word
+
+
 def _refuse(word: str) -> int:
     from ..config.problems import did_you_mean
 
     if word.startswith("-"):
         what = f"no such option: {word}"
-    elif word.endswith((".ini", ".cfg", ".conf")) or os.sep in word:
+    elif _is_path(word):
         what = f"no such file: {word}"
     else:
         what = f"no such command: {word}; {did_you_mean(word, [each.name for each in COMMANDS])}"

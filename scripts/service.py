@@ -125,13 +125,14 @@ class Service:
         launch = Launch(target, self.wishes, self.child.reading if self.child else None)
         launch.load()
         launch.check()
+        from .logs import leave_out, set_up_logging
+
+        leave_out(launch.warnings)
         listening = launch.listening()
         if self.verbosity >= 0:
             self.terminal.problems(launch.warnings)
         sockets = list(inherited) or listening.bind()
         account = self._account()
-        from .logs import set_up_logging
-
         set_up_logging(launch.composition, self.wishes.variables, self.verbosity)
         if account is not None:
             from ..server import failures, waitress_engine  # noqa: F401 - the other user may not be able to read them

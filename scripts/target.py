@@ -86,8 +86,18 @@ class Target(NamedTuple):
                 raise self._problem(f"{self._place} has no {step!r}", did_you_mean(step, names))
             found = getattr(found, step)
         if wanted.endswith("()"):
-            found = found()
+            found = self._made(found, wanted)
         return self._checked(found, wanted)
+
+    def _made(self, factory: Any, wanted: str) -> Any:
+        try:
+            return factory()
+        except TypeError as error:
+            if error.__traceback__ is None or error.__traceback__.tb_next is not None:
+                raise  # it came from inside
+            bare = wanted.removesuffix("()")
+            fix = f"name one that takes no arguments, or write {bare!r} if that is the app"
+            raise self._problem(f"{wanted} cannot be called ({error})", fix) from error
 
     @property
     def _place(self) -> str:
@@ -174,6 +184,8 @@ def find_target(text: str) -> Target:
             return Target(
                 text=text, module=found["module"], attribute=None if wanted is None else _object(text, wanted)
             )
+    if os.path.islink(path):
+        raise _no_target(f"the symbolic link {path} leads nowhere", "correct it, or name an INI file")
     raise _no_target(f"the file {path} does not exist", _near_file(path))
 
 

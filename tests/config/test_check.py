@@ -262,6 +262,18 @@ def test_variables_are_those_of_the_command_line(write_ini: Write) -> None:
     assert check_file(str(path), global_conf={"http_port": "8080"}) == []
 
 
+def test_a_variable_that_default_beats_is_named(write_ini: Write) -> None:
+    path = write_ini("""
+        [DEFAULT]
+        colour = red
+
+        [app:main]
+        use = egg:wheatpaste#echo
+        """)
+    assert check_file(str(path), global_conf={"colour": "red"}) == []
+    assert named(check_file(str(path), global_conf={"colour": "blue"})) == [(2, "colour", "hidden-variable")]
+
+
 def test_a_mistake_in_what_is_not_served_does_not_stop_the_start(write_ini: Write) -> None:
     path = write_ini("""
         [app:main]

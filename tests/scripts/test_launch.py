@@ -56,6 +56,19 @@ OTHER = "[server:main]\npaste.server_runner = some:one\n"
         pytest.param(WAITRESS, {}, ["0.0.0.0:8080"], id="Waitress' own default"),
         pytest.param(WAITRESS + "listen = a:5\n", {}, ["a:5"], id="Waitress' listen"),
         pytest.param(WAITRESS, {"port": 6}, ["0.0.0.0:6"], id="a port over Waitress' default"),
+        pytest.param("", {"server_type": "waitress"}, ["127.0.0.1:8080"], id="Waitress, no section"),
+        pytest.param(
+            OURS + "host = 127.0.0.3\nport = 5\n",
+            {"server_type": "waitress"},
+            ["127.0.0.3:5"],
+            id="Waitress in the place of ours",
+        ),
+        pytest.param(
+            OURS + "listen = 127.0.0.3:5 127.0.0.4:5\n",
+            {"server_type": "wsgiref", "port": 6},
+            ["127.0.0.3:6"],
+            id="another in the place of ours, and a port",
+        ),
     ],
 )
 def test_the_command_line_beats_the_section(

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from wheatpaste.config.problems import ConfigError
-from wheatpaste.scripts.logs import set_up_logging
+from wheatpaste.config.problems import ConfigError, Problem
+from wheatpaste.scripts.logs import leave_out, set_up_logging
 from wheatpaste.scripts.target import find_target
 
 INI = """\
@@ -101,3 +101,19 @@ def test_what_is_wrong_is_named(old: str, new: str, line: int, message: str, set
     (problem,) = caught.value.problems
     assert message in str(problem)
     assert problem.line == line
+
+
+def test_what_was_shown_before_the_start_is_not_logged_once_more(caplog: pytest.LogCaptureFixture) -> None:
+    logger = logging.getLogger("wheatpaste.config.factories")
+    told = Problem(what="does nothing", file="site.ini", line=3, key="colour", severity="warning")
+    before = list(logger.filters)
+    try:
+        leave_out([told])
+        for problem in (
+            Problem(what="does nothing", file="/srv/site.ini", line=3, key="colour"),
+            Problem(what="other"),
+        ):
+            logger.warning("%s", problem)
+    finally:
+        logger.filters[:] = before
+    assert [record.getMessage() for record in caplog.records] == ["other"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -42,8 +43,9 @@ def test_each_command_says_what_it_takes(command: tuple[str, str, str], capsys: 
         pytest.param(["sevre"], "no such command: sevre; did you mean 'serve'?", id="a command misspelt"),
         pytest.param(["help", "sevre"], "did you mean 'serve'?", id="help for a command misspelt"),
         pytest.param(["nosuch.ini"], "no such file: nosuch.ini", id="a file that is missing"),
+        pytest.param([os.sep], f"{os.sep} is a directory", id="a directory"),
         pytest.param(["--prot"], "no such option: --prot", id="an option of nothing"),
-        pytest.param(["serve"], "wheatpaste serve: the following arguments are required: TARGET", id="no target"),
+        pytest.param(["serve"], "wheatpaste serve: the following arguments are required: TARGET (see", id="no target"),
         pytest.param(["serve", "x.ini", "--prot=1"], "unrecognized arguments: --prot=1", id="an option misspelt"),
         pytest.param(["serve", "nosuch.ini"], "the file nosuch.ini does not exist", id="a target that is missing"),
     ],

@@ -111,6 +111,7 @@ def test_what_names_nothing_is_refused_at_once(text: str, complaint: str) -> Non
     [
         pytest.param("wares:ap", "wares has no 'ap'; did you mean 'app'?", id="an object misspelt"),
         pytest.param("wares:none()", "none() is None", id="a factory that returns None"),
+        pytest.param("wares:app()", "or write 'app' if that is the app", id="parentheses behind an app"),
         pytest.param("wares:number", "is of type int and cannot be called", id="no app at all"),
         pytest.param("wares:asgi", "is an ASGI app; wheatpaste serves WSGI apps", id="an ASGI app"),
         pytest.param("wares:asgi(1)", "no name of an object", id="a call with arguments"),
