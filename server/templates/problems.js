@@ -4,7 +4,8 @@
   const mark = document.body.dataset.mark;
   const ask = async function () {
     try {
-      const answer = await fetch(location.href, {method: "HEAD", cache: "no-store", headers: {Accept: "text/html"}});
+      // Not HEAD: apps that send a body all the same spoil the connection for the page that follows.
+      const answer = await fetch(location.href, {cache: "no-store", headers: {Accept: "text/html"}});
       if (answer.headers.get("X-Wheatpaste-Problems") !== mark) {
         // Not reload(): that would send a form again.
         location.replace(location.href.split("#")[0]);
