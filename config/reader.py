@@ -12,7 +12,7 @@ from .mounts import KeyProblem, Mount, MountReader
 from .options import Option, options_of
 from .origin import BuildSite, Origin
 from .problems import Problem, did_you_mean, nearest
-from .values import name_of, parse
+from .values import is_import, name_of, parse
 
 Texts = Mapping[str, str]
 
@@ -138,7 +138,8 @@ class Reader(NamedTuple):
                 value = option.parse(text)
             else:
                 value = parse(text, option.kind, folder=place.folder(key), importing=importing)
-            complaint = option.complaint(value)
+            # Names of objects that are not imported yet say nothing about the objects.
+            complaint = option.complaint(value) if importing or not is_import(option.kind) else None
         except ValueError as error:
             complaint = str(error)
         if complaint is not None:

@@ -7,6 +7,7 @@ code: 0 fine, 1 problems found or the work failed, 2 usage or unreadable input.
 from __future__ import annotations
 
 import argparse
+import errno
 import functools
 import gc
 import importlib
@@ -52,6 +53,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         # The reader of our output left (`| head`). Python would complain again when it flushes at the end.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141
+    except OSError as error:
+        if not _is_about_output(error):
+            return _report(error)
+        print(f"wheatpaste: the standard output cannot be written ({error.strerror})", file=sys.stderr)
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
     except Exception as error:  # noqa: BLE001 - what a deployer's file or app raised is shown, without our frames
         return _report(error)
 
@@ -138,6 +145,20 @@ def _print_overview() -> None:
     for each in COMMANDS:
         print(f"  {each.name:<{width}}  {each.sentence}")
     print("\nwheatpaste help COMMAND says what a command takes. wheatpaste site.ini serves that file.")
+
+
+def _is_about_output(error: OSError) -> bool:
+    """Whether it was our own printing that failed, as on a full disk: no file is named, and no code but ours ran."""
+    frame = error.__traceback__
+    while frame is not None and frame.tb_next is not None:
+        frame = frame.tb_next
+    ours = os.path.dirname(os.path.abspath(__file__))
+    return (
+        error.filename is None
+        and error.errno in (errno.ENOSPC, errno.EIO, errno.EDQUOT)
+        and frame is not None
+        and frame.tb_frame.f_code.co_filename.startswith(ours)
+    )
 
 
 def _is_path(word: str) -> bool:

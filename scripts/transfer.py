@@ -12,7 +12,7 @@ import time
 from argparse import Namespace
 from base64 import b64encode
 from collections.abc import Iterator
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, closing, suppress
 from dataclasses import dataclass, field
 from http.cookiejar import LoadError, MozillaCookieJar
 from pathlib import Path
@@ -174,8 +174,16 @@ class Transfer:
         first = self.size == len(piece)
         if first and b"\0" in piece and self.options.output is None and sys.stdout.isatty():
             raise Failed("the body is binary and would garble the terminal; -o FILE keeps it, -o - prints it anyway")
-        out.write(piece)
-        out.flush()
+        try:
+            out.write(piece)
+            out.flush()
+        except OSError as error:
+            target = self.options.output
+            if target is None or target == "-":
+                raise
+            with suppress(OSError):
+                out.close()  # it would try once more
+            raise Failed(f"{target} cannot be written: {error.strerror}") from error
 
     def _pieces(self, response: Response) -> Iterator[bytes]:
         pieces = iter(response)

@@ -235,6 +235,16 @@ def test_it_says_nothing_about(text: str, write_ini: Write) -> None:
 # -- what is looked at --
 
 
+def test_objects_that_are_not_imported_are_not_judged(write_ini: Write) -> None:
+    path = write_ini("""
+        [app:main]
+        use = egg:wheatpaste#health
+        checks = platform:node platform:python_version
+        """)
+    assert check_file(str(path)) == []
+    assert check_file(str(path), importing=True) == []
+
+
 def test_it_looks_at_the_app_and_server_that_are_named(write_ini: Write) -> None:
     path = write_ini("""
         [app:main]

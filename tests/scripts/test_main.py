@@ -101,3 +101,19 @@ class TestInAProcess:
         )
         assert done.returncode == 1
         assert done.stderr == "bad.py:1\n    raise RuntimeError('of the app')\nRuntimeError: of the app\n"
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="the system has no device that is always full")
+@pytest.mark.parametrize(
+    "words",
+    [["--version"], ["describe"], ["request", "egg:wheatpaste#echo", "/?size=100000"]],
+    ids=["what waits in a buffer", "more than a buffer", "the body of a reply"],
+)
+def test_a_full_disk_is_a_sentence(words: list[str]) -> None:
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "wheatpaste", *words], stdout=full, stderr=subprocess.PIPE, text=True, check=False
+        )
+    assert done.returncode == 1
+    (line,) = done.stderr.splitlines()
+    assert "the standard output cannot be written" in line
