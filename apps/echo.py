@@ -64,7 +64,9 @@ class Echo:
             if "raise" in query:
                 if not self.debug:
                     raise _Refused("?raise= works only where debug = true is set.")
-                raise RuntimeError(query["raise"] or "raised because the request asked for it")
+                wanted = RuntimeError(query["raise"] or "raised because the request asked for it")
+                wanted.add_note("?raise= asked for this")  # so that nobody takes it for a mistake of ours
+                raise wanted
             status = _status(query)
             chunks = int(_number(query, "stream", _MOST_CHUNKS))
             size = int(_number(query, "size", self.max_size))

@@ -114,11 +114,22 @@ class Launch:
             )
         elif self.composition is not None:
             problems = self.composition.problems
+        else:
+            problems = self._idle_wishes()
         # What is not served is the business of `check`.
         told = [problem for problem in problems if problem.code != "unused-section"]
         if any(problem.severity == "error" for problem in told):
             raise ConfigError(told)
         self.warnings = told
+
+    def _idle_wishes(self) -> list[Problem]:
+        """Warnings about what only a file could use, where there is none."""
+        wishes = self.wishes
+        idle = [f"{key}={text}" for key, text in wishes.variables.items()]
+        idle += [f"--app-name {wishes.app_name}"] if wishes.app_name else []
+        what = f"has no effect: {self.target.text} is an app of Python"
+        fix = "leave it out, or name an INI file"
+        return [Problem(what=what, fix=fix, key=each, severity="warning", code="idle-word") for each in idle]
 
     def listening(self) -> Listening:
         """Choose and read the server. Raises ``ConfigError``."""

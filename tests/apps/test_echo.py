@@ -129,8 +129,9 @@ def test_a_stream_comes_line_by_line(client: Make, clock: Clock) -> None:
 
 
 def test_an_exception_travels_only_with_debug(client: Make) -> None:
-    with pytest.raises(RuntimeError, match="boom"):
+    with pytest.raises(RuntimeError, match="boom") as caught:
         client(Echo(debug=True)).get("/?raise=boom")
+    assert caught.value.__notes__ == ["?raise= asked for this"]
     assert client(Echo()).get("/?raise=boom").status == 400
 
 

@@ -96,6 +96,13 @@ def test_a_wish_that_is_wrong_is_not_blamed_on_the_file(listening: Callable[...,
     assert problem.key == "threads"
 
 
+def test_words_that_only_a_file_could_use_are_named() -> None:
+    launch = Launch(find_target("wsgiref.simple_server:demo_app"), Wishes(app_name="blog", variables={"colour": "red"}))
+    launch.load()
+    launch.check()
+    assert [problem.key for problem in launch.warnings] == ["colour=red", "--app-name blog"]
+
+
 class TestStartLines:
     def mounts(self, path: Path) -> list[tuple[str, str]]:
         launch = Launch(find_target(str(path)), Wishes())
