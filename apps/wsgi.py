@@ -7,6 +7,7 @@ For whatever has no factory of paste.deploy: Django's ``mysite.wsgi:application`
 from __future__ import annotations
 
 import inspect
+from typing import Any
 
 from ..config.factories import make_app_factory
 from ..config.options import OptionError, component, option
@@ -34,6 +35,9 @@ class Wsgi:
             raise OptionError("Wsgi", "app", "is an asynchronous (ASGI) application; WSGI is served here")
         if not callable(app):
             raise OptionError("Wsgi", "app", f"is {_kind(app)}, not a WSGI application")
+        if not _takes_requests(app):
+            hint = "" if self.factory else "; `factory = true` calls it for the application"
+            raise OptionError("Wsgi", "app", f"does not take (environ, start_response) as WSGI applications do{hint}")
         object.__setattr__(self, "app", app)
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Body:
@@ -43,6 +47,19 @@ class Wsgi:
 
 
 app_factory = make_app_factory(Wsgi, finish=lambda made: made.app)
+
+
+def _takes_requests(app: Any) -> bool:
+    """Whether it can be called with an environ and start_response, as far as its signature tells."""
+    try:
+        signature = inspect.signature(app)
+    except (TypeError, ValueError):  # it has none, as callables written in C
+        return True
+    try:
+        signature.bind({}, None)
+    except TypeError:
+        return False
+    return True
 
 
 def _kind(thing: object) -> str:

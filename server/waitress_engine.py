@@ -147,7 +147,10 @@ def _remember_peer(app: WSGIApp, adjustments: Adjustments) -> WSGIApp:
         keep_peer(environ)
         if strips and environ.get("REMOTE_ADDR") != trusted and _was_forwarded(environ):
             Trace.of(environ).note(FORWARDING_REMOVED)
-        return app(environ, start_response)
+        try:
+            return app(environ, start_response)
+        except SystemExit as stop:  # nobody below catches it, and the client would wait for ever
+            raise RuntimeError(f"the app called sys.exit({stop.code!r})") from stop
 
     return remember
 

@@ -53,6 +53,7 @@ def test_it_is_the_object_itself(text: str, more: dict[str, str]) -> None:
         ("number", {}, "is of type int, not a WSGI application"),
         ("number", {"factory": "yes"}, "cannot be called, although `factory = true`"),
         ("asgi", {}, "asynchronous"),
+        ("create", {}, "as WSGI applications do; `factory = true` calls it for the application"),
         ("nope", {}, "cannot be imported (AttributeError"),
     ],
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import re
 import socket
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import closing, suppress
@@ -132,6 +133,20 @@ def test_a_stopping_server_finishes_what_it_has_begun(served: Callable[..., Serv
     client.join(10)
     running.stop()
     assert answers == [200]
+
+
+def test_an_app_that_calls_sys_exit_is_answered_for(
+    served: Callable[..., Served], caplog: pytest.LogCaptureFixture
+) -> None:
+    def leave(environ: dict[str, Any], start_response: Callable[..., Any]) -> list[bytes]:
+        if environ["PATH_INFO"] == "/leave":
+            sys.exit(3)
+        return say(environ, start_response)
+
+    server = served(leave)
+    assert server.get("/leave").status == 500
+    assert "the app called sys.exit(3)" in caplog.text
+    assert server.get().status == 200
 
 
 def test_a_stopped_server_takes_no_more_connections(served: Callable[..., Served]) -> None:
