@@ -359,6 +359,9 @@ def make_app(global_conf, colour="red"):
 
 def make_any(global_conf, **keys):
     return None
+
+def answer(environ, start_response):
+    return []
 """
 
 
@@ -388,7 +391,7 @@ REFERENCES = """
 
     [app:wsgi]
     use = egg:wheatpaste#wsgi
-    app = spied:make_any
+    app = spied:answer
     """
 
 
