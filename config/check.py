@@ -39,7 +39,7 @@ def check_file(
     Returns the problems sorted by file and line, at most one for each key. ``app_name`` and ``server_name`` say what of
     the file is meant, ``main`` unless told; ``global_conf`` are variables. With ``importing`` the modules that it names
     are imported (nothing is called). With ``serving``, mistakes that the chosen app and server never meet are warnings.
-    ``on_file(path)`` is called before each INI file is opened. Never raises for what a file may hold.
+    ``on_file(path)`` is called before each file is opened, INI or Python. Never raises for what a file may hold.
     """
     path, name = _split(target)
     resolver = Resolver(on_file)
@@ -47,7 +47,8 @@ def check_file(
     scope = resolver.scope(path, passed)
     if scope is None or scope.file is None:
         return _finished(resolver.problems)
-    return _Check(resolver, scope, scope.file, passed, importing, serving).run(app_name or name, server_name)
+    run = _Check(resolver, scope, scope.file, passed, importing, serving, on_file)
+    return run.run(app_name or name, server_name)
 
 
 def _split(target: str) -> tuple[str, str | None]:
@@ -69,6 +70,7 @@ class _Check:
         passed: Values | None,
         importing: bool,
         serving: bool,
+        on_file: Callable[[str], object] | None,
     ) -> None:
         self.resolver = resolver
         self.scope = scope
@@ -78,7 +80,7 @@ class _Check:
         settings = resolver.settings
         chosen = None if settings is None else settings.python_path
         self.folders = (os.getcwd(),) if chosen is None else chosen
-        self.inspector = Inspector(resolver, self.folders, importing=importing)
+        self.inspector = Inspector(resolver, self.folders, importing=importing, on_file=on_file)
         if importing:
             sys.path[:0] = [folder for folder in self.folders if folder not in sys.path]
 

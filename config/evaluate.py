@@ -308,6 +308,10 @@ class Scope:
         if self.file is None:
             return []
         wanted = "main" if name is None else name
+        namesakes = self.file.named(wanted)
+        if len(namesakes) < 2 and wanted != "main":
+            # Nearly always: a large file has thousands of lookups.
+            return [each for each in namesakes if each.prefix in TYPES[kind].prefixes]
         found: list[Section] = []
         for group in TYPES[kind].config_prefixes:
             for prefix in group:
@@ -321,8 +325,7 @@ class Scope:
             found = [each for prefix in TYPES[kind].prefixes for each in self.file.find(prefix, None)]
         return found
 
-    def _one(self, kind: Kind, name: str | None, mention: Mention) -> Section | None:
-        found = self.matching(kind, name)
+    def _one(self, kind: Kind, name: str | None, mention: Mention, found: list[Section]) -> Section | None:
         if len(found) == 1:
             self._shadowed(kind, found[0])
             return found[0]
@@ -343,8 +346,10 @@ class Scope:
 
     def _shadowed(self, kind: Kind, section: Section) -> None:
         file = self.file
+        if file is None or len(file.named(section.name)) < 2:
+            return
         for group in TYPES[kind].config_prefixes:
-            if file is None or section.prefix not in group:
+            if section.prefix not in group:
                 continue
             for prefix in group[group.index(section.prefix) + 1 :]:
                 for other in file.find(prefix, section.name):
@@ -367,11 +372,12 @@ class Scope:
 
     def _named(self, kind: Kind, name: str | None, passed: Values | None, mention: Mention) -> Node:
         for scope in (self, *self._fallbacks()):
-            if scope.matching(kind, name):
-                section = scope._one(kind, name, mention)
+            found = scope.matching(kind, name)
+            if found:
+                section = scope._one(kind, name, mention, found)
                 break
         else:
-            scope, section = self, self._one(kind, name, mention)
+            scope, section = self, self._one(kind, name, mention, [])
         if section is None:
             return missing(kind, name or "main", mention)
         return scope.section(kind, section, name or "main", passed, mention)
@@ -526,7 +532,8 @@ class Scope:
         """The header of the section that ``name`` means. Raises ``ConfigError``."""
         count = len(self.resolver.problems)
         self.resolver._seen.clear()
-        section = self._one(object_type.kind, name, Mention(Origin(self.file.path if self.file else None)))
+        mention = Mention(Origin(self.file.path if self.file else None))
+        section = self._one(object_type.kind, name, mention, self.matching(object_type.kind, name))
         if section is None:
             raise config_error(self.resolver.problems[count:])
         return section.header

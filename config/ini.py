@@ -89,7 +89,7 @@ class IniFile:
     ``path`` is absolute. Iterate ``sections.values()``: ``[DEFAULT]`` is not among them.
     """
 
-    __slots__ = ("_index", "defaults", "path", "problems", "sections", "text")
+    __slots__ = ("_index", "_named", "defaults", "path", "problems", "sections", "text")
 
     def __init__(self, path: str, text: str = "") -> None:
         self.path = path
@@ -98,15 +98,21 @@ class IniFile:
         self.defaults = Section(DEFAULT, 0, path)
         self.problems: list[Problem] = []
         self._index: dict[tuple[str, str | None], list[Section]] = {}
+        self._named: dict[str | None, list[Section]] = {}
 
     def add(self, section: Section) -> None:
         """Add a section whose header is new to the file."""
         self.sections[section.header] = section
         self._index.setdefault((section.prefix, section.name), []).append(section)
+        self._named.setdefault(section.name, []).append(section)
 
     def find(self, prefix: str, name: str | None) -> list[Section]:
         """The sections ``[prefix:name]``, however spaced; with ``name`` None the bare ``[prefix]``."""
         return self._index.get((prefix, name), [])
+
+    def named(self, name: str | None) -> list[Section]:
+        """The sections of this name, whatever their prefix."""
+        return self._named.get(name, [])
 
     def names(self, prefixes: Iterable[str]) -> list[str]:
         """The names of all sections with one of these prefixes, in file order."""

@@ -5,7 +5,7 @@ Our own components are asked what they take. Of everybody else's only the source
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from . import aliases
@@ -51,8 +51,16 @@ class _Traits(NamedTuple):
 class Inspector:
     """Looks at each node once; reports to the resolver that made them."""
 
-    def __init__(self, resolver: Resolver, folders: Iterable[str], *, importing: bool = False) -> None:
+    def __init__(
+        self,
+        resolver: Resolver,
+        folders: Iterable[str],
+        *,
+        importing: bool = False,
+        on_file: Callable[[str], object] | None = None,
+    ) -> None:
         self.resolver = resolver
+        self._on_file = on_file
         self.importing = importing
         self.maps = Maps()
         self.exposure = Exposure(resolver.report)
@@ -61,6 +69,7 @@ class Inspector:
         self._folders = list(folders)
         self._sources: Sources | None = None
         self._looked_up: dict[tuple[str, str], Found | Flaw | None] = {}
+        self._judged: dict[tuple[Found, str, frozenset[str]], list[Mismatch]] = {}
         self._variants: dict[Hashable, set[Hashable]] = {}
         self._below: dict[Hashable, Hashable | None] = {}
         self._traits: dict[type, _Traits] = {}
@@ -210,7 +219,11 @@ class Inspector:
                 return
             if not isinstance(found, Found) or node.protocol is None:
                 return
-            wrong = mismatches(found.node, f"{target.module}:{target.object}", node.protocol, node.values)
+            call = (found, node.protocol, frozenset(node.values))
+            if call not in self._judged:
+                reference = f"{target.module}:{target.object}"
+                self._judged[call] = list(mismatches(found.node, reference, node.protocol, node.values))
+            wrong = self._judged[call]
         for each in wrong:
             if each.key is None:
                 self._report(node, f"{named}{each.what}", each.fix, each.code)
@@ -223,7 +236,7 @@ class Inspector:
             if self._sources is None:
                 from .sources import Sources
 
-                self._sources = Sources(self._folders)
+                self._sources = Sources(self._folders, self._on_file)
             self._looked_up[key] = self._sources.look_up(*key)
         return self._looked_up[key]
 

@@ -10,7 +10,7 @@ import ast
 import os
 import re
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from importlib.machinery import ModuleSpec, PathFinder
 from typing import NamedTuple
@@ -54,10 +54,14 @@ class _Module:
 
 
 class Sources:
-    """Looks modules up in ``folders`` first, then where Python does. Each file is parsed once."""
+    """Looks modules up in ``folders`` first, then where Python does. Each file is parsed once.
 
-    def __init__(self, folders: Sequence[str] = ()) -> None:
+    ``on_file(path)`` is called before a file is read: what it says decides whether a site starts.
+    """
+
+    def __init__(self, folders: Sequence[str] = (), on_file: Callable[[str], object] | None = None) -> None:
         self.folders = list(folders)
+        self._on_file = on_file
         self._modules: dict[str, _Module | None] = {}
         self._specs: dict[str, ModuleSpec | Flaw | None] = {}
         # They may have changed since the interpreter last listed them. (PathFinder's own method imports too much.)
@@ -170,6 +174,8 @@ class Sources:
 
     def _read(self, file: str) -> _Module | None:
         if file not in self._modules:
+            if self._on_file is not None:
+                self._on_file(file)
             self._modules[file] = _parse(file)
         return self._modules[file]
 

@@ -155,6 +155,7 @@ class TestBroken:
             pytest.param("site.ini", INI.replace("wares:", "waers:"), "waers", id="a module misspelt"),
             pytest.param("server.ini", "[server:main]\nuse = egg:wheatpaste\nprot = 1\n", "'port'", id="an include"),
             pytest.param("text.py", "TEXT =\n", "SyntaxError", id="a syntax error"),
+            pytest.param("wares.py", WARES.replace("def make(", "def mkae("), "mkae", id="a factory misspelt"),
             pytest.param("text.py", "raise RuntimeError('out of order')\n", "out of order", id="an import that raises"),
             pytest.param("text.py", "import no_such_module\n", "no_such_module", id="a missing import"),
             pytest.param("text.py", "raise SystemExit(3)\n", "sys.exit", id="an import that exits"),
@@ -184,6 +185,20 @@ class TestBroken:
         server.wait_until_ready()
         said(server, "site.ini:1")
         (folder / "site.ini").write_text(INI)
+        said(server, "say one")
+        assert server.stop() == 0
+
+    def test_a_module_that_the_check_refused_may_be_broken_from_the_start(
+        self, folder: Path, running_server: Start
+    ) -> None:
+        """It was never imported, only read by the check."""
+        (folder / "wares.py").write_text(WARES.replace("def make(", "def mkae("))
+        port = free_port()
+        server = running_server("site.ini", "--reload", "--reload-interval=0.1", f"--port={port}", wait=False)
+        server._port = port
+        server.wait_until_ready()
+        said(server, "mkae")
+        (folder / "wares.py").write_text(WARES)
         said(server, "say one")
         assert server.stop() == 0
 
