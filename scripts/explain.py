@@ -38,7 +38,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Explain, and return 0; 1 where the URL leads nowhere."""
+    """Explain, and return 0; 1 where the URL leads nowhere or the file cannot be served as it stands."""
     variables = dict(word.split("=", 1) for word in options.words if _VARIABLE.match(word))
     words = [word for word in options.words if not _VARIABLE.match(word)]
     terminal = Terminal(sys.stdout)
@@ -65,7 +65,8 @@ def run(options: argparse.Namespace) -> int:
         _print_route(hop, environ, terminal, options.all)
     for problem in composition.problems:
         Terminal().problem(problem)
-    return 0 if _arrives(hop) else 1
+    broken = any(problem.severity == "error" for problem in composition.problems)
+    return 0 if _arrives(hop) and not broken else 1
 
 
 def _environ(method: str, url: str) -> Environ:

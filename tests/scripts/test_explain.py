@@ -150,3 +150,17 @@ def test_no_secret_is_shown(explain: Callable[..., str]) -> None:
 def test_a_variable_of_the_command_line_counts(explain: Callable[..., str]) -> None:
     data = json.loads(explain("--section", "files", "--json", "extra=1"))
     assert (data["global"]["extra"]["text"], data["global"]["extra"]["how"]) == ("1", "command line")
+
+
+def test_a_file_that_cannot_be_served_is_no_success(write_ini: WriteIni, capsys: pytest.CaptureFixture[str]) -> None:
+    path = write_ini("""
+        [app:main]
+        use = egg:wheatpaste#echo
+        filter-with = around
+
+        [filter:around]
+        use = egg:wheatpaste#prefix
+        filter-with = around
+        """)
+    assert main(["explain", str(path), "/"]) == 1
+    assert "leads back to itself" in capsys.readouterr().err
