@@ -19,7 +19,8 @@ from typing import Any
 from findings import Aim, Findings, arguments, progress, ratio, table
 from paste.deploy import loadapp as paste_loadapp
 
-from wheatpaste.config.check import check_file
+from wheatpaste.config.check import check_composition, check_file
+from wheatpaste.config.composition import Composition
 from wheatpaste.config.loadwsgi import loadapp
 
 GROUPS = 333
@@ -56,10 +57,11 @@ def write(folder: Path) -> Path:
 
 
 def ours(path: str) -> Any:
-    """Load, check and build."""
-    problems = check_file(path)
+    """Load, check and build, as ``serve`` does."""
+    composition = Composition.load(f"config:{path}", collect=True)
+    problems = check_composition(composition)
     assert problems == [], problems
-    return loadapp(f"config:{path}")
+    return composition.build()
 
 
 def measure(path: str, rounds: int) -> dict[str, list[float]]:
@@ -104,9 +106,8 @@ def main() -> int:
         aims=[
             Aim(
                 "1,000 sections loaded and checked in a tenth of the time that PasteDeploy takes to load them",
-                f"{faster:.1f} times faster when one follows the other; the check alone, which evaluates everything, "
-                f"{ratio(theirs, checked_alone):.1f} times, the load alone, which builds it too, "
-                f"{ratio(theirs, loaded):.1f} times",
+                f"{faster:.1f} times faster; the check alone {ratio(theirs, checked_alone):.1f} times, "
+                f"the load alone {ratio(theirs, loaded):.1f} times",
                 faster >= 10,
             )
         ],

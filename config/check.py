@@ -7,18 +7,21 @@ import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from itertools import chain
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from .evaluate import Resolver, Scope
 from .ini import IniFile, Section
 from .inspector import Inspector
 from .mention import Mention
-from .node import Kind, Values
+from .node import Kind, Node, Values
 from .origin import Origin
 from .problems import Problem
 from .spelling import misspelt
 from .unused import HIDING, complaint, entries, is_used, kind_of, unused
 from .weak_secrets import may_hold_secret, without_passwords
+
+if TYPE_CHECKING:
+    from .composition import Composition
 
 UNREADABLE = frozenset({"missing-file", "not-a-file", "unreadable-file", "too-large", "not-text", "not-utf-8"})
 """Codes of the problems of a file that cannot be read at all; they have no section."""
@@ -49,6 +52,24 @@ def check_file(
         return _finished(resolver.problems)
     run = _Check(resolver, scope, scope.file, passed, importing, serving, on_file)
     return run.run(app_name or name, server_name)
+
+
+def check_composition(
+    composition: Composition,
+    *,
+    server_name: str | None = None,
+    serving: bool = True,
+    on_file: Callable[[str], object] | None = None,
+) -> list[Problem]:
+    """Check the file of a composition of an app that was loaded with ``collect``; building it then goes on from there.
+
+    Otherwise as :func:`check_file`.
+    """
+    scope = composition.scope
+    if scope is None or scope.file is None:
+        return _finished(composition.problems)
+    run = _Check(composition.resolver, scope, scope.file, composition.passed, False, serving, on_file)
+    return run.run(None, server_name, composition.root)
 
 
 def _split(target: str) -> tuple[str, str | None]:
@@ -84,10 +105,13 @@ class _Check:
         if importing:
             sys.path[:0] = [folder for folder in self.folders if folder not in sys.path]
 
-    def run(self, app_name: str | None, server_name: str | None) -> list[Problem]:
-        """Go from what is served to what merely stands in the file."""
+    def run(self, app_name: str | None, server_name: str | None, root: Node | None = None) -> list[Problem]:
+        """Go from what is served to what merely stands in the file. ``root``: the app, if it was evaluated before."""
         resolver, inspector = self.resolver, self.inspector
-        self._serve("app", app_name, required=self.serving)
+        if root is None:
+            self._serve("app", app_name, required=self.serving)
+        else:
+            inspector.visit(root)
         has_server = self._serve("server", server_name, required=False)
         listeners = list(inspector.exposure.listeners)
         served = len(resolver.problems)

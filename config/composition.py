@@ -26,15 +26,17 @@ class Composition:
 
     ``root``
         The node asked for; its ``shape`` is ``missing`` where that was not to be found.
-    ``kind``, ``uri``
-        What was asked for.
+    ``kind``, ``uri``, ``passed``
+        What was asked for, and the variables that were given.
+    ``resolver``
+        What evaluated it.
     """
 
     def __init__(self, root: Node, kind: Kind, uri: str, resolver: Resolver) -> None:
         self.root = root
         self.kind: Kind = kind
         self.uri = uri
-        self._resolver = resolver
+        self.resolver = resolver
 
     @classmethod
     def load(
@@ -62,7 +64,7 @@ class Composition:
         passed = _variables(global_conf, given_by, resolver)
         root = resolver.resolve(kind, uri, name, relative_to, passed)
         made = cls(root, kind, uri, resolver)
-        made._relative_to, made._passed, made._name = relative_to, passed, name
+        made._relative_to, made.passed, made._name = relative_to, passed, name
         if made.settings.loader == "pastedeploy":
             made._report_foreign_features()
         if not collect:
@@ -70,7 +72,7 @@ class Composition:
         return made
 
     _relative_to: str | None = None
-    _passed: Values | None = None
+    passed: Values | None = None
     _name: str | None = None
 
     def also(self, kind: Kind, name: str = "main") -> Node | None:
@@ -81,13 +83,13 @@ class Composition:
         scope = self.scope
         if scope is None or not scope.matching(kind, name):
             return None
-        return scope.resolve(kind, name, self._passed, Mention(Origin(scope.filename)))
+        return scope.resolve(kind, name, self.passed, Mention(Origin(scope.filename)))
 
     @property
     def scope(self) -> Scope | None:
         """The scope of the file asked for, or None where it was not a file or could not be read."""
-        first = next(iter(self._resolver.files), None)
-        return None if first is None else self._resolver.scope(first, self._passed)
+        first = next(iter(self.resolver.files), None)
+        return None if first is None else self.resolver.scope(first, self.passed)
 
     @property
     def file(self) -> IniFile | None:
@@ -98,22 +100,22 @@ class Composition:
     @property
     def files(self) -> dict[str, IniFile]:
         """Each INI file that was read, by absolute path, in the order of reading. Not merged with what it extends."""
-        return self._resolver.files
+        return self.resolver.files
 
     @property
     def used(self) -> set[tuple[str, str]]:
         """(path, header) of each section that something referred to; grows with :meth:`Node.child`."""
-        return self._resolver.used
+        return self.resolver.used
 
     @property
     def problems(self) -> list[Problem]:
         """Errors and warnings so far, sorted by file and line; grows with :meth:`Node.child`."""
-        return sorted(self._resolver.problems, key=lambda problem: problem.order)
+        return sorted(self.resolver.problems, key=lambda problem: problem.order)
 
     @property
     def settings(self) -> Settings:
         """What ``[wheatpaste]`` of the file asked for says."""
-        return self._resolver.settings or Settings()
+        return self.resolver.settings or Settings()
 
     @property
     def python_path(self) -> tuple[str, ...]:
@@ -156,7 +158,7 @@ class Composition:
         from paste.deploy import loadwsgi
 
         kinds = {"app": loadwsgi.APP, "filter": loadwsgi.FILTER, "server": loadwsgi.SERVER}
-        conf = None if self._passed is None else self._passed.plain
+        conf = None if self.passed is None else self.passed.plain
         return loadwsgi.loadobj(
             kinds[self.kind], self.uri, name=self._name, relative_to=self._relative_to, global_conf=conf
         )
@@ -166,7 +168,7 @@ class Composition:
         if file is None or not self.settings.extends:
             return
         option = file.sections["wheatpaste"].options["loader"]
-        self._resolver.report(
+        self.resolver.report(
             Problem(
                 what="PasteDeploy does not know 'extends'",
                 fix="remove one of the two",

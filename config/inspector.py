@@ -146,6 +146,8 @@ class Inspector:
             value = node.values.get(mount.key) or node.globals.get(mount.key)
             origin = value.origin if value is not None else node.where
             child = self._child(node, mount.reference, origin, "app", around)
+            if child is not None:
+                node.ready.setdefault(("app", mount.reference), []).append(child)
             if branches is not None:
                 branches.append(Branch(mount, origin, self._below.get((around[0], mount.reference, "app"))))
             if child is not None:

@@ -208,6 +208,8 @@ class Node:
         The place of the word that refers to this node: an item of a pipeline, ``next``, ``filter-with``, a mount.
     ``asked``
         What a composite's factory asked its loader for while it was built, in that order; empty before.
+    ``ready``
+        What a check has evaluated for the factory already, by kind and name: the loader hands each out once.
     """
 
     kind: Kind
@@ -226,6 +228,7 @@ class Node:
     bases: list[Origin] = field(default_factory=list)
     mentioned: Origin | None = None
     asked: list[Node] = field(default_factory=list, repr=False)
+    ready: dict[tuple[Kind, str], list[Node]] = field(default_factory=dict, repr=False)
     home: Home | None = field(default=None, repr=False)
     fallbacks: list[Home] = field(default_factory=list, repr=False)
     trail: tuple[Any, ...] = field(default=(), repr=False)

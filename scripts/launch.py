@@ -100,16 +100,13 @@ class Launch:
     def check(self) -> None:
         """Check all that will be served. Raises ``ConfigError`` with every problem; warnings stay in ``warnings``."""
         problems: Sequence[Problem] = ()
-        if self.target.path is not None:
-            from ..config.check import check_file
+        if self.composition is not None and self.target.path is not None:
+            from ..config.check import check_composition
 
             server_name = self.wishes.server_name or "main"
-            problems = check_file(
-                self.target.path,
-                app_name=self.wishes.app_name or self.target.name,
+            problems = check_composition(
+                self.composition,
                 server_name=None if self.wishes.server_type or ":" in server_name else self.wishes.server_name,
-                global_conf=self.wishes.variables or None,
-                serving=True,
                 on_file=self.on_file,
             )
         elif self.composition is not None:

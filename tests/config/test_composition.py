@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from recording_factories import Record
 
+from wheatpaste.config.check import check_composition
 from wheatpaste.config.composition import Composition
 from wheatpaste.config.problems import ConfigError
 
@@ -234,3 +235,31 @@ def test_PasteDeploy_cannot_extend(write_ini: WriteIni) -> None:
     path = write_ini(f"[wheatpaste]\nloader = pastedeploy\nextends = base.ini\n[app:main]\n{APP}\n")
     (problem,) = Composition.load(f"config:{path}", collect=True).problems
     assert (problem.line, problem.key) == (2, "loader")
+
+
+class TestCheckedFirst:
+    """What a check has evaluated is built as it is, unless somebody changed something in between."""
+
+    INI = (
+        "[DEFAULT]\nword = hello\n[composite:main]\nuse = egg:wheatpaste#urlmap\n/a = one\n/b = one\n/c = two\n"
+        "[app:one]\nuse = egg:wheatpaste#echo\n[app:two]\npaste.app_factory = recording_factories:app_factory\n"
+        "key = %(word)s\n"
+    )
+
+    def composed(self, tmp_path: Path) -> Composition:
+        (tmp_path / "site.ini").write_text(self.INI)
+        composition = Composition.load(f"config:{tmp_path / 'site.ini'}", collect=True)
+        assert check_composition(composition) == []
+        return composition
+
+    def test_it_builds_what_it_would_have_built(self, tmp_path: Path) -> None:
+        checked = self.composed(tmp_path).build()
+        fresh = Composition.load(f"config:{tmp_path / 'site.ini'}").build()
+        assert list(checked) == list(fresh) != []
+        assert checked["/c"] == fresh["/c"]
+        assert checked["/a"] is not checked["/b"], "each mention builds an app of its own"
+
+    def test_an_edit_of_the_global_values_counts(self, tmp_path: Path) -> None:
+        composition = self.composed(tmp_path)
+        composition.root.global_conf["word"] = "goodbye"
+        assert composition.build()["/c"].global_conf["word"] == "goodbye"
