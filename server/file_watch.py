@@ -82,8 +82,10 @@ class Nudge:
             threading.Thread(target=self._follow, args=(wanted, self._stop), daemon=True, name="file-watch").start()
 
     def _follow(self, folders: frozenset[str], stop: threading.Event) -> None:
-        from watchfiles import watch
-
+        try:
+            from watchfiles import watch
+        except ImportError:
+            return  # installed, but not for this Python: the intervals remain
         kinds: Any = watch(*folders, recursive=False, stop_event=stop, debounce=50, step=20, rust_timeout=1000)
         with contextlib.suppress(OSError, RuntimeError):  # no more watches left: the intervals remain
             for _ in kinds:
