@@ -187,7 +187,7 @@ def test_a_distribution_means_all_that_it_has(known: list[Described], word: str)
         ("statc", "did you mean 'static'?"),
         ("egg:wheatpaste#statc", "did you mean 'egg:wheatpaste#static'?"),
         ("pyramit", "did you mean 'pyramid'?"),
-        ("egg:PasteScript#wsgiutil", "did you mean 'egg:PasteScript#wsgiutils'?"),
+        ("egg:pyramid#wsgirf", "did you mean 'egg:pyramid#wsgiref'?"),
         ("xyzzy", ""),
     ],
 )

@@ -30,7 +30,7 @@ INI = """
     roots = %(here)s/packages
     disable_fallback = true
     password_file = .
-    authenticate = .
+    authenticate =
 """
 
 
