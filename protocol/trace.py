@@ -49,10 +49,12 @@ class Trace:
     _clock: Clock = monotonic
 
     def __init__(self, clock: Clock | None = None, mounts: tuple[Mount, ...] = ()) -> None:
-        if clock is not None:
-            self._clock = clock
-        self.started = self._clock()
         self.mounts = mounts
+        if clock is None:
+            self.started = monotonic()
+        else:
+            self._clock = clock
+            self.started = clock()
 
     @classmethod
     def of(cls, environ: Environ, clock: Clock | None = None) -> Trace:
