@@ -89,7 +89,6 @@ class Service:
                 failure = failure_of(stop)
             except Exception as error:  # noqa: BLE001 - shown as a page instead
                 failure = failure_of(error)
-        self.terminal.failure(failure)
         return self._serve_page(failure, child)
 
     def _serve_page(self, failure: Failure, child: ReloadChild) -> int:
@@ -97,8 +96,10 @@ class Service:
         from ..server.waitress_server import WaitressServer
 
         gc.enable()
-        self.terminal.line(self.terminal.paint("waiting for a change", "dim"))
+        # Before it is shown: whoever reads it may mend the file at once, and the stamps must be of the broken one.
         child.failed(failure)
+        self.terminal.failure(failure)
+        self.terminal.line(self.terminal.paint("waiting for a change", "dim"))
         sockets = child.sockets or self._own_sockets()
         if sockets:
             WaitressServer(graceful_timeout=_RELOAD_GRACE).serve(ProblemPage(failure), sockets=sockets)

@@ -61,7 +61,11 @@ class ReloadChild:
 
     def reading(self, path: str) -> None:
         """Report a file that is about to be read."""
-        self._send({"watch": {os.path.abspath(path): stamp_of(path)}})
+        path = os.path.abspath(path)
+        if path.endswith(".py") and _is_installed(path):
+            return
+        self._known.add(path)
+        self._send({"watch": {path: stamp_of(path)}})
 
     def ready(self) -> None:
         """Report that requests can come."""
@@ -71,7 +75,9 @@ class ReloadChild:
     def failed(self, failure: Failure) -> None:
         """Report that the app does not run, and the files that may have to change for it to do so."""
         self._report_modules()
-        self._send({"watch": {os.path.abspath(path): stamp_of(path) for path in failure.files}})
+        # Those that were reported before they were read may have been mended meanwhile: their first stamp counts.
+        unread = [path for path in map(os.path.abspath, failure.files) if path not in self._known]
+        self._send({"watch": {path: stamp_of(path) for path in unread}})
         # A missing module may appear in any of these folders; their stamps change when it does.
         folders = {path or "." for path in sys.path if not _is_installed(path or ".")}
         self._send({"folders": {os.path.abspath(path): stamp_of(path) for path in folders}})
