@@ -53,7 +53,7 @@ stop() {
 }
 
 "$python" -m venv "$place/venv"
-"$place/venv/bin/python" -m pip install --quiet --disable-pip-version-check "$wheel"
+"$place/venv/bin/python" -m pip install -qq --disable-pip-version-check "$wheel"
 PATH=$place/venv/bin:$PATH
 export PATH NO_COLOR=1
 cd "$place"
@@ -91,7 +91,7 @@ fetch "$url/" | grep -q front || fail "the files do not answer"
 stop
 serve shop:app --port 0
 stop
-expect "wrote" wheatpaste init --app shop:app new.ini
+expect "Wrote new.ini" wheatpaste init --app shop:app new.ini
 expect "new.ini" wheatpaste check new.ini
 expect "shop at" wheatpaste request new.ini /
 expect "pid" wheatpaste serve site.ini --port 0 --pid-file here.pid --log-file here.log start
@@ -102,7 +102,7 @@ refuse 2 "did you mean" wheatpaste chekc site.ini
 refuse 2 "nothere.ini" wheatpaste serve nothere.ini
 
 say "--- the demo"
-"$place/venv/bin/python" -m pip install --quiet --disable-pip-version-check "$wheel[demo]"
+"$place/venv/bin/python" -m pip install -qq --disable-pip-version-check "$wheel[demo]"
 cp -R "$checkout/config" "$checkout/examples" "$place/"
 cd "$place"
 expect "demo.ini" wheatpaste check config/demo.ini
