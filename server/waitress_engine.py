@@ -16,8 +16,9 @@ from typing import Any
 
 from waitress import wasyncore
 from waitress.adjustments import Adjustments
+from waitress.channel import HTTPChannel
 from waitress.server import TcpWSGIServer, UnixWSGIServer
-from waitress.task import ThreadedTaskDispatcher
+from waitress.task import ThreadedTaskDispatcher, WSGITask
 from waitress.utilities import queue_logger
 
 from ..protocol.peers import FORWARDING_REMOVED, keep_peer
@@ -61,6 +62,7 @@ class Engine:
             bind_socket=False,
             sockinfo=(listener.family, listener.type, listener.proto, listener.getsockname()),
         )
+        server.channel_class = _Channel
         # Outside of Waitress' own rewriting of REMOTE_ADDR.
         server.application = _remember_peer(server.application, adjustments)
         return server
@@ -132,6 +134,19 @@ class Engine:
             raise KeyboardInterrupt
 
 
+class _Task(WSGITask):  # type: ignore[misc]  # waitress has no types
+    def execute(self) -> None:
+        try:
+            super().execute()
+        except SystemExit as stop:
+            # Nobody below catches it, in the call, the body or its close(): the client would wait for ever.
+            raise RuntimeError(f"the app called sys.exit({stop.code!r})") from stop
+
+
+class _Channel(HTTPChannel):  # type: ignore[misc]
+    task_class = _Task
+
+
 def _is_busy(channel: Any) -> bool:
     if channel.requests or channel.request is not None or channel.total_outbufs_len:
         return True
@@ -147,10 +162,7 @@ def _remember_peer(app: WSGIApp, adjustments: Adjustments) -> WSGIApp:
         keep_peer(environ)
         if strips and environ.get("REMOTE_ADDR") != trusted and _was_forwarded(environ):
             Trace.of(environ).note(FORWARDING_REMOVED)
-        try:
-            return app(environ, start_response)
-        except SystemExit as stop:  # nobody below catches it, and the client would wait for ever
-            raise RuntimeError(f"the app called sys.exit({stop.code!r})") from stop
+        return app(environ, start_response)
 
     return remember
 

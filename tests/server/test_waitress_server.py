@@ -7,7 +7,7 @@ import re
 import socket
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
@@ -145,6 +145,26 @@ def test_an_app_that_calls_sys_exit_is_answered_for(
 
     server = served(leave)
     assert server.get("/leave").status == 500
+    assert "the app called sys.exit(3)" in caplog.text
+    assert server.get().status == 200
+
+
+def test_an_app_that_calls_sys_exit_while_it_answers_cuts_its_connection(
+    served: Callable[..., Served], caplog: pytest.LogCaptureFixture
+) -> None:
+    def chunks() -> Iterator[bytes]:
+        yield b"half"
+        sys.exit(3)
+
+    def leave(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+        if environ["PATH_INFO"] != "/leave":
+            return say(environ, start_response)
+        start_response("200 OK", [("Content-Length", "8")])
+        return chunks()
+
+    server = served(leave)
+    with pytest.raises(http.client.IncompleteRead):
+        server.get("/leave")
     assert "the app called sys.exit(3)" in caplog.text
     assert server.get().status == 200
 
