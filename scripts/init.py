@@ -10,11 +10,10 @@ import os
 import shlex
 import sys
 from argparse import ArgumentParser, Namespace
-from contextlib import suppress
 from pathlib import Path
-from tempfile import NamedTemporaryFile
 
 from .applications import Unrecognised
+from .new_file import complaint_about, write_file
 from .recognise import applications_in, recognise
 from .starter import write_around
 
@@ -63,11 +62,11 @@ def run(options: Namespace) -> int:
     if options.stdout:
         sys.stdout.write(text)
         return 0
-    complaint = _complaint(target, force=options.force)
+    complaint = complaint_about(target, force=options.force)
     if complaint is not None:
         return _refuse(complaint, 1)
     try:
-        _write(target, text, private=application.holds_secret)
+        write_file(target, text, private=application.holds_secret)
     except OSError as error:
         return _refuse(f"{target} cannot be written: {error.strerror}", 1)
     shown = shlex.quote(os.path.relpath(target))
@@ -108,36 +107,3 @@ def _ask(question: str, default: str) -> str:
         answer = line.strip() or default
         if answer:
             return answer
-
-
-def _complaint(target: Path, *, force: bool) -> str | None:
-    """Why the file cannot be written there, or None."""
-    if target.is_dir():
-        return f"{target} is a folder; name a file in it"
-    if not target.parent.is_dir():
-        return f"there is no folder {target.parent}"
-    if target.exists() and not force:
-        return f"{target} exists; --force overwrites it"
-    return None
-
-
-def _write(target: Path, text: str, *, private: bool) -> None:
-    """Write the whole file or nothing of it. Raises ``OSError``."""
-    with NamedTemporaryFile("w", encoding="utf-8", dir=target.parent, prefix=f".{target.name}.", delete=False) as new:
-        try:
-            new.write(text)
-            new.flush()
-            if not private:
-                _share(new.name)
-            os.replace(new.name, target)
-        except OSError:
-            with suppress(OSError):
-                os.unlink(new.name)
-            raise
-
-
-def _share(path: str) -> None:
-    """Give a temporary file, which its owner alone can read, the rights that a new file usually has."""
-    mask = os.umask(0)
-    os.umask(mask)
-    os.chmod(path, 0o666 & ~mask)
