@@ -41,7 +41,8 @@ class Key:
     """One key that a section may hold.
 
     ``kind`` is what its text must be, ``default`` its text (None where it is unknown or there is none). ``also`` are
-    other spellings. ``ignored`` says why an old key does nothing.
+    other spellings. ``ignored`` says why an old key does nothing; ``translated`` is true of a key that says something
+    about options of other names.
     """
 
     name: str
@@ -53,6 +54,7 @@ class Key:
     inherits: bool = False
     also: tuple[str, ...] = ()
     ignored: str = ""
+    translated: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,6 +114,7 @@ class Described:
                 "inherits": key.inherits,
                 "also": list(key.also),
                 "ignored": key.ignored,
+                "translated": key.translated,
                 "doc": key.doc,
             }
             for key in self.keys
@@ -257,6 +260,8 @@ def _keys(reader: Reader) -> Iterator[Key]:
             inherits=option.inherits,
             also=old,
         )
+    for key, translation in reader.translations.items():
+        yield Key(name=key, kind=name_of(translation.kind), doc=translation.doc, translated=True)
     for key, why in reader.ignored.items():
         yield Key(name=key, ignored=why)
 

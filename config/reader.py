@@ -12,6 +12,7 @@ from .mounts import KeyProblem, Mount, MountReader
 from .options import Option, options_of
 from .origin import BuildSite, Origin
 from .problems import Problem, did_you_mean, nearest
+from .translation import Merge, Translation
 from .values import is_import, name_of, parse
 
 Texts = Mapping[str, str]
@@ -34,15 +35,17 @@ class Reader(NamedTuple):
     """How the text of a section becomes a component's keyword arguments.
 
     ``names`` maps an old spelling to the option's name, ``ignored`` an old key to why it does nothing now, ``refused``
-    one to why the start stops at it, ``defaults`` replaces defaults for old names. ``unknown`` is what an unknown key
-    is: old factories swallowed anything; with ``extra`` there is no unknown key, because any key means something to the
-    apps. ``advice`` looks at the values that were read and names what will surprise the deployer: warnings.
+    one to why the start stops at it, ``translations`` one of another program to what it means here; ``defaults``
+    replaces defaults for old names. ``unknown`` is what an unknown key is: old factories swallowed anything; with
+    ``extra`` there is no unknown key, because any key means something to the apps. ``advice`` looks at the values that
+    were read and names what will surprise the deployer: warnings.
     """
 
     component: type
     names: Mapping[str, str] = MappingProxyType({})
     ignored: Mapping[str, str] = MappingProxyType({})
     refused: Mapping[str, str] = MappingProxyType({})
+    translations: Mapping[str, Translation] = MappingProxyType({})
     defaults: Mapping[str, Any] = MappingProxyType({})
     unknown: Literal["error", "warning"] = "error"
     mounts: MountReader | None = None
@@ -56,7 +59,7 @@ class Reader(NamedTuple):
 
     def keys(self) -> list[str]:
         """Every key that a section may hold, old spellings and ``_file``/``_env`` forms of secrets included."""
-        return [*self._spellings(), *self.ignored, *self.refused]
+        return [*self._spellings(), *self.translations, *self.ignored, *self.refused]
 
     def read(
         self, texts: Texts, global_conf: Texts, site: BuildSite | None = None, *, importing: bool = True
@@ -68,6 +71,7 @@ class Reader(NamedTuple):
         place = Place(site, global_conf)
         spellings = self._spellings()
         given: dict[str, tuple[str, str]] = {}
+        foreign: dict[str, str] = {}
         rest: dict[str, str] = {}
         problems: list[Problem] = []
         for key, text in texts.items():
@@ -78,6 +82,8 @@ class Reader(NamedTuple):
                     problems.append(place.problem(key, f"says the same as {other!r}", "keep one of them", code="twice"))
                     continue
                 given[name] = (key, text)
+            elif key in self.translations:
+                foreign[key] = text
             elif key in self.ignored:
                 problems.append(
                     place.problem(key, f"does nothing: {self.ignored[key]}", severity="warning", code="ignored-option")
@@ -97,6 +103,9 @@ class Reader(NamedTuple):
         values: dict[str, Any] = dict(self.defaults)
         for option in self.options:
             self._read_option(option, given, global_conf, place, values, problems, importing)
+        if foreign:
+            merge = Merge(self.options, values, {name: key for name, (key, _) in given.items()})
+            problems += self._translate(foreign, merge, place)
         if self.advice is not None:
             problems += [
                 place.problem(each.key, each.what, each.fix, severity="warning", code="advice")
@@ -146,6 +155,29 @@ class Reader(NamedTuple):
             problems.append(place.problem(key, complaint, value=shown, code="wrong-value"))
         else:
             values[option.name] = value
+
+    def _translate(self, foreign: Mapping[str, str], merge: Merge, place: Place) -> Iterable[Problem]:
+        """Let the keys of other programs say what they mean in options of ours."""
+        read: dict[str, Any] = {}
+        for key, text in foreign.items():
+            translation = self.translations[key]
+            try:
+                value = parse(text, translation.kind, folder=place.folder(key))
+                complaint = translation.check(value) if translation.check is not None else None
+            except ValueError as error:
+                complaint = str(error)
+            if complaint is not None:
+                yield place.problem(key, complaint, value=text, code="wrong-value")
+                continue
+            read[key] = value
+            wrong = merge.add(key, translation, value)
+            if wrong is not None:
+                yield place.problem(key, wrong.what, wrong.fix, value=text, code="contradiction")
+            remark = translation.remark(value)
+            if remark is not None:
+                yield place.problem(key, remark, severity="warning", code="translated-option")
+        for key, value in read.items():
+            merge.suppose(self.translations[key], value)
 
     def _spellings(self) -> dict[str, Option]:
         by_name = {option.name: option for option in self.options}

@@ -1,0 +1,96 @@
+"""From the options of the server to what an engine is told."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from ..protocol.peers import Networks
+from .settings import Deadlines, Forwarding, Limits, Settings
+
+if TYPE_CHECKING:
+    from .http_server import HTTPServer
+
+_USUAL_PROXY_HEADERS = frozenset({"x-forwarded-for", "x-forwarded-proto"})
+
+LIMITS = {
+    "max_request_line": "request_line",
+    "max_request_head": "head",
+    "max_header_fields": "fields",
+    "max_body": "body",
+    "body_memory": "body_memory",
+    "output_memory": "output_memory",
+    "connections": "connections",
+    "connections_per_address": "connections_per_address",
+    "max_waiting": "waiting",
+    "keep_alive_requests": "keep_alive_requests",
+}
+"""Options and the limits of an engine that they are."""
+
+DEADLINES = {
+    "head_timeout": "head",
+    "body_grace": "body_grace",
+    "body_rate": "body_rate",
+    "keep_alive_timeout": "keep_alive",
+    "write_timeout": "write",
+    "handshake_timeout": "handshake",
+    "waiting_timeout": "waiting",
+    "drain_timeout": "drain",
+    "hung_after": "hung",
+    "request_timeout": "request",
+}
+"""Options and the deadlines of an engine that they are."""
+
+HABITS = {
+    "threads": "threads",
+    "ident": "ident",
+    "url_prefix": "url_prefix",
+    "server_name": "server_name",
+    "require_host": "require_host",
+    "underscore_headers": "header_map",
+    "expose_tracebacks": "expose_tracebacks",
+    "stream_uploads": "stream_uploads",
+    "health_paths": "health_paths",
+    "log_socket_errors": "log_socket_errors",
+    "poller": "poller",
+    "max_requests": "max_requests",
+    "max_hung": "max_hung",
+    "sendfile": "sendfile",
+}
+"""Options and the other settings of an engine that they are."""
+
+
+def settings_of(server: HTTPServer) -> Settings:
+    """What an engine is told when it serves with these options."""
+    told: dict[str, Any] = {field: getattr(server, name) for name, field in HABITS.items()}
+    return Settings(
+        limits=Limits(**{field: getattr(server, name) for name, field in LIMITS.items()}),
+        deadlines=Deadlines(**{field: getattr(server, name) for name, field in DEADLINES.items()}),
+        url_scheme=server.scheme,
+        forwarding=_forwarding(server),
+        proxy_protocol=_proxy_protocol(server),
+        multiprocess=server.workers > 1,
+        **told,
+    )
+
+
+def _forwarding(server: HTTPServer) -> Forwarding | None:
+    trusted = Networks(server.trusted_proxies)
+    if not trusted and server.clear_untrusted_proxy_headers and not server.log_untrusted_proxy_headers:
+        return None
+    from .forwarded import make_forwarding
+
+    return make_forwarding(
+        trusted,
+        server.trusted_proxy_count or 1,
+        frozenset(name.lower() for name in server.trusted_proxy_headers) or _USUAL_PROXY_HEADERS,
+        server.log_untrusted_proxy_headers,
+        server.clear_untrusted_proxy_headers,
+    )
+
+
+def _proxy_protocol(server: HTTPServer) -> Callable[[str], bool] | None:
+    if not server.proxy_protocol:
+        return None
+    networks = Networks(server.proxy_protocol)
+    return lambda address: networks.holds_peer({"REMOTE_ADDR": address})

@@ -1,0 +1,452 @@
+"""``egg:wheatpaste#main`` and ``#http``: the server, with every option that it has.
+
+Also ``egg:Paste#http``. ``keywords`` translates those of ``paste.httpserver.serve()`` and of Waitress. The ``Settings``
+that an engine is told are made here; nothing of the engine, and nothing of TLS, is imported before it serves.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import socket
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from ..config.factories import make_server_runner
+from ..config.mounts import KeyProblem
+from ..config.options import OptionError, above, at_least, between, component, each, option
+from ..config.values import Imported, Seconds, Size
+from ..protocol.peers import network_complaint
+from ..protocol.wsgi import WSGIApp
+from .contradictions import contradictions
+from .engine_settings import settings_of
+from .keywords import KEYWORDS
+from .listeners import (
+    DEFAULT_PORT,
+    Address,
+    ListenError,
+    close_listeners,
+    open_listeners,
+    parse_address,
+    remove_socket_files,
+    socket_files,
+    url_of,
+)
+from .settings import Deadlines, Limits, Settings
+
+if TYPE_CHECKING:
+    from .engine import Engine
+
+_LIMITS, _DEADLINES, _SETTINGS = Limits(), Deadlines(), Settings()
+
+TLS_PORT = 4443
+"""The port with TLS, if none is said."""
+
+PROXY_HEADERS = (
+    "x-forwarded-for",
+    "x-forwarded-host",
+    "x-forwarded-proto",
+    "x-forwarded-port",
+    "x-forwarded-by",
+    "forwarded",
+)
+
+
+def _permissions_complaint(text: str) -> str | None:
+    return None if re.fullmatch("0?[0-7]{3}", text) else "must be permissions in octal digits, such as 600"
+
+
+def _prefix_complaint(prefix: str) -> str | None:
+    if prefix and (not prefix.startswith("/") or prefix.endswith("/")):
+        return "must begin with a slash and not end with one, such as /site"
+    return None
+
+
+def _path_complaint(path: str) -> str | None:
+    return None if path.startswith("/") else "must begin with a slash, such as /health"
+
+
+def _address_complaint(text: str) -> str | None:
+    try:
+        parse_address(text)
+    except ValueError as error:
+        return str(error)
+    return None
+
+
+def _proxy_header_complaint(name: str) -> str | None:
+    return None if name.lower() in PROXY_HEADERS else f"is none of {', '.join(PROXY_HEADERS)}"
+
+
+def _ident_complaint(ident: str) -> str | None:
+    return None if ident.isprintable() and ident.isascii() else "must be printable ASCII"
+
+
+def _owner_complaint(text: str) -> str | None:
+    return None if re.fullmatch(r"[^:\s]*:?[^:\s]*", text) and text.strip(":") else "must be user, user:group or :group"
+
+
+def _read_workers(text: str) -> int:
+    if text.strip().lower() == "auto":
+        return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    try:
+        return int(text)
+    except ValueError:
+        raise ValueError("must be a whole number, or auto for one of each core") from None
+
+
+@component
+class HTTPServer:
+    """Serve over HTTP/1.1 with threads, in one process or several; slow clients hold no thread."""
+
+    # Where it listens
+    host: str = option(
+        default="127.0.0.1",
+        doc="Address or name to listen on, or several; 127.0.0.1 is this machine alone, * every interface. "
+        "May carry a port.",
+    )
+    port: int | None = option(
+        default=None,
+        doc="Port to listen on; 0 takes a free one, empty 8080, or 4443 with TLS.",
+        check=between(0, 65535),
+    )
+    listen: tuple[str, ...] = option(
+        default=(),
+        doc="Several addresses instead of host and port: host:port, [::1]:port, *:port, unix:/path, unix:@name, "
+        "fd:3 or systemd for sockets that are open already.",
+        check=each(_address_complaint),
+        sample="127.0.0.1:8080 [::1]:8080",
+    )
+    unix_socket: Path | None = option(
+        default=None, doc="Path of a UNIX socket to listen on, instead of host and port.", sample="/run/site.sock"
+    )
+    unix_socket_perms: str = option(
+        default="600", doc="Permissions of UNIX sockets, in octal digits.", check=_permissions_complaint
+    )
+    unix_socket_owner: str | None = option(
+        default=None,
+        doc="Who owns UNIX sockets: user, user:group or :group, by name or number.",
+        check=_owner_complaint,
+        sample=":www-data",
+    )
+    ipv4: bool = option(default=True, doc="Listen on the IPv4 addresses of a name.")
+    ipv6: bool = option(default=True, doc="Listen on the IPv6 addresses of a name.")
+    backlog: int = option(default=1024, doc="How many connections may wait to be accepted.", check=at_least(1))
+    reuse_port: bool = option(
+        default=False, doc="Share the port with other processes of this user, which the kernel chooses between."
+    )
+
+    # TLS
+    tls: Literal["dev"] | None = option(
+        default=None,
+        doc="dev makes a certificate for this machine, and says how to trust it; a certificate of your own switches "
+        "TLS on by itself.",
+    )
+    tls_certificate: tuple[Path, ...] = option(
+        default=(),
+        doc="PEM files of the certificate with its chain; several are chosen between by the name that the client asks "
+        "for.",
+        sample="/etc/ssl/site.pem",
+    )
+    tls_key: tuple[Path, ...] = option(
+        default=(),
+        doc="PEM files of their private keys, in the same order; empty if the certificates' files hold them.",
+    )
+    tls_password: str | None = option(default=None, doc="Password of the private keys.", secret=True)
+    tls_minimum: Literal["1.2", "1.3"] = option(default="1.2", doc="Oldest version of TLS that is spoken.")
+    tls_ciphers: str | None = option(
+        default=None, doc="Ciphers for TLS 1.2, as a list for OpenSSL; empty takes a safe one."
+    )
+    tls_client: Literal["none", "optional", "required"] = option(
+        default="none", doc="Whether clients show a certificate of their own; apps find it in the environ."
+    )
+    tls_client_ca: Path | None = option(
+        default=None, doc="PEM file of the authorities whose client certificates count.", sample="/etc/ssl/clients.pem"
+    )
+    tls_client_crl: Path | None = option(
+        default=None, doc="PEM file of the revocation lists of these authorities.", sample="/etc/ssl/clients.crl"
+    )
+    tls_context: Imported | None = option(
+        default=None,
+        doc="An `ssl.SSLContext` of your own, instead of everything else about TLS.",
+        sample="site.tls:context",
+    )
+
+    # Threads and processes
+    threads: int = option(
+        default=_SETTINGS.threads, doc="How many requests each process handles at the same time.", check=at_least(1)
+    )
+    workers: int = option(
+        default=1,
+        doc="How many processes serve, watched by one that does not; auto is one for each core.",
+        check=at_least(1),
+        parse=_read_workers,
+    )
+    max_requests: int | None = option(
+        default=None, doc="After so many requests a worker is replaced, without losing one.", check=at_least(1)
+    )
+    max_requests_jitter: int = option(
+        default=0, doc="Up to so many requests more, so that workers are not replaced together.", check=at_least(0)
+    )
+    max_hung: int | None = option(
+        default=None, doc="With so many hung threads a worker is replaced.", check=at_least(1)
+    )
+
+    # Limits
+    max_request_line: Size = option(
+        default=_LIMITS.request_line, doc="Longest request line; above it 414.", check=at_least(64)
+    )
+    max_request_head: Size = option(
+        default=_LIMITS.head, doc="Largest request line and header together; above it 431.", check=at_least(256)
+    )
+    max_header_fields: int = option(
+        default=_LIMITS.fields, doc="Most header fields of a request; above it 431.", check=at_least(1)
+    )
+    max_body: Size = option(default=_LIMITS.body, doc="Largest body of a request; above it 413.", check=at_least(0))
+    body_memory: Size = option(
+        default=_LIMITS.body_memory, doc="Request bodies above this size wait in a temporary file.", check=at_least(0)
+    )
+    output_memory: Size = option(
+        default=_LIMITS.output_memory, doc="An app that is this far ahead of its client has to wait.", check=at_least(1)
+    )
+    connections: int = option(
+        default=_LIMITS.connections,
+        doc="How many connections may be open; further ones are refused.",
+        check=at_least(1),
+    )
+    connections_per_address: int | None = option(
+        default=_LIMITS.connections_per_address, doc="How many of them one address may have.", check=at_least(1)
+    )
+    keep_alive_requests: int | None = option(
+        default=_LIMITS.keep_alive_requests,
+        doc="How many requests a connection may carry before it is closed.",
+        check=at_least(1),
+    )
+    max_waiting: int = option(
+        default=_LIMITS.waiting,
+        doc="How many requests may wait for a thread; further ones are answered with 503.",
+        check=at_least(0),
+    )
+    health_paths: tuple[str, ...] = option(
+        default=_SETTINGS.health_paths,
+        doc="Paths that are answered even when all other requests wait for a thread.",
+        check=each(_path_complaint),
+        sample="/health",
+    )
+
+    # Deadlines
+    head_timeout: Seconds = option(
+        default=_DEADLINES.head, doc="How long the head of a request may take to come; then 408.", check=above(0)
+    )
+    body_grace: Seconds = option(
+        default=_DEADLINES.body_grace, doc="How long a body may be slower than `body_rate`.", check=at_least(0)
+    )
+    body_rate: Size = option(
+        default=_DEADLINES.body_rate,
+        doc="Bytes in a second that a body must reach on average after `body_grace`, or 408; 0 asks for none.",
+        check=at_least(0),
+    )
+    waiting_timeout: Seconds = option(
+        default=_DEADLINES.waiting, doc="How long a request may wait for a thread; then 503.", check=at_least(0)
+    )
+    hung_after: Seconds = option(
+        default=_DEADLINES.hung,
+        doc="A request that runs longer counts as hung, and the stack of its thread is logged.",
+        check=above(0),
+    )
+    request_timeout: Seconds | None = option(
+        default=_DEADLINES.request,
+        doc="A request that runs longer is answered with 504, if nothing was sent.",
+        check=above(0),
+    )
+    write_timeout: Seconds = option(
+        default=_DEADLINES.write, doc="How long a client may take nothing of a reply.", check=above(0)
+    )
+    keep_alive_timeout: Seconds = option(
+        default=_DEADLINES.keep_alive, doc="How long a connection may stay open between requests.", check=at_least(0)
+    )
+    handshake_timeout: Seconds = option(
+        default=_DEADLINES.handshake, doc="How long a TLS handshake may take.", check=above(0)
+    )
+    drain_timeout: Seconds = option(
+        default=_DEADLINES.drain,
+        doc="How long running requests may go on when the server is told to stop.",
+        check=at_least(0),
+    )
+
+    # Proxies in front
+    trusted_proxies: tuple[str, ...] = option(
+        default=(),
+        doc="Networks and addresses of proxies whose forwarding headers count; unix for local sockets, * for anybody.",
+        check=each(network_complaint),
+        inherits=True,
+        sample="127.0.0.1 10.0.0.0/8",
+    )
+    trusted_proxy_count: int | None = option(
+        default=None, doc="How many proxies stand one behind the other; 1 if empty.", check=at_least(1)
+    )
+    trusted_proxy_headers: tuple[str, ...] = option(
+        default=(),
+        doc="Which of their headers count; x-forwarded-for and x-forwarded-proto if none is named.",
+        check=each(_proxy_header_complaint),
+        sample="x-forwarded-for x-forwarded-proto x-forwarded-host",
+    )
+    log_untrusted_proxy_headers: bool = option(default=False, doc="Log forwarding headers that do not count.")
+    clear_untrusted_proxy_headers: bool = option(
+        default=True, doc="Remove forwarding headers that do not count before the app sees them."
+    )
+    proxy_protocol: tuple[str, ...] = option(
+        default=(),
+        doc="Networks and addresses whose connections must begin with a PROXY protocol header (version 1 or 2).",
+        check=each(network_complaint),
+        sample="10.0.0.5",
+    )
+
+    # What apps and clients see
+    url_scheme: Literal["http", "https"] | None = option(
+        default=None, doc="Scheme of the URLs that apps make: https behind a proxy that speaks TLS. Empty: as served."
+    )
+    url_prefix: str = option(
+        default=_SETTINGS.url_prefix,
+        doc="Path below which a proxy shows the site.",
+        check=_prefix_complaint,
+        sample="/site",
+    )
+    server_name: str | None = option(
+        default=_SETTINGS.server_name, doc="SERVER_NAME for requests without a Host header; empty: the address."
+    )
+    ident: str | None = option(
+        default=_SETTINGS.ident, doc="The Server header of replies; empty leaves it out.", check=_ident_complaint
+    )
+    require_host: bool = option(
+        default=_SETTINGS.require_host, doc="Refuse HTTP/1.1 requests without a Host header, as RFC 9112 demands."
+    )
+    underscore_headers: Literal["drop", "refuse", "keep"] = option(
+        default="drop",
+        doc="What happens to headers with an underscore in their name, which apps cannot tell from those with a dash.",
+    )
+    stream_uploads: bool = option(
+        default=_SETTINGS.stream_uploads,
+        doc="Start the app before the request's body has come; a slow client then holds its thread.",
+    )
+    sendfile: bool = option(default=_SETTINGS.sendfile, doc="Let the operating system send files.")
+    expose_tracebacks: bool = option(
+        default=_SETTINGS.expose_tracebacks,
+        doc="Show the traceback of an unhandled exception to the client. Never on a public site.",
+    )
+    log_socket_errors: bool = option(default=_SETTINGS.log_socket_errors, doc="Log connections that clients broke off.")
+    poller: Literal["auto", "epoll", "selectors"] = option(
+        default="auto", doc="How connections are watched: auto takes the best that the system has."
+    )
+
+    def __post_init__(self) -> None:
+        for name, what in contradictions(self):
+            raise OptionError(type(self).__name__, name, what)
+
+    @property
+    def speaks_tls(self) -> bool:
+        """Whether the TCP sockets speak TLS."""
+        return bool(self.tls or self.tls_certificate or self.tls_context is not None)
+
+    @property
+    def scheme(self) -> str:
+        """``http`` or ``https``: what the listening sockets speak, or what a proxy in front of them does."""
+        return self.url_scheme or ("https" if self.speaks_tls else _SETTINGS.url_scheme)
+
+    def addresses(self) -> tuple[Address, ...]:
+        """Where the options say to listen."""
+        port = self.port if self.port is not None else TLS_PORT if self.speaks_tls else DEFAULT_PORT
+        if self.unix_socket is not None:
+            return (Address(path=str(self.unix_socket)),)
+        return tuple(parse_address(text, port) for text in self.listen or self.host.split())
+
+    def bind(self) -> list[socket.socket]:
+        """Open the listening sockets. Raises ``OptionError`` that names the option at fault."""
+        families = [family for family, wanted in ((socket.AF_INET, self.ipv4), (socket.AF_INET6, self.ipv6)) if wanted]
+        try:
+            return open_listeners(
+                self.addresses(),
+                backlog=self.backlog,
+                unix_permissions=int(self.unix_socket_perms, 8),
+                unix_owner=self.unix_socket_owner,
+                reuse_port=self.reuse_port,
+                families=families,
+            )
+        except ListenError as error:
+            what = f"{error.what}; {error.fix}" if error.fix else error.what
+            raise OptionError(type(self).__name__, self._option_of(error), what) from error
+
+    def urls(self, sockets: Iterable[socket.socket]) -> tuple[str, ...]:
+        """The URLs that open what these sockets serve."""
+        return tuple(url_of(each, self.scheme, self.url_prefix) for each in sockets)
+
+    def settings(self) -> Settings:
+        """What an engine is told."""
+        return settings_of(self)
+
+    def engine(
+        self, app: WSGIApp, sockets: Sequence[socket.socket], on_ready: Callable[[], object] | None = None
+    ) -> Engine:
+        """The engine of one process for these sockets; ``on_ready`` is called when requests can come."""
+        from .engine import Engine
+
+        return Engine(app, sockets, self.settings(), on_ready=on_ready)
+
+    def serve(
+        self,
+        app: WSGIApp,
+        *,
+        sockets: Sequence[socket.socket] | None = None,
+        started: Callable[[tuple[str, ...]], object] | None = None,
+    ) -> None:
+        """Serve ``app`` until SIGTERM or Ctrl-C; then running requests have ``drain_timeout`` to finish.
+
+        ``sockets`` are listening sockets that were opened before (they stay the caller's to remove); without them the
+        server opens its own. ``started`` is told the URLs once requests can come. Raises ``OptionError`` when an
+        address cannot be listened on, ``KeyboardInterrupt`` at a second Ctrl-C.
+        """
+        opened = list(sockets) if sockets is not None else self.bind()
+        # Read now: an engine that stops closes the sockets.
+        urls = self.urls(opened)
+        files = socket_files(opened)
+        try:
+            self.engine(app, opened, None if started is None else lambda: started(urls)).run()
+        finally:
+            if sockets is None:
+                close_listeners(opened)
+                remove_socket_files(files)
+
+    def hurried(self, grace: float) -> HTTPServer:
+        """The same server, that at its end waits for running requests no longer than ``grace`` seconds."""
+        return replace(self, drain_timeout=min(grace, self.drain_timeout))
+
+    def _option_of(self, error: ListenError) -> str:
+        if self.listen:
+            return "listen"
+        if self.unix_socket is not None:
+            return "unix_socket"
+        return error.about
+
+
+def _advice(values: Mapping[str, Any]) -> Iterable[KeyProblem]:
+    if values.get("expose_tracebacks"):
+        yield KeyProblem("expose_tracebacks", "shows the source and the values of the app to every client", "remove it")
+    if "*" in values.get("trusted_proxies", ()):
+        yield KeyProblem(
+            "trusted_proxies", "lets every client choose its address and scheme", "name the addresses of your proxies"
+        )
+    if values.get("underscore_headers") == "keep":
+        yield KeyProblem(
+            "underscore_headers", "lets clients write headers that only a proxy should", "remove it, or make it refuse"
+        )
+    most, threads = values.get("max_hung"), values.get("threads", _SETTINGS.threads)
+    if most is not None and most > threads:
+        yield KeyProblem("max_hung", f"is never reached with {threads} threads", f"make it {threads} or less")
+
+
+server_runner = make_server_runner(HTTPServer, **KEYWORDS, advice=_advice)
+paste_server_runner = make_server_runner(
+    HTTPServer, **KEYWORDS, defaults={"threads": 10}, unknown="warning", advice=_advice
+)
