@@ -32,6 +32,8 @@ _HOMES = {
     "Cascade": "middleware.cascade",
     "ConfigError": "config.problems",
     "URLMap": "middleware.urlmap",
+    # Not in __all__: to ask for it is to build what WHEATPASTE_CONFIG names.
+    "application": "scripts.hosted",
     "appconfig": "config.loadwsgi",
     "loadapp": "config.loadwsgi",
     "loadfilter": "config.loadwsgi",

@@ -34,6 +34,7 @@ COMMANDS = (
     Command("request", "request", "Send one request to an app, without a server."),
     Command("shell", "shell", "Open a Python prompt with the apps of an INI file."),
     Command("init", "init", "Write a first INI file around an app."),
+    Command("generate", "generate", "Write the file that uWSGI or mod_wsgi loads for an INI file."),
 )
 
 

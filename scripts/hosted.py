@@ -1,0 +1,103 @@
+"""``wheatpaste:application``, for servers that import an app: what the variable ``WHEATPASTE_CONFIG`` names.
+
+``WHEATPASTE_CONFIG=site.ini gunicorn wheatpaste:application`` checks and builds the app of the file when the server
+imports it: once in each process, or once before the fork where the server preloads. Files written by
+``wheatpaste generate wsgi`` call :func:`host` with the path in them.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+from typing import TYPE_CHECKING, Any
+
+from ..config.problems import ConfigError, Problem
+from ..protocol.wsgi import WSGIApp
+from .target import Target, find_target
+from .terminal import Terminal
+
+if TYPE_CHECKING:
+    from ..config.composition import Composition
+
+VARIABLE = "WHEATPASTE_CONFIG"
+
+CANNOT_START = 3
+"""The exit code when the app cannot be built. Of this one gunicorn knows that another worker would fare no better."""
+
+_building = threading.Lock()
+
+
+def host(config: str, *, folder: str | None = None) -> WSGIApp:
+    """Check and build what ``config`` names, for a server that imports apps.
+
+    ``config`` is what ``wheatpaste serve`` takes: ``site.ini``, ``site.ini#name``, a URI or ``module:app``. ``folder``
+    is where Python finds the app's modules where the file has no ``python_path``; the working directory unless given.
+    The logging sections of a file count. What is wrong goes to the standard error; then ``SystemExit`` is raised, with
+    exit code 3.
+    """
+    terminal = Terminal()
+    try:
+        return _host(config, folder, terminal)
+    except Exception as error:  # noqa: BLE001 - whatever a file or an app raises is shown without our frames
+        from ..server.failures import failure_of
+
+        terminal.failure(failure_of(error))
+        raise SystemExit(CANNOT_START) from None
+
+
+def _host(config: str, folder: str | None, terminal: Terminal) -> WSGIApp:
+    if folder is not None and folder not in sys.path:
+        sys.path.insert(0, folder)
+    if not config:
+        raise ConfigError(
+            Problem(what=f"the environment variable {VARIABLE} is not set", fix="set it to site.ini#name")
+        )
+    target = find_target(config)
+    if target.is_python:
+        app: WSGIApp = target.load_object()
+        return app
+    composition = target.compose(collect=True)
+    _check(composition, target, terminal)
+    _set_up_logging(composition)
+    if folder is None or composition.settings.python_path is not None:
+        composition.extend_sys_path()
+    built: WSGIApp = composition.build()
+    return built
+
+
+def _check(composition: Composition, target: Target, terminal: Terminal) -> None:
+    """Raise all errors at once; print the warnings. The servers of the file are not what serves."""
+    if target.path is None:
+        composition.raise_errors()
+        return
+    from ..config.check import check_composition
+    from .logs import leave_out
+
+    told = [
+        problem
+        for problem in check_composition(composition)
+        if problem.code != "unused-section" and not (problem.section or "").startswith("server")
+    ]
+    if any(problem.severity == "error" for problem in told):
+        raise ConfigError(told)
+    leave_out(told)
+    terminal.problems(told)
+
+
+def _set_up_logging(composition: Composition) -> None:
+    file = composition.file
+    if file is not None and "loggers" in file.sections:  # otherwise it is the server's business
+        from .logs import set_up_logging
+
+        set_up_logging(composition, {})
+
+
+def __getattr__(name: str) -> Any:
+    """``application`` is built when a server asks for it (PEP 562), and kept."""
+    if name != "application":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    with _building:
+        if name not in globals():
+            globals()[name] = host(os.environ.get(VARIABLE, ""))
+        return globals()[name]
