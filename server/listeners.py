@@ -7,69 +7,31 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import os
 import socket
-import stat
 from collections.abc import Iterable, Sequence
-from pathlib import Path
-from typing import Literal, NamedTuple
 
-DEFAULT_PORT = 8080
+from .activation import InheritedSocket, adopt, passed_descriptors
+from .addresses import DEFAULT_PORT, Address, ListenError, parse_address
+from .unix_sockets import open_unix, remove_socket_files, socket_file
 
+__all__ = [
+    "DEFAULT_PORT",
+    "Address",
+    "ListenError",
+    "close_listeners",
+    "is_public",
+    "open_listeners",
+    "parse_address",
+    "remove_socket_files",
+    "socket_files",
+    "url_of",
+]
 
-class ListenError(OSError):
-    """An address that cannot be listened on: ``what`` is wrong with its ``about``, and the way out in ``fix``."""
+_FAMILIES = (socket.AF_INET, socket.AF_INET6)
+# How often a free port that one address of a name offers is tried on the others.
+_TRIES = 20
 
-    def __init__(self, address: Address, what: str, fix: str = "", about: Literal["host", "port"] = "port") -> None:
-        self.address, self.what, self.fix, self.about = address, what, fix, about
-        super().__init__(f"{address}: {what}; {fix}" if fix else f"{address}: {what}")
-
-
-class Address(NamedTuple):
-    """A host and port, or the path of a UNIX socket. The host ``*`` is every interface, port 0 any free port."""
-
-    host: str = ""
-    port: int = 0
-    path: str | None = None
-
-    def __str__(self) -> str:
-        if self.path is not None:
-            return f"unix:{self.path}"
-        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
-
-
-def parse_address(text: str, default_port: int = DEFAULT_PORT) -> Address:
-    """Read ``127.0.0.1:8080``, ``[::1]:8080``, ``*:80``, ``localhost``, ``8080`` or ``unix:/run/site.sock``.
-
-    A port alone is one of 127.0.0.1. Raises ``ValueError`` with a phrase that completes "listen: …".
-    """
-    text = text.strip()
-    if text.startswith("unix:"):
-        path = text[len("unix:") :]
-        if not path:
-            raise ValueError("names no path; write unix:/run/site.sock")
-        return Address(path=os.path.expanduser(path))
-    if "/" in text:
-        raise ValueError("must be host:port without scheme or path, such as 127.0.0.1:8080, or unix:/path")
-    if text.isdecimal():
-        return Address("127.0.0.1", _port(text))
-    if text.startswith("["):
-        host, bracket, rest = text[1:].partition("]")
-        if not bracket or (rest and not rest.startswith(":")):
-            raise ValueError("must be [address]:port, such as [::1]:8080")
-        return Address(host, _port(rest[1:]) if rest else default_port)
-    if text.count(":") > 1:  # a bare IPv6 address
-        return Address(text, default_port)
-    host, colon, port = text.partition(":")
-    if not host:
-        raise ValueError(f"names no host; write 127.0.0.1{text}, or *{text} for every interface")
-    return Address(host, _port(port) if colon else default_port)
-
-
-def _port(text: str) -> int:
-    if not (text.isascii() and text.isdecimal()) or int(text) > 65535:
-        raise ValueError(f"has no port number from 0 to 65535, got {text!r}")
-    return int(text)
+Place = tuple[str, int] | tuple[str, int, int, int]
 
 
 def open_listeners(
@@ -77,20 +39,32 @@ def open_listeners(
     *,
     backlog: int = 1024,
     unix_permissions: int = 0o600,
-    families: Sequence[socket.AddressFamily] = (socket.AF_INET, socket.AF_INET6),
+    unix_owner: str | None = None,
+    reuse_port: bool = False,
+    families: Sequence[socket.AddressFamily] = _FAMILIES,
 ) -> list[socket.socket]:
-    """Bind and listen on every address. Raises ``ListenError``; then none stays open.
+    """Bind and listen on every address, or adopt what listens already. Raises ``ListenError``; then none stays open.
 
     Connections wait in the sockets' queues until a server accepts them. A name with several addresses gets a socket
-    for each.
+    for each, with the same port where port 0 asks for a free one. ``unix_permissions`` and ``unix_owner``
+    (``user:group``) say who may connect to the files of UNIX sockets. With ``reuse_port`` several processes of one user
+    listen on the same port, and the kernel shares connections out among them: a port in use is then no error.
     """
     opened: list[socket.socket] = []
+    adopted: set[int] = set()
     try:
         for address in addresses:
             if address.path is not None:
-                opened.append(_open_unix(address, address.path, backlog, unix_permissions))
+                opened.append(
+                    open_unix(address, address.path, backlog=backlog, permissions=unix_permissions, owner=unix_owner)
+                )
+            elif address.descriptor is not None:
+                opened.append(_adopt(address, address.descriptor, adopted))
+            elif address.activated is not None:
+                for descriptor in _passed(address, address.activated):
+                    opened.append(_adopt(address, descriptor, adopted))
             else:
-                opened += _open_tcp(address, backlog, families)
+                opened += _open_tcp(address, backlog, families, reuse_port)
     except BaseException:
         close_listeners(opened)
         raise
@@ -107,23 +81,20 @@ def close_listeners(sockets: Iterable[socket.socket]) -> None:
 
 
 def socket_files(sockets: Iterable[socket.socket]) -> tuple[str, ...]:
-    """The paths of the UNIX sockets among open sockets."""
-    names = (each.getsockname() for each in sockets if each.family == socket.AF_UNIX and each.fileno() >= 0)
-    return tuple(name for name in names if isinstance(name, str) and name)
+    """The paths of the UNIX sockets among open sockets, as far as this process made them.
 
-
-def remove_socket_files(paths: Iterable[str]) -> None:
-    """Remove the files of UNIX sockets that were closed, unless another process listens there now."""
-    for path in paths:
-        if not _is_alive(path):
-            with contextlib.suppress(OSError):
-                os.unlink(path)
+    Whether anybody else still listens there is found out by connecting, which would wake what systemd activates: so the
+    files of inherited sockets are left to whoever made them.
+    """
+    files = (socket_file(each) for each in sockets if not isinstance(each, InheritedSocket))
+    return tuple(path for path in files if path is not None)
 
 
 def url_of(listener: socket.socket, scheme: str = "http", prefix: str = "") -> str:
     """The URL that opens what a socket serves, from this machine; ``unix:PATH`` for UNIX sockets."""
     if listener.family == socket.AF_UNIX:
-        return f"unix:{listener.getsockname()}"
+        name = listener.getsockname()
+        return f"unix:@{name[1:].decode(errors='backslashreplace')}" if isinstance(name, bytes) else f"unix:{name}"
     host, port = listener.getsockname()[:2]
     host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
     shown = f"[{host}]" if ":" in host else host
@@ -140,15 +111,73 @@ def is_public(listener: socket.socket) -> bool:
     return not (host.startswith("127.") or host == "::1")
 
 
-def _open_tcp(address: Address, backlog: int, families: Sequence[socket.AddressFamily]) -> list[socket.socket]:
+def _passed(address: Address, name: str) -> list[int]:
+    try:
+        passed = passed_descriptors()
+    except ValueError as error:
+        raise ListenError(
+            address, f"cannot be used ({error})", "correct the environment, or write an address"
+        ) from error
+    if not passed:
+        raise ListenError(
+            address,
+            "systemd has passed no sockets to this process",
+            "start it through its socket unit, or write an address such as 127.0.0.1:8080",
+        )
+    found = [each.descriptor for each in passed if not name or each.name == name]
+    if not found:
+        known = ", ".join(sorted({each.name for each in passed}))
+        raise ListenError(
+            address,
+            f"systemd has passed no socket called {name}, but {known}",
+            f"write `FileDescriptorName={name}` into the socket unit, or another name here",
+        )
+    return found
+
+
+def _adopt(address: Address, descriptor: int, adopted: set[int]) -> socket.socket:
+    if descriptor in adopted:
+        raise ListenError(address, f"descriptor {descriptor} is listened on twice", "name it once")
+    try:
+        listener = adopt(descriptor)
+    except ValueError as error:
+        fix = "pass a stream socket that listens; a socket unit needs ListenStream= and no Accept=yes"
+        raise ListenError(address, f"descriptor {descriptor} {error}", fix) from error
+    adopted.add(descriptor)
+    _send_at_once(listener)
+    return listener
+
+
+def _open_tcp(
+    address: Address, backlog: int, families: Sequence[socket.AddressFamily], reuse_port: bool
+) -> list[socket.socket]:
+    if reuse_port and not hasattr(socket, "SO_REUSEPORT"):
+        raise ListenError(address, "this system has no SO_REUSEPORT", "leave reuse_port out")
     found = _resolve(address, families)
+    for _ in range(_TRIES if address.port == 0 and len(found) > 1 else 0):
+        try:
+            return _open_all(address, found, backlog, reuse_port, share_port=True)
+        except ListenError as error:
+            if not isinstance(error.__cause__, OSError) or error.__cause__.errno != errno.EADDRINUSE:
+                raise
+    return _open_all(address, found, backlog, reuse_port, share_port=False)
+
+
+def _open_all(
+    address: Address,
+    found: Sequence[tuple[socket.AddressFamily, Place]],
+    backlog: int,
+    reuse_port: bool,
+    *,
+    share_port: bool,
+) -> list[socket.socket]:
     opened: list[socket.socket] = []
     absent: OSError | None = None
     port = address.port
     try:
         for family, place in found:
             try:
-                listener = _bind_tcp(family, (place[0], port, *place[2:]), backlog)
+                listener = _bind_tcp(family, (place[0], port, *place[2:]), backlog, reuse_port)
             except OSError as error:
                 # `localhost` and `*` often also mean an IPv6 that the machine (a container) does not have.
                 if error.errno in (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT) and len(found) > 1:
@@ -156,7 +185,8 @@ def _open_tcp(address: Address, backlog: int, families: Sequence[socket.AddressF
                     continue
                 raise _explained(address, error) from error
             opened.append(listener)
-            port = port or listener.getsockname()[1]
+            if share_port and port == 0:
+                port = listener.getsockname()[1]
     except BaseException:
         close_listeners(opened)
         raise
@@ -165,11 +195,9 @@ def _open_tcp(address: Address, backlog: int, families: Sequence[socket.AddressF
     return opened
 
 
-def _resolve(
-    address: Address, families: Sequence[socket.AddressFamily]
-) -> list[tuple[socket.AddressFamily, tuple[str, int] | tuple[str, int, int, int]]]:
+def _resolve(address: Address, families: Sequence[socket.AddressFamily]) -> list[tuple[socket.AddressFamily, Place]]:
     if address.host == "*":
-        every: list[tuple[socket.AddressFamily, tuple[str, int] | tuple[str, int, int, int]]] = []
+        every: list[tuple[socket.AddressFamily, Place]] = []
         if socket.AF_INET in families:
             every.append((socket.AF_INET, ("0.0.0.0", address.port)))
         if socket.AF_INET6 in families and socket.has_ipv6:
@@ -197,19 +225,32 @@ def _resolve(
     return found  # type: ignore[return-value]  # getaddrinfo's type also allows what SOCK_STREAM excludes
 
 
-def _bind_tcp(family: socket.AddressFamily, place: tuple[object, ...], backlog: int) -> socket.socket:
+def _bind_tcp(family: socket.AddressFamily, place: tuple[object, ...], backlog: int, reuse_port: bool) -> socket.socket:
     listener = socket.socket(family, socket.SOCK_STREAM)
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if reuse_port:
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         if family == socket.AF_INET6:
             # One socket per family: with both on one socket IPv4 peers would look like ::ffff:1.2.3.4.
             listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        _send_at_once(listener)
         listener.bind(place)
         listener.listen(backlog)
     except BaseException:
         listener.close()
         raise
     return listener
+
+
+def _send_at_once(listener: socket.socket) -> None:
+    """Let the last part of a reply leave without waiting for the client's word on the one before.
+
+    Set on the listener, because Linux and the BSDs hand it on to what is accepted: that saves a call per connection.
+    """
+    if listener.family in _FAMILIES:
+        with contextlib.suppress(OSError):
+            listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
 
 def _explained(address: Address, error: OSError) -> ListenError:
@@ -223,7 +264,7 @@ def _explained(address: Address, error: OSError) -> ListenError:
         return ListenError(
             address,
             f"may not be opened by this user ({address})",
-            "choose a port above 1023 behind a proxy, or start as root with --user NAME",
+            "choose a port above 1023 behind a proxy, let systemd open it, or start as root with --user NAME",
         )
     if error.errno in (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT):
         return ListenError(
@@ -245,47 +286,3 @@ def _free_port_after(port: int) -> int:
                 continue
             return candidate
     return DEFAULT_PORT + 1
-
-
-def _open_unix(address: Address, path: str, backlog: int, permissions: int) -> socket.socket:
-    folder = os.path.dirname(path) or "."
-    if not os.path.isdir(folder):
-        raise ListenError(address, f"the folder {folder} does not exist", "create it, or choose another path")
-    try:
-        mode = os.lstat(path).st_mode
-    except OSError:
-        pass  # nothing is there, or the bind below says why not
-    else:
-        if not stat.S_ISSOCK(mode):
-            raise ListenError(address, f"{path} exists and is no socket", "choose another path")
-        if _is_alive(path):
-            raise ListenError(address, f"{path} is in use by another process", "end that process first")
-        with contextlib.suppress(OSError):
-            os.unlink(path)  # left behind by a process that was killed
-    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    # Between bind and chmod nobody else may connect.
-    mask = os.umask(0o177)
-    try:
-        listener.bind(path)
-        Path(path).chmod(permissions)
-        listener.listen(backlog)
-    except OSError as error:
-        listener.close()
-        raise ListenError(address, error.strerror or str(error)) from error
-    finally:
-        os.umask(mask)
-    return listener
-
-
-def _is_alive(path: str) -> bool:
-    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
-        probe.settimeout(1)
-        try:
-            probe.connect(path)
-        except ConnectionRefusedError:
-            return False
-        except FileNotFoundError:
-            return False
-        except OSError:
-            return True  # busy, or not ours to look at
-        return True

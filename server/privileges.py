@@ -31,13 +31,26 @@ def find_account(user: str | None, group: str | None) -> Account:
             if group is None:  # or it would keep the group of root
                 raise ValueError(f"user {user} has no entry that says its group; give --group") from None
     if group is not None:
-        try:
-            gid = int(group) if group.isdecimal() else grp.getgrnam(group).gr_gid
-        except KeyError:
-            raise ValueError(f"there is no group {group!r}") from None
+        gid = group_number(group)
     if os.geteuid() != 0 and (uid, gid) != (os.getuid(), os.getgid()):
         raise ValueError("only root can change the user or group")
     return Account(uid, gid, name)
+
+
+def user_number(user: str) -> int:
+    """The number of a user who is given by name or number. Raises ``ValueError`` with a sentence."""
+    try:
+        return int(user) if user.isdecimal() else pwd.getpwnam(user).pw_uid
+    except KeyError:
+        raise ValueError(f"there is no user {user!r}") from None
+
+
+def group_number(group: str) -> int:
+    """The number of a group that is given by name or number. Raises ``ValueError`` with a sentence."""
+    try:
+        return int(group) if group.isdecimal() else grp.getgrnam(group).gr_gid
+    except KeyError:
+        raise ValueError(f"there is no group {group!r}") from None
 
 
 def drop_privileges(account: Account) -> None:

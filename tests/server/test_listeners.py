@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import pwd
 import socket
 import stat
+import sys
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 
@@ -22,6 +26,7 @@ from wheatpaste.server.listeners import (
     socket_files,
     url_of,
 )
+from wheatpaste.server.unix_sockets import read_owner
 
 
 @pytest.mark.parametrize(
@@ -36,6 +41,10 @@ from wheatpaste.server.listeners import (
         pytest.param("::1", Address("::1", 8080), id="IPv6 without brackets"),
         pytest.param(" a:0 ", Address("a", 0), id="blanks around do not matter, port 0 is any"),
         pytest.param("unix:/run/x.sock", Address(path="/run/x.sock"), id="a UNIX socket"),
+        pytest.param("unix:@site", Address(path="@site"), id="an abstract UNIX socket"),
+        pytest.param("fd:3", Address(descriptor=3), id="an inherited descriptor"),
+        pytest.param("systemd", Address(activated=""), id="all that systemd has opened"),
+        pytest.param("systemd:site.socket", Address(activated="site.socket"), id="one that systemd has opened"),
     ],
 )
 def test_an_address_is_read(text: str, address: Address) -> None:
@@ -54,6 +63,11 @@ def test_an_address_is_read(text: str, address: Address) -> None:
         pytest.param("[::1", "such as", id="a bracket that stays open"),
         pytest.param("[::1]x", "such as", id="something after the bracket"),
         pytest.param("unix:", "names no path", id="a UNIX socket nowhere"),
+        pytest.param("unix:@", "names no abstract socket", id="an abstract UNIX socket without a name"),
+        pytest.param("fd:", "names no descriptor, got ''", id="no descriptor"),
+        pytest.param("fd:-1", "names no descriptor", id="a negative descriptor"),
+        pytest.param("fd:three", "such as fd:3", id="a descriptor in words"),
+        pytest.param("systemd:", "names no socket of systemd", id="a socket of systemd without a name"),
     ],
 )
 def test_what_is_no_address_is_refused(text: str, complaint: str) -> None:
@@ -61,7 +75,19 @@ def test_what_is_no_address_is_refused(text: str, complaint: str) -> None:
         parse_address(text)
 
 
-@pytest.mark.parametrize("address", [Address("127.0.0.1", 8080), Address("::1", 1), Address(path="/x")], ids=str)
+@pytest.mark.parametrize(
+    "address",
+    [
+        Address("127.0.0.1", 8080),
+        Address("::1", 1),
+        Address(path="/x"),
+        Address(path="@x"),
+        Address(descriptor=5),
+        Address(activated=""),
+        Address(activated="x"),
+    ],
+    ids=str,
+)
 def test_an_address_is_written_as_it_is_read(address: Address) -> None:
     assert parse_address(str(address)) == address
 
@@ -82,6 +108,81 @@ def test_the_families_of_a_name_share_the_free_port_that_was_found(opened: list[
     opened += open_listeners([Address("*", 0)])
     assert len({each.getsockname()[1] for each in opened}) == 1
     assert all(is_public(each) for each in opened)
+
+
+def test_a_free_port_is_looked_for_until_all_addresses_of_a_name_have_it(
+    opened: list[socket.socket], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    taken = 3
+    places = [(socket.AF_INET, 6, 0, "", ("127.0.0.1", 0)), (socket.AF_INET, 6, 0, "", ("127.0.0.2", 0))]
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *args, **options: places)
+    bind = socket.socket.bind
+
+    class Crowded(socket.socket):
+        def bind(self, place: tuple[str, int]) -> None:  # type: ignore[override]
+            nonlocal taken
+            if place[0] == "127.0.0.2" and taken:
+                taken -= 1
+                raise OSError(errno.EADDRINUSE, "Address already in use")
+            bind(self, place)
+
+    monkeypatch.setattr(socket, "socket", Crowded)
+    opened += open_listeners([Address("two.example", 0)])
+    assert [each.getsockname() for each in opened] == [
+        ("127.0.0.1", opened[0].getsockname()[1]),
+        ("127.0.0.2", opened[0].getsockname()[1]),
+    ]
+
+
+def test_a_free_port_is_taken_for_each_address_where_none_is_free_on_all(
+    opened: list[socket.socket], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    places = [(socket.AF_INET, 6, 0, "", ("127.0.0.1", 0)), (socket.AF_INET, 6, 0, "", ("127.0.0.2", 0))]
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *args, **options: places)
+    bind = socket.socket.bind
+
+    class Full(socket.socket):
+        def bind(self, place: tuple[str, int]) -> None:  # type: ignore[override]
+            if place[0] == "127.0.0.2" and place[1] != 0:
+                raise OSError(errno.EADDRINUSE, "Address already in use")
+            bind(self, place)
+
+    monkeypatch.setattr(socket, "socket", Full)
+    opened += open_listeners([Address("two.example", 0)])
+    assert [each.getsockname()[0] for each in opened] == ["127.0.0.1", "127.0.0.2"]
+
+
+def test_a_name_gets_a_socket_for_each_of_its_addresses(opened: list[socket.socket]) -> None:
+    opened += open_listeners([Address("localhost", 0)])
+    addresses = {info[4][0] for info in socket.getaddrinfo("localhost", 0, type=socket.SOCK_STREAM)}
+    assert {each.getsockname()[0] for each in opened} <= addresses
+    assert "127.0.0.1" in {each.getsockname()[0] for each in opened}
+
+
+def test_several_listen_at_once(opened: list[socket.socket], tmp_path: Path) -> None:
+    opened += open_listeners([Address("127.0.0.1", 0), Address("127.0.0.2", 0), Address(path=str(tmp_path / "s"))])
+    for each in opened:
+        with socket.socket(each.family) as client:
+            client.settimeout(5)
+            client.connect(each.getsockname())
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the first that is accepted decides elsewhere")
+def test_what_is_accepted_sends_at_once(opened: list[socket.socket]) -> None:
+    opened += open_listeners([Address("127.0.0.1", 0)])
+    with socket.create_connection(opened[0].getsockname(), 5):
+        connection, _ = opened[0].accept()
+        with connection:
+            assert connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY) == 1
+
+
+@pytest.mark.skipif(not hasattr(socket, "SO_REUSEPORT"), reason="needs SO_REUSEPORT")
+def test_processes_can_share_a_port_when_all_of_them_say_so(opened: list[socket.socket]) -> None:
+    opened += open_listeners([Address("127.0.0.1", 0)], reuse_port=True)
+    port = opened[0].getsockname()[1]
+    opened += open_listeners([Address("127.0.0.1", port)], reuse_port=True)
+    with pytest.raises(ListenError, match="is in use"):
+        open_listeners([Address("127.0.0.1", port)])
 
 
 def test_a_family_can_be_left_out(opened: list[socket.socket]) -> None:
@@ -175,8 +276,76 @@ class TestUnixSockets:
             open_listeners([Address(path=str(tmp_path / "run" / "x.sock"))])
 
     def test_a_path_that_is_too_long_is_refused(self, tmp_path: Path) -> None:
-        with pytest.raises(ListenError, match="too long"):
+        with pytest.raises(ListenError, match="too long; choose a shorter path"):
             open_listeners([Address(path=str(tmp_path / ("x" * 200)))])
+
+    @pytest.mark.skipif(os.geteuid() != 0, reason="only root may give files away")
+    def test_it_is_given_to_a_user_and_a_group(self, tmp_path: Path, opened: list[socket.socket]) -> None:
+        path = tmp_path / "x.sock"
+        opened += open_listeners([Address(path=str(path))], unix_owner="nobody:12345", unix_permissions=0o660)
+        found = path.stat()
+        assert (found.st_uid, found.st_gid) == (pwd.getpwnam("nobody").pw_uid, 12345)
+        assert stat.S_IMODE(found.st_mode) == 0o660
+
+    @pytest.mark.skipif(os.geteuid() != 0, reason="only root may give files away")
+    def test_a_group_alone_leaves_the_user(self, tmp_path: Path, opened: list[socket.socket]) -> None:
+        path = tmp_path / "x.sock"
+        opened += open_listeners([Address(path=str(path))], unix_owner=":12345")
+        assert (path.stat().st_uid, path.stat().st_gid) == (os.geteuid(), 12345)
+
+    @pytest.mark.skipif(os.geteuid() == 0, reason="root may give files away")
+    def test_who_may_not_give_it_away_is_told_and_no_file_stays(self, tmp_path: Path) -> None:
+        path = tmp_path / "x.sock"
+        with pytest.raises(ListenError, match="may not be given to 0:0 by this user; start as root"):
+            open_listeners([Address(path=str(path))], unix_owner="0:0")
+        assert not path.exists()
+
+    def test_an_owner_who_does_not_exist_is_named(self, tmp_path: Path) -> None:
+        with pytest.raises(ListenError, match="there is no user 'nosuchuser'"):
+            open_listeners([Address(path=str(tmp_path / "x.sock"))], unix_owner="nosuchuser")
+        assert not list(tmp_path.iterdir())
+
+    @pytest.mark.parametrize(
+        ("text", "owner"),
+        [
+            pytest.param("0", (0, -1), id="a user by number"),
+            pytest.param("0:7", (0, 7), id="a user and a group"),
+            pytest.param(":7", (-1, 7), id="a group"),
+            pytest.param("root:", (0, -1), id="a user by name and a colon"),
+        ],
+    )
+    def test_an_owner_is_read_as_chown_reads_it(self, text: str, owner: tuple[int, int]) -> None:
+        assert read_owner(text) == owner
+
+    @pytest.mark.parametrize("text", ["", ":", " "])
+    def test_an_owner_who_is_nobody_is_refused(self, text: str) -> None:
+        with pytest.raises(ValueError, match="must be user, user:group or :group"):
+            read_owner(text)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux has abstract sockets")
+class TestAbstractSockets:
+    @pytest.fixture
+    def name(self) -> str:
+        return f"@wheatpaste-test-{os.getpid()}-{uuid4().hex}"
+
+    def test_it_takes_connections_and_leaves_no_file(self, name: str, opened: list[socket.socket]) -> None:
+        opened += open_listeners([Address(path=name)])
+        with socket.socket(socket.AF_UNIX) as client:
+            client.settimeout(5)
+            client.connect("\0" + name[1:])
+        assert socket_files(opened) == ()
+        assert url_of(opened[0]) == f"unix:{name}"
+        assert not is_public(opened[0])
+
+    def test_one_in_use_is_refused(self, name: str, opened: list[socket.socket]) -> None:
+        opened += open_listeners([Address(path=name)])
+        with pytest.raises(ListenError, match="in use by another process; end that process first"):
+            open_listeners([Address(path=name)])
+
+    def test_a_name_that_is_too_long_is_refused(self) -> None:
+        with pytest.raises(ListenError, match="too long"):
+            open_listeners([Address(path="@" + "x" * 200)])
 
 
 @pytest.mark.parametrize(

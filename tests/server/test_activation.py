@@ -1,0 +1,204 @@
+"""Sockets that somebody else has opened: taken over as they are, and never removed."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+import textwrap
+from collections.abc import Iterator, Mapping
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from wheatpaste.server.activation import InheritedSocket, Passed, adopt, is_activated, passed_descriptors
+from wheatpaste.server.listeners import Address, ListenError, close_listeners, open_listeners, socket_files
+
+
+@pytest.mark.parametrize(
+    ("environ", "passed"),
+    [
+        pytest.param({}, (), id="nothing is passed"),
+        pytest.param({"LISTEN_PID": "7", "LISTEN_FDS": "1"}, (Passed(3, "unknown"),), id="one without a name"),
+        pytest.param(
+            {"LISTEN_PID": "7", "LISTEN_FDS": "2", "LISTEN_FDNAMES": "web.socket:admin"},
+            (Passed(3, "web.socket"), Passed(4, "admin")),
+            id="two with names",
+        ),
+        pytest.param({"LISTEN_PID": "8", "LISTEN_FDS": "1"}, (), id="another process is meant"),
+        pytest.param({"LISTEN_FDS": "1"}, (), id="nobody is meant"),
+        pytest.param({"LISTEN_PID": "7", "LISTEN_FDS": "0"}, (), id="no socket"),
+        pytest.param({"LISTEN_PID": "8", "LISTEN_FDS": "x"}, (), id="what another process is told does not matter"),
+    ],
+)
+def test_what_systemd_has_passed_is_read(environ: Mapping[str, str], passed: tuple[Passed, ...]) -> None:
+    assert passed_descriptors(environ, pid=7) == passed
+    assert is_activated(environ, pid=7) is bool(passed)
+
+
+@pytest.mark.parametrize(
+    ("environ", "complaint"),
+    [
+        pytest.param({"LISTEN_FDS": "many"}, "LISTEN_FDS='many' is no number of sockets", id="no number"),
+        pytest.param({"LISTEN_FDS": "-1"}, "is no number of sockets", id="a negative number"),
+        pytest.param({"LISTEN_FDS": "999999999"}, "is no number of sockets", id="more than a process can have"),
+        pytest.param({}, "LISTEN_FDS='' is no number of sockets", id="no number at all"),
+        pytest.param(
+            {"LISTEN_FDS": "1", "LISTEN_FDNAMES": "a:b"}, "names 2 sockets where LISTEN_FDS has 1", id="names"
+        ),
+    ],
+)
+def test_what_contradicts_itself_is_refused(environ: Mapping[str, str], complaint: str) -> None:
+    with pytest.raises(ValueError, match=complaint):
+        passed_descriptors({"LISTEN_PID": "7", **environ}, pid=7)
+
+
+@pytest.fixture
+def listening() -> Iterator[socket.socket]:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        yield listener
+
+
+def test_a_descriptor_is_taken_over(listening: socket.socket) -> None:
+    place = listening.getsockname()
+    (taken,) = open_listeners([Address(descriptor=listening.detach())])
+    with closing(taken), socket.create_connection(place, 5):
+        assert taken.getsockname() == place
+        taken.settimeout(5)
+        connection, _ = taken.accept()
+        connection.close()
+        assert not taken.get_inheritable()
+        assert taken.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY) == 1
+
+
+def test_a_descriptor_that_is_named_twice_is_refused(listening: socket.socket) -> None:
+    number = listening.detach()
+    with pytest.raises(ListenError, match=f"fd:{number}: descriptor {number} is listened on twice; name it once"):
+        open_listeners([Address(descriptor=number), Address(descriptor=number)])
+
+
+def _connection() -> socket.socket:
+    one, two = socket.socketpair()
+    two.close()
+    return one
+
+
+@pytest.mark.parametrize(
+    ("make", "complaint"),
+    [
+        pytest.param(_connection, "does not listen", id="a connection"),
+        pytest.param(lambda: socket.socket(type=socket.SOCK_DGRAM), "is no stream socket", id="a datagram socket"),
+        pytest.param(lambda: open(os.devnull, "rb"), "is open, but is no socket", id="a file"),  # noqa: SIM115
+    ],
+)
+def test_what_nobody_can_be_accepted_from_is_refused_and_left_open(make: object, complaint: str) -> None:
+    with closing(make()) as it:  # type: ignore[operator]
+        with pytest.raises(ListenError, match=f"{complaint}; pass a stream socket that listens"):
+            open_listeners([Address(descriptor=it.fileno())])
+        os.fstat(it.fileno())
+
+
+def test_a_descriptor_that_is_not_open_is_refused() -> None:
+    with pytest.raises(ListenError, match=r"descriptor 987654 is not open in this process \(Bad file descriptor\)"):
+        open_listeners([Address(descriptor=987654)])
+
+
+def test_the_file_of_a_socket_that_another_made_stays(tmp_path: Path) -> None:
+    """Not even a connection is tried, which would start again what is just being stopped."""
+    path = tmp_path / "x.sock"
+    with socket.socket(socket.AF_UNIX) as theirs:
+        theirs.bind(str(path))
+        theirs.listen()
+        ours = adopt(os.dup(theirs.fileno()))
+        assert socket_files([ours]) == ()
+        close_listeners([ours])
+        theirs.setblocking(False)
+        with pytest.raises(BlockingIOError):
+            theirs.accept()
+    assert path.exists()
+
+
+def test_what_an_inherited_socket_accepts_is_an_ordinary_connection(listening: socket.socket) -> None:
+    place = listening.getsockname()
+    with adopt(listening.detach()) as taken, socket.create_connection(place, 5):
+        taken.settimeout(5)
+        with taken.accept()[0] as connection:
+            assert not isinstance(connection, InheritedSocket)
+
+
+def test_without_systemd_its_sockets_are_missed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("LISTEN_PID", raising=False)
+    with pytest.raises(ListenError, match="systemd has passed no sockets to this process; start it through its socket"):
+        open_listeners([Address(activated="")])
+
+
+_ACTIVATED = """
+    import os, sys
+    os.environ["LISTEN_PID"] = str(os.getpid())
+    from wheatpaste.server.listeners import ListenError, open_listeners, parse_address
+    try:
+        for each in open_listeners(map(parse_address, sys.argv[1:])):
+            print(each.fileno(), each.getsockname(), os.get_inheritable(each.fileno()))
+    except ListenError as error:
+        print(error)
+"""
+
+
+def activate(sockets: list[socket.socket], words: list[str], environ: Mapping[str, str]) -> list[str]:
+    """Run a process as systemd would: the sockets are its descriptors from 3 on."""
+
+    def place() -> None:
+        numbers = [os.dup(each.fileno()) for each in sockets]  # above all that exist
+        for index, number in enumerate(numbers):
+            os.dup2(number, 3 + index)
+
+    done = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(_ACTIVATED), *words],
+        env={**os.environ, "LISTEN_FDS": str(len(sockets)), **environ},
+        preexec_fn=place,
+        close_fds=False,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+    return done.stdout.splitlines()
+
+
+@pytest.fixture
+def two(tmp_path: Path) -> Iterator[list[socket.socket]]:
+    with socket.create_server(("127.0.0.1", 0)) as tcp, socket.socket(socket.AF_UNIX) as unix:
+        unix.bind(str(tmp_path / "x.sock"))
+        unix.listen()
+        yield [tcp, unix]
+
+
+@pytest.mark.slow
+class TestAProcessThatSystemdStarts:
+    def test_it_has_all_sockets(self, two: list[socket.socket]) -> None:
+        assert activate(two, ["systemd"], {}) == [
+            f"3 {two[0].getsockname()} False",
+            f"4 {two[1].getsockname()} False",
+        ]
+
+    def test_it_has_those_of_a_name(self, two: list[socket.socket]) -> None:
+        assert activate(two, ["systemd:admin"], {"LISTEN_FDNAMES": "web:admin"}) == [f"4 {two[1].getsockname()} False"]
+
+    def test_it_has_them_beside_others(self, two: list[socket.socket]) -> None:
+        lines = activate(two, ["127.0.0.1:0", "systemd:web"], {"LISTEN_FDNAMES": "web:admin"})
+        assert len(lines) == 2
+        assert lines[1] == f"3 {two[0].getsockname()} False"
+
+    def test_a_name_that_is_missing_is_told_with_those_that_are_there(self, two: list[socket.socket]) -> None:
+        (line,) = activate(two, ["systemd:wbe"], {"LISTEN_FDNAMES": "web:admin"})
+        assert "no socket called wbe, but admin, web; write `FileDescriptorName=wbe`" in line
+
+    def test_one_that_is_asked_for_twice_is_refused(self, two: list[socket.socket]) -> None:
+        (line,) = activate(two, ["systemd", "fd:3"], {})
+        assert "descriptor 3 is listened on twice" in line
+
+    def test_an_environment_that_contradicts_itself_is_told(self, two: list[socket.socket]) -> None:
+        (line,) = activate(two, ["systemd"], {"LISTEN_FDNAMES": "web"})
+        assert "cannot be used (LISTEN_FDNAMES names 1 sockets where LISTEN_FDS has 2)" in line
