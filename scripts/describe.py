@@ -112,7 +112,11 @@ def _detail(each: Described, known: list[Described], out: Terminal) -> Iterator[
     if each.note:
         yield ""
         yield from textwrap.wrap(each.note, width)
-    for title, keys in (("options", [key for key in each.keys if not key.ignored]), ("ignored", _ignored(each))):
+    for title, keys in (
+        ("options", [key for key in each.keys if not (key.ignored or key.translated)]),
+        ("keys of other programs", [key for key in each.keys if key.translated]),
+        ("ignored", _ignored(each)),
+    ):
         if not keys:
             continue
         yield ""

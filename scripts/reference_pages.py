@@ -103,6 +103,7 @@ def _page(each: Described, others: list[Described]) -> Iterator[str]:
     yield "## Options"
     yield ""
     yield from _options(each)
+    yield from _foreign_keys(each)
     if others:
         yield "## Other names"
         yield ""
@@ -111,7 +112,7 @@ def _page(each: Described, others: list[Described]) -> Iterator[str]:
 
 
 def _options(each: Described) -> Iterator[str]:
-    keys = [key for key in each.keys if not key.ignored]
+    keys = [key for key in each.keys if not (key.ignored or key.translated)]
     if keys:
         yield "| key | value | default | what it does |"
         yield "|---|---|---|---|"
@@ -129,6 +130,23 @@ def _options(each: Described) -> Iterator[str]:
         yield ""
 
 
+def _foreign_keys(each: Described) -> Iterator[str]:
+    """The keys that other programs have for these options, and those of theirs that do nothing here."""
+    translated = [key for key in each.keys if key.translated]
+    ignored = [key for key in each.keys if key.ignored]
+    if not translated and not ignored:
+        return
+    yield "## Keys of other programs"
+    yield ""
+    yield "| key | value | what it does |"
+    yield "|---|---|---|"
+    for key in translated:
+        yield f"| `{key.name}` | {_cell(key.kind)} | {_cell(key.doc)} |"
+    for key in ignored:
+        yield f"| `{key.name}` |  | Nothing: {_cell(key.ignored)}. |"
+    yield ""
+
+
 def _other(each: Described, other: Described) -> Iterator[str]:
     yield f"### `{other.use}`"
     yield ""
@@ -136,12 +154,16 @@ def _other(each: Described, other: Described) -> Iterator[str]:
         yield _markdown(other.doc)
         yield ""
         yield from _options(other)
+        yield from _foreign_keys(other)
         return
-    usual = {key.name: key for key in each.keys if not key.ignored}
+    foreign = {key for key in each.keys if key.ignored or key.translated}
+    usual = {key.name: key for key in each.keys if key not in foreign}
     differences = []
     ignored: dict[str, list[str]] = {}
     for key in other.keys:
         known = usual.get(key.name)
+        if key in foreign:
+            continue
         if key.ignored:
             ignored.setdefault(key.ignored, []).append(f"`{key.name}`")
             continue

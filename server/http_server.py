@@ -80,8 +80,8 @@ def _proxy_header_complaint(name: str) -> str | None:
     return None if name.lower() in PROXY_HEADERS else f"is none of {', '.join(PROXY_HEADERS)}"
 
 
-def _ident_complaint(ident: str) -> str | None:
-    return None if ident.isprintable() and ident.isascii() else "must be printable ASCII"
+def _ident_complaint(ident: str | None) -> str | None:
+    return None if ident is None or (ident.isprintable() and ident.isascii()) else "must be printable ASCII"
 
 
 def _owner_complaint(text: str) -> str | None:
@@ -170,7 +170,7 @@ class HTTPServer:
     )
     tls_context: Imported | None = option(
         default=None,
-        doc="An `ssl.SSLContext` of your own, instead of everything else about TLS.",
+        doc="An ``ssl.SSLContext`` of your own, instead of everything else about TLS.",
         sample="site.tls:context",
     )
 
@@ -241,11 +241,11 @@ class HTTPServer:
         default=_DEADLINES.head, doc="How long the head of a request may take to come; then 408.", check=above(0)
     )
     body_grace: Seconds = option(
-        default=_DEADLINES.body_grace, doc="How long a body may be slower than `body_rate`.", check=at_least(0)
+        default=_DEADLINES.body_grace, doc="How long a body may be slower than ``body_rate``.", check=at_least(0)
     )
     body_rate: Size = option(
         default=_DEADLINES.body_rate,
-        doc="Bytes in a second that a body must reach on average after `body_grace`, or 408; 0 asks for none.",
+        doc="Bytes in a second that a body must reach on average after ``body_grace``, or 408; 0 asks for none.",
         check=at_least(0),
     )
     waiting_timeout: Seconds = option(

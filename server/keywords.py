@@ -50,32 +50,32 @@ TRANSLATIONS = {
     # Waitress
     "channel_timeout": Translation(
         Seconds,
-        "Sets `keep_alive_timeout` and `write_timeout`.",
+        "Sets ``keep_alive_timeout`` and ``write_timeout``.",
         says=_silence,
         check=at_least(1),
     ),
     "max_request_header_size": Translation(
         Size,
-        "Sets `max_request_head`, and `max_request_line` unless that is given.",
+        "Sets ``max_request_head``, and ``max_request_line`` unless that is given.",
         says=lambda size: {"max_request_head": size},
         supposes=lambda size: {"max_request_line": size},
     ),
     "trusted_proxy": Translation(
         str | None,
-        "Sets `trusted_proxies` to one address (or `*`), and `trusted_proxy_headers` to x-forwarded-proto unless that "
-        "is given.",
+        "Sets ``trusted_proxies`` to one address (or ``*``), and ``trusted_proxy_headers`` to x-forwarded-proto unless "
+        "that is given.",
         says=_trusted_proxy,
         supposes=lambda address: {"trusted_proxy_headers": ("x-forwarded-proto",)} if address else {},
     ),
     # paste.httpserver
     "daemon_threads": Translation(
         bool,
-        "True sets `drain_timeout` to 0: a stopping server does not wait for running requests.",
+        "True sets ``drain_timeout`` to 0: a stopping server does not wait for running requests.",
         says=lambda yes: {"drain_timeout": 0.0} if yes else {},
     ),
     "protocol_version": Translation(
         Literal["HTTP/0.9", "HTTP/1.0", "HTTP/1.1"],
-        "Each client is answered in the version that it speaks; HTTP/1.0 sets `keep_alive_requests` to 1.",
+        "Each client is answered in the version that it speaks; HTTP/1.0 sets ``keep_alive_requests`` to 1.",
         says=lambda version: {} if version == "HTTP/1.1" else {"keep_alive_requests": 1},
         remark=lambda version: (
             None
@@ -85,18 +85,18 @@ TRANSLATIONS = {
     ),
     "socket_timeout": Translation(
         Seconds,
-        "Sets `keep_alive_timeout` and `write_timeout`.",
+        "Sets ``keep_alive_timeout`` and ``write_timeout``.",
         says=_silence,
         check=at_least(0),
     ),
     "ssl_pem": Translation(
         Path,
-        "A PEM file of certificate and key sets `tls_certificate`; `*` sets `tls = dev`.",
+        "A PEM file of certificate and key sets ``tls_certificate``; ``*`` sets ``tls = dev``.",
         says=_ssl_pem,
     ),
     "threadpool_kill_thread_limit": Translation(
         Seconds,
-        "Sets `request_timeout`: no thread is killed, the client is answered and `max_hung` replaces the process.",
+        "Sets ``request_timeout``: no thread is killed, the client is answered and ``max_hung`` replaces the process.",
         says=lambda seconds: {"request_timeout": seconds} if seconds else {},
         remark=lambda seconds: (
             "no thread is killed: the client gets a 504, and the process is replaced when max_hung threads hang"
@@ -107,7 +107,7 @@ TRANSLATIONS = {
     ),
     "threadpool_max_zombie_threads_before_die": Translation(
         int,
-        "Sets `max_hung` to one more, and 0 leaves it out: the process is replaced when so many threads hang.",
+        "Sets ``max_hung`` to one more, and 0 leaves it out: the process is replaced when so many threads hang.",
         says=_one_more,
         check=at_least(0),
     ),
