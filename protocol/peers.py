@@ -1,8 +1,12 @@
 """Which peers are trusted: the one meaning of ``trusted_proxies``, and what the others may not say.
 
 A trust decision asks who holds the other end of the socket, never what a header says. Whoever rewrites ``REMOTE_ADDR``
-therefore keeps the peer first: ``keep_peer`` writes ``wheatpaste.peer``. Reads that and ``REMOTE_ADDR``; removes
-``HTTP_FORWARDED``, ``HTTP_X_REAL_IP`` and all of ``HTTP_X_FORWARDED_*`` where it is asked to.
+therefore keeps the peer first: ``keep_peer`` writes ``wheatpaste.peer``. Reads that, ``wheatpaste.proxied_by`` and
+``REMOTE_ADDR``; removes ``HTTP_FORWARDED``, ``HTTP_X_REAL_IP`` and all of ``HTTP_X_FORWARDED_*`` where it is asked to.
+
+The one exception is the PROXY protocol, which a server demands of the peers that a deployer named: the peer is then
+whom the header names, so that proxies behind a balancer can be told apart. But it is no client of this machine,
+whatever the header says: whoever guards something by "only from here" means those who can reach the socket itself.
 """
 
 from __future__ import annotations
@@ -19,6 +23,12 @@ if TYPE_CHECKING:
 
 PEER = "wheatpaste.peer"
 
+PROXIED_BY = "wheatpaste.proxied_by"
+"""The environ key with the other end of the socket (``''`` for a UNIX socket), where a PROXY header named the peer."""
+
+UNKNOWN_PEER = "unknown"
+"""The peer that nobody can vouch for: no network holds it, not even ``unix``; only ``*`` does."""
+
 
 def peer_of(environ: Environ) -> str:
     """The address at the other end of the socket, ``''`` where the server knows none."""
@@ -26,12 +36,18 @@ def peer_of(environ: Environ) -> str:
     return peer if peer is not None else environ.get("REMOTE_ADDR") or ""
 
 
+def proxied_peer(address: str) -> str:
+    """The peer, by the address that a PROXY header gives (``''`` for none): never one of this machine."""
+    read = read_address(address)
+    return UNKNOWN_PEER if read is None or read.is_loopback or read.is_unspecified else address
+
+
 def keep_peer(environ: Environ) -> None:
     """Write ``wheatpaste.peer``, unless somebody below did; to be called before ``REMOTE_ADDR`` is rewritten."""
     environ.setdefault(PEER, environ.get("REMOTE_ADDR") or "")
 
 
-FORWARDING_REMOVED = "forwarding headers of an untrusted peer were removed"
+FORWARDING_REMOVED = "forwarding headers that do not count were removed"
 """The note in the request's record: there was a proxy, or somebody who claims to be one."""
 
 
@@ -45,11 +61,16 @@ def remove_forwarding(environ: Environ) -> None:
 
 
 def is_direct(environ: Environ) -> bool:
-    """Whether nothing says that the request came through a proxy: no header, none removed, no address rewritten.
+    """Whether nothing says that the request came through a proxy: no header, none removed, no address rewritten,
+    no PROXY protocol.
 
     A proxy that says nothing, or whose headers the server removed without a word, cannot be told from a client.
     """
-    if any(_reports(key) for key in environ) or peer_of(environ) != (environ.get("REMOTE_ADDR") or ""):
+    if (
+        PROXIED_BY in environ
+        or any(_reports(key) for key in environ)
+        or peer_of(environ) != (environ.get("REMOTE_ADDR") or "")
+    ):
         return False
     trace: Trace | None = environ.get(TRACE)
     return trace is None or FORWARDING_REMOVED not in trace.notes
@@ -95,11 +116,15 @@ class Networks:
 
     def holds_peer(self, environ: Environ) -> bool:
         """Whether the other end of the socket is among them."""
-        if not self:
-            return False
+        return self.holds(peer_of(environ)) if self else False
+
+    def holds(self, peer: str) -> bool:
+        """Whether a peer is among them: its address, or ``''`` where it has none."""
         if self._everyone:
             return True
-        address = read_address(peer_of(environ))
+        if peer == UNKNOWN_PEER:
+            return False
+        address = read_address(peer)
         return self._unix if address is None else self._holds(address)
 
     def names(self, address: str) -> bool:

@@ -6,10 +6,13 @@ import pytest
 
 from wheatpaste.protocol.peers import (
     FORWARDING_REMOVED,
+    UNKNOWN_PEER,
     Networks,
+    is_direct,
     keep_peer,
     network_complaint,
     peer_of,
+    proxied_peer,
     read_address,
     remove_forwarding,
 )
@@ -45,6 +48,37 @@ def test_a_peer_is_held_by_the_networks_that_name_it(words: str, peer: str, held
 def test_the_peer_counts_and_not_who_it_speaks_for() -> None:
     environ = {"wheatpaste.peer": "203.0.113.1", "REMOTE_ADDR": "127.0.0.1"}
     assert not Networks(["127.0.0.1"]).holds_peer(environ)
+
+
+@pytest.mark.parametrize(
+    ("told", "peer"),
+    [
+        pytest.param("203.0.113.7", "203.0.113.7", id="an address elsewhere"),
+        pytest.param("10.0.0.7", "10.0.0.7", id="an address near"),
+        pytest.param("2001:db8::7", "2001:db8::7", id="an address of IPv6"),
+        pytest.param("127.0.0.1", UNKNOWN_PEER, id="this machine"),
+        pytest.param("127.255.0.9", UNKNOWN_PEER, id="this machine by another address"),
+        pytest.param("::1", UNKNOWN_PEER, id="this machine by IPv6"),
+        pytest.param("::ffff:127.0.0.1", UNKNOWN_PEER, id="this machine, IPv4 inside IPv6"),
+        pytest.param("0.0.0.0", UNKNOWN_PEER, id="no address of IPv4"),
+        pytest.param("::", UNKNOWN_PEER, id="no address of IPv6"),
+        pytest.param("", UNKNOWN_PEER, id="nobody"),
+    ],
+)
+def test_a_peer_by_a_proxy_header_is_never_of_this_machine(told: str, peer: str) -> None:
+    assert proxied_peer(told) == peer
+
+
+@pytest.mark.parametrize("words", ["127.0.0.0/8 ::1", "0.0.0.0/0 ::/0", "unix"])
+def test_the_unknown_peer_is_in_no_network(words: str) -> None:
+    assert not Networks(words.split()).holds(UNKNOWN_PEER)
+    assert Networks(["*"]).holds(UNKNOWN_PEER)
+
+
+def test_who_comes_by_the_proxy_protocol_is_not_direct() -> None:
+    environ = {"REMOTE_ADDR": "10.0.0.7", "wheatpaste.peer": "10.0.0.7"}
+    assert is_direct(environ)
+    assert not is_direct({**environ, "wheatpaste.proxied_by": ""})
 
 
 def test_everybody_is_a_word_about_peers_and_not_about_addresses_in_headers() -> None:
