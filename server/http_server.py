@@ -7,6 +7,7 @@ that an engine is told are made here; nothing of the engine, and nothing of TLS,
 from __future__ import annotations
 
 import os
+import random
 import re
 import socket
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -86,6 +87,10 @@ def _ident_complaint(ident: str | None) -> str | None:
 
 def _owner_complaint(text: str) -> str | None:
     return None if re.fullmatch(r"[^:\s]*:?[^:\s]*", text) and text.strip(":") else "must be user, user:group or :group"
+
+
+def _control_complaint(text: str) -> str | None:
+    return None if text in ("auto", "none") or text.startswith("/") else "must be auto, none or an absolute path"
 
 
 def _read_workers(text: str) -> int:
@@ -192,6 +197,19 @@ class HTTPServer:
     )
     max_hung: int | None = option(
         default=None, doc="With so many hung threads a worker is replaced.", check=at_least(1)
+    )
+    max_memory: Size | None = option(
+        default=None, doc="A worker that holds more memory than this is replaced.", check=at_least(1024 * 1024)
+    )
+    preload: bool = option(
+        default=False,
+        doc="Build the app once, before the workers are forked: they share memory, and a reload cannot take up code.",
+    )
+    control_socket: str = option(
+        default="auto",
+        doc="UNIX socket for `wheatpaste ctl`: a path, none, or auto for one in the user's private runtime folder.",
+        check=_control_complaint,
+        sample="/run/site/control.sock",
     )
 
     # Limits
@@ -362,12 +380,20 @@ class HTTPServer:
             return (Address(path=str(self.unix_socket)),)
         return tuple(parse_address(text, port) for text in self.listen or self.host.split())
 
-    def bind(self) -> list[socket.socket]:
-        """Open the listening sockets. Raises ``OptionError`` that names the option at fault."""
+    @property
+    def has_parent(self) -> bool:
+        """Whether a process of its own watches what serves: for several workers, and for one that may be replaced."""
+        return self.workers > 1 or self.preload or bool(self.max_requests or self.max_hung or self.max_memory)
+
+    def bind(self, addresses: Iterable[Address] | None = None) -> list[socket.socket]:
+        """Open the listening sockets, or those of some ``addresses``.
+
+        Raises ``OptionError`` that names the option at fault.
+        """
         families = [family for family, wanted in ((socket.AF_INET, self.ipv4), (socket.AF_INET6, self.ipv6)) if wanted]
         try:
             return open_listeners(
-                self.addresses(),
+                self.addresses() if addresses is None else addresses,
                 backlog=self.backlog,
                 unix_permissions=int(self.unix_socket_perms, 8),
                 unix_owner=self.unix_socket_owner,
@@ -387,12 +413,22 @@ class HTTPServer:
         return settings_of(self)
 
     def engine(
-        self, app: WSGIApp, sockets: Sequence[socket.socket], on_ready: Callable[[], object] | None = None
+        self,
+        app: WSGIApp,
+        sockets: Sequence[socket.socket],
+        on_ready: Callable[[], object] | None = None,
+        settings: Settings | None = None,
     ) -> Engine:
-        """The engine of one process for these sockets; ``on_ready`` is called when requests can come."""
+        """The engine of one process for these sockets; ``on_ready`` is called when requests can come.
+
+        ``settings`` are those that :meth:`settings` made before, such as by a process that could read private keys.
+        """
         from .engine import Engine
 
-        return Engine(app, sockets, self.settings(), on_ready=on_ready)
+        told = self.settings() if settings is None else settings
+        if told.max_requests is not None and self.max_requests_jitter:
+            told = told._replace(max_requests=told.max_requests + random.randint(0, self.max_requests_jitter))
+        return Engine(app, sockets, told, on_ready=on_ready)
 
     def serve(
         self,

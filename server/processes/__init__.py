@@ -1,0 +1,1 @@
+"""Several processes that serve one site: a parent that watches and replaces, workers that answer, an operator."""

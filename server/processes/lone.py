@@ -1,0 +1,242 @@
+"""The one process of a service that has no parent: it takes up a new configuration beside the old one, and reports.
+
+Its engine runs in the main thread, as ever; a thread beside it answers the operator and does what signals ask.
+
+Signals: SIGHUP takes the configuration up anew and opens log files anew, SIGUSR1 does the latter alone. SIGTERM and
+SIGINT are the engine's.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable, Sequence
+from typing import Literal, Protocol
+
+from ...protocol.wsgi import WSGIApp
+from ..server_status import ServerStatus
+from .lines import Message
+from .loop import Loop
+from .memory import resident
+from .reasons import reasons_of
+from .report import report_of
+from .snapshot import site_snapshot
+from .stacks import stacks_of_threads
+from .witness import Witness
+from .worker import Engine
+
+log = logging.getLogger(__name__)
+
+Reply = Callable[[Message], object]
+
+PROGRESS = 10.0
+"""Seconds without progress after which an engine is not believed to go on."""
+
+
+class ChangeableEngine(Engine, Protocol):
+    """An engine whose app can be exchanged."""
+
+    def replace_app(self, app: WSGIApp) -> WSGIApp:
+        """Give requests that come from now on to this app; returns the one before."""
+
+
+class Lone:
+    """A process that serves without a parent.
+
+    ``rebuild`` reads and checks the configuration and builds the app anew; whatever it raises refuses the reload. It is
+    called in a thread of its own. ``reopen`` opens log files anew. ``terminal_gone`` tells whether a SIGHUP means that
+    the terminal was closed, which ends the service. ``status`` belongs into the environ of each request.
+    """
+
+    def __init__(
+        self,
+        *,
+        rebuild: Callable[[], WSGIApp],
+        witness: Witness,
+        listening: Sequence[str],
+        reopen: Callable[[], object],
+        terminal_gone: Callable[[], bool] = lambda: False,
+    ) -> None:
+        self.status = ServerStatus(self._ask)
+        self.loop = Loop()
+        self._rebuild = rebuild
+        self._witness = witness
+        self._addresses = listening
+        self._reopen = reopen
+        self._terminal_gone = terminal_gone
+        self._engine: ChangeableEngine
+        self._state: Literal["starting", "serving", "reloading", "draining"] = "starting"
+        self._born = time.time()
+        self._generation = 1
+        self._waiting: list[Reply] = []
+        self._again = False
+        self._progress: object = None
+        self._progressed = 0.0
+        self._over = False
+
+    def ready(self) -> None:
+        """Say that requests are answered. Any thread may call it."""
+        self.loop.post(self._ready)
+
+    def run(self, engine: ChangeableEngine) -> None:
+        """Serve until the engine ends. The main thread calls this."""
+        self._engine = engine
+        self.loop.on_signal(signal.SIGHUP, self._hang_up)
+        self.loop.on_signal(signal.SIGUSR1, self._reopen)
+        self.loop.every(1.0, self._tick)
+        thread = threading.Thread(target=self._follow, daemon=True, name="wheatpaste-operator")
+        thread.start()
+        try:
+            engine.run()
+        finally:
+            self.loop.post(self._end)
+            thread.join(2.0)
+            self.loop.close()
+
+    def reload(self, reply: Reply | None = None) -> None:
+        """Take up the configuration anew; ``reply`` is told how that went."""
+        if reply is not None:
+            self._waiting.append(reply)
+        if self._state == "draining":
+            self._answer_waiting({"ok": False, "error": "the server is stopping"})
+        elif self._state != "serving":
+            self._again = True
+        else:
+            self._state = "reloading"
+            self._witness.reloading()
+            threading.Thread(target=self._take_up, daemon=True, name="wheatpaste-reload").start()
+
+    def perform(self, command: str, message: Message, reply: Reply) -> None:
+        """Do what an operator asks, and reply with ``ok`` and ``result``, or ``error``."""
+        match command:
+            case "status":
+                reply({"ok": True, "result": self._snapshot()})
+            case "stacks":
+                reply({"ok": True, "result": {"processes": [{"pid": os.getpid(), "threads": stacks_of_threads()}]}})
+            case "reload":
+                self.reload(reply)
+            case "drain":
+                reply({"ok": True, "result": {"state": "draining"}})
+                self.loop.post(self._drain)
+            case "workers" if "number" not in message and "change" not in message:
+                reply({"ok": True, "result": self._snapshot()})
+            case "workers":
+                reply({"ok": False, "error": "there is one process without a parent; set `workers` and restart"})
+            case _:
+                reply({"ok": False, "error": f"no such command: {command!r}"})
+
+    def _take_up(self) -> None:
+        reasons: list[str] = []
+        try:
+            self._engine.replace_app(self._rebuild())
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - whatever is wrong with it, the old one goes on
+            reasons = reasons_of(error)
+        self.loop.post(lambda: self._taken_up(reasons))
+
+    def _taken_up(self, reasons: list[str]) -> None:
+        if reasons:
+            lines = "\n".join(f"  {line}" for line in reasons)
+            log.error("the new configuration cannot be served, and the old one goes on:\n%s", lines)
+            self._answer_waiting({"ok": False, "error": "\n".join(reasons)})
+        else:
+            self._generation += 1
+            log.info("generation %d serves", self._generation)
+            self._answer_waiting({"ok": True, "result": {"generation": self._generation}})
+        if self._state == "reloading":
+            self._state = "serving"
+            self._witness.serving()
+        self._continue()
+
+    def _continue(self) -> None:
+        if self._again:
+            self._again = False
+            self.reload()
+
+    def _answer_waiting(self, answer: Message) -> None:
+        waiting, self._waiting = self._waiting, []
+        for reply in waiting:
+            reply(answer)
+
+    def _snapshot(self) -> Message:
+        engine = self._engine.snapshot()
+        report = report_of(engine)
+        progress = report.pop("progress")
+        now = time.time()
+        process = {
+            "pid": os.getpid(),
+            "state": "draining" if self._state == "draining" else "ready",
+            "generation": self._generation,
+            "age": round(now - self._born, 3),
+            "silent": 0.0 if progress is None else round(self.loop.clock() - self._progressed, 3),
+            "leaving": None,
+            "memory": resident(os.getpid()),
+            "engine": engine,
+        }
+        return site_snapshot(
+            state=self._state,
+            pid=os.getpid(),
+            parent=False,
+            generation=self._generation,
+            started=self._born,
+            now=now,
+            listening=self._addresses,
+            wanted=1,
+            totals=report,
+            processes=[process],
+        )
+
+    def _ready(self) -> None:
+        self._state = "serving"
+        self._progressed = self.loop.clock()
+        self._witness.ready()
+        self._continue()
+
+    def _hang_up(self) -> None:
+        if self._terminal_gone():
+            self._drain()
+        else:
+            self._reopen()
+            self.reload()
+
+    def _drain(self) -> None:
+        if self._state != "draining":
+            self._state = "draining"
+            self._witness.stopping()
+        self._engine.stop()
+
+    def _tick(self) -> None:
+        report = report_of(self._engine.snapshot())
+        now = self.loop.clock()
+        before, self._progress = self._progress, report.pop("progress")
+        if self._progress != before or self._progress is None:
+            self._progressed = now
+        if self._state in ("serving", "reloading") and now - self._progressed < PROGRESS:
+            self._witness.alive(report)
+
+    def _follow(self) -> None:
+        while not self._over:
+            try:
+                self.loop.turn()
+            except Exception:  # the operator's side must not end what serves
+                log.exception("a command or a signal could not be obeyed")
+
+    def _end(self) -> None:
+        if self._state != "draining":
+            self._state = "draining"
+            self._witness.stopping()
+        self._over = True
+
+    def _ask(self, command: str, patience: float) -> Message | None:
+        done = threading.Event()
+        answer: list[Message] = []
+
+        def reply(message: Message) -> None:
+            answer.append(message)
+            done.set()
+
+        self.loop.post(lambda: self.perform(command, {}, reply))
+        done.wait(patience)
+        return answer[0] if answer else None

@@ -1,0 +1,467 @@
+"""The parent process: it holds the sockets, and starts, watches and replaces the workers that answer.
+
+It never answers a request and imports nothing of the app. It has one thread, so that it may fork.
+
+Signals: SIGHUP takes up the configuration and the code anew, SIGTERM and SIGINT drain and end (a second one at once),
+SIGQUIT ends now, SIGUSR1 opens log files anew, SIGTTIN and SIGTTOU ask for a worker more or less.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import socket
+import sys
+import time
+import traceback
+from collections.abc import Callable, Iterable, Sequence
+from typing import Literal, NoReturn
+
+from ..listeners import close_listeners, remove_socket_files, socket_files
+from .backoff import Backoff
+from .child import Child, how_it_ended
+from .gathering import Answers, Gathering
+from .generation import Generation
+from .health import Health
+from .leave import leave
+from .lines import Lines, Message
+from .loop import Loop
+from .memory import resident
+from .reasons import reasons_of
+from .replacement import next_steps
+from .report import totals_of
+from .snapshot import site_snapshot
+from .witness import Witness
+from .worker import Worker
+
+log = logging.getLogger(__name__)
+
+Reply = Callable[[Message], object]
+Plan = Callable[[Generation], Generation]
+"""Reads and checks the configuration and opens its sockets, for the generation after this one, whose sockets it keeps
+where the addresses are the same. Raises ``ConfigError`` for what is wrong."""
+
+_GATHER = 1.0
+_MARGIN = 5.0
+"""Seconds in which a worker must have ended when its requests are finished or given up."""
+_SIGNALS = (
+    signal.SIGCHLD,
+    signal.SIGHUP,
+    signal.SIGTERM,
+    signal.SIGINT,
+    signal.SIGQUIT,
+    signal.SIGUSR1,
+    signal.SIGTTIN,
+    signal.SIGTTOU,
+)
+
+
+class Parent:
+    """Keeps the workers of a site running, from the ``first`` generation to the last.
+
+    ``plan`` makes each further generation. ``listening`` are the URLs of sockets. ``reopen`` opens the log files of
+    this process anew; workers call it too. ``in_child`` is called in each new process before anything else: it lets go
+    of what is the parent's alone. ``terminal_gone`` tells whether a SIGHUP means that the terminal was closed, which
+    ends the service.
+    """
+
+    def __init__(
+        self,
+        first: Generation,
+        plan: Plan,
+        *,
+        witness: Witness,
+        listening: Callable[[Sequence[socket.socket]], Sequence[str]],
+        reopen: Callable[[], object],
+        in_child: Callable[[], object],
+        terminal_gone: Callable[[], bool] = lambda: False,
+        loop: Loop | None = None,
+    ) -> None:
+        self.loop = Loop() if loop is None else loop
+        self._current = first
+        self._wanted = first.habits.workers
+        self._plan = plan
+        self._witness = witness
+        self._listening = listening
+        self._reopen = reopen
+        self._in_child = in_child
+        self._terminal_gone = terminal_gone
+        self._children: dict[int, Child] = {}
+        self._backoff = Backoff()
+        self._gathering = Gathering(self.loop)
+        self._health = Health(self.loop.clock)
+        self._state: Literal["starting", "serving", "reloading", "draining"] = "starting"
+        self._born = time.time()
+        self._candidate: Generation | None = None
+        self._again = False
+        self._waiting: list[Reply] = []
+        self._interrupts = 0
+        self._code: int | None = None
+        self._files: set[str] = set()
+
+    def run(self) -> int:
+        """Serve until told to end; returns the exit code. The main thread calls this, once."""
+        for number, callback in (
+            (signal.SIGCHLD, self._reap),
+            (signal.SIGHUP, self._hang_up),
+            (signal.SIGTERM, self.stop),
+            (signal.SIGINT, self._interrupt),
+            (signal.SIGQUIT, self._quit),
+            (signal.SIGUSR1, self._reopen_logs),
+            (signal.SIGTTIN, lambda: self._want(self._wanted + 1)),
+            (signal.SIGTTOU, lambda: self._want(self._wanted - 1)),
+        ):
+            self.loop.on_signal(number, callback)
+        self.loop.every(1.0, self._tick)
+        try:
+            while self._code is None:
+                self.loop.turn(self._settle())
+        finally:
+            for child in self._children.values():
+                child.signal(signal.SIGKILL)
+                if child.lines is not None:
+                    child.lines.close()
+            remove_socket_files(self._files)
+            self.loop.close()
+        return self._code
+
+    def stop(self) -> None:
+        """Drain all workers and end. A second time: without waiting for their requests."""
+        now, grace = self.loop.clock(), self._grace
+        if self._state == "draining":
+            for child in self._children.values():
+                child.hurry(now, 2.0)
+            return
+        self._state = "draining"
+        self._witness.stopping()
+        self._answer_waiting({"ok": False, "error": "the server is stopping"})
+        # Closed here first: while one process has a socket open, clients are put into its queue.
+        for generation in (self._current, self._candidate):
+            self._let_go(() if generation is None else generation.sockets)
+        for child in self._children.values():
+            child.drain(now, grace)
+
+    def reload(self, reply: Reply | None = None) -> None:
+        """Take up the configuration and the code anew; ``reply`` is told how that went."""
+        if reply is not None:
+            self._waiting.append(reply)
+        if self._state == "draining":
+            self._answer_waiting({"ok": False, "error": "the server is stopping"})
+        elif self._state == "starting" or self._candidate is not None:
+            self._again = True
+        else:
+            self._state = "reloading"
+            self._witness.reloading()
+            try:
+                self._candidate = self._plan(self._current)
+            except Exception as error:  # noqa: BLE001 - whatever is wrong with the new one, the old one goes on
+                self._refuse(reasons_of(error))
+            else:
+                self._start(self._candidate)
+
+    def perform(self, command: str, message: Message, reply: Reply) -> None:
+        """Do what an operator asks, and reply with ``ok`` and ``result``, or ``error``."""
+        match command:
+            case "status" | "stacks":
+                self._gather(command, reply)
+            case "reload":
+                self.reload(reply)
+            case "drain":
+                reply({"ok": True, "result": {"state": "draining"}})
+                self.loop.post(self.stop)
+            case "workers":
+                self._perform_workers(message, reply)
+            case _:
+                reply({"ok": False, "error": f"no such command: {command!r}"})
+
+    def _perform_workers(self, message: Message, reply: Reply) -> None:
+        number, change = message.get("number"), message.get("change")
+        if isinstance(number, int) or isinstance(change, int):
+            self._want(number if isinstance(number, int) else self._wanted + int(change or 0))
+        self._gather("status", reply)
+
+    def _gather(self, command: str, reply: Reply) -> None:
+        def done(answers: Answers) -> None:
+            if command == "status":
+                reply({"ok": True, "result": self._snapshot(answers)})
+            else:
+                found = [{"pid": pid, "threads": threads} for pid, threads in sorted(answers.items())]
+                reply({"ok": True, "result": {"processes": found}})
+
+        self._gathering.ask(command, self._children.values(), _GATHER, done)
+
+    def _snapshot(self, answers: Answers) -> Message:
+        now = self.loop.clock()
+        return site_snapshot(
+            state=self._state,
+            pid=os.getpid(),
+            parent=True,
+            generation=self._current.number,
+            started=self._born,
+            now=time.time(),
+            listening=[] if self._state == "draining" else self._listening(self._current.sockets),
+            wanted=self._wanted,
+            totals=self._totals(),
+            processes=[
+                {
+                    "pid": child.pid,
+                    "state": child.state,
+                    "generation": child.generation.number,
+                    "age": round(now - child.started, 3),
+                    "silent": round(now - child.heard, 3),
+                    "leaving": child.leaving,
+                    "memory": resident(child.pid),
+                    "engine": answers.get(child.pid),
+                }
+                for child in self._children.values()
+            ],
+        )
+
+    def _totals(self) -> Message:
+        return totals_of(child.report for child in self._children.values())
+
+    # -- what becomes of the workers --
+
+    def _settle(self) -> float | None:
+        """Start and drain what is due; returns after how many seconds to look again, if that is known."""
+        if self._state == "draining":
+            if not self._children:
+                self._code = 130 if self._interrupts > 1 else 0
+            return None
+        mine = [child for child in self._children.values() if child.generation is not self._candidate]
+        steps = next_steps(mine, self._current, self._wanted)
+        now = self.loop.clock()
+        for child in steps.drain:
+            child.drain(now, self._grace)
+        if steps.start:
+            wait = self._backoff.left(now)
+            if wait:
+                return wait
+            for _ in range(1 if self._backoff.failures else steps.start):
+                self._start(self._current)
+        elif self._is_complete():
+            self._completed()
+        return None
+
+    def _is_complete(self) -> bool:
+        ready = [child for child in self._children.values() if child.generation is self._current and child.is_serving]
+        others = [child for child in self._children.values() if child.generation is not self._current]
+        return len(ready) >= self._wanted and all(child.state == "draining" for child in others)
+
+    def _completed(self) -> None:
+        if self._state == "starting":
+            self._state = "serving"
+            self._witness.ready()
+        elif self._state == "reloading":
+            self._state = "serving"
+            log.info("generation %d serves", self._current.number)
+            self._witness.serving()
+            self._answer_waiting({"ok": True, "result": {"generation": self._current.number}})
+        if self._again:
+            self._again = False
+            self.reload()
+
+    def _start(self, generation: Generation) -> None:
+        """Fork a worker."""
+        ours, theirs = socket.socketpair()
+        for stream in (sys.stdout, sys.stderr):
+            stream.flush()  # or both processes would write what is in it
+        signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
+        try:
+            pid = os.fork()
+            if pid == 0:
+                self._be_worker(generation, ours, theirs)
+        except OSError as error:
+            ours.close()
+            wait = self._backoff.ended(self.loop.clock(), 0.0)
+            log.error("no worker can be started (%s); the next try is in %g seconds", error.strerror, wait)
+            if generation is self._candidate:
+                self._refuse([f"no worker can be started ({error.strerror})"])
+            return
+        finally:
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
+            theirs.close()
+        child = Child(pid, generation, self.loop.clock())
+        child.lines = Lines(ours, self.loop, lambda message: self._heard(child, message), lambda: self._cut_off(child))
+        self._children[pid] = child
+
+    def _be_worker(self, generation: Generation, ours: socket.socket, theirs: socket.socket) -> NoReturn:
+        code = 1
+        try:
+            self.loop.abandon()
+            ours.close()
+            for sibling in self._children.values():
+                if sibling.lines is not None:
+                    sibling.lines.abandon()
+            for number in _SIGNALS:
+                signal.signal(number, signal.SIG_DFL)
+            self._in_child()
+            for other in (self._current, self._candidate):
+                for each in () if other is None else other.sockets:
+                    if each not in generation.sockets:
+                        each.close()
+            worker = Worker(theirs, self._reopen)
+            worker.start()
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
+            code = generation.work(worker)
+        except SystemExit as stop:
+            code = stop.code if isinstance(stop.code, int) else 1
+        except BaseException:  # noqa: BLE001 - the frames below are the parent's, and must never go on here
+            traceback.print_exc()
+        finally:
+            leave(code)
+
+    def _heard(self, child: Child, message: Message) -> None:
+        child.heard = self.loop.clock()
+        match message.get("say"):
+            case "alive":
+                child.take_report(message.get("report") or {}, self.loop.clock())
+            case "ready":
+                if child.state == "starting":
+                    child.state, child.ready_since = "ready", self.loop.clock()
+                if child.generation is self._candidate:
+                    self._promote(self._candidate)
+            case "failed":
+                child.failure = message
+            case "draining":
+                if child.state != "draining":
+                    log.info("worker %d was told to end by somebody else", child.pid)
+                    child.drain(self.loop.clock(), self._grace)
+            case "replace":
+                self._replace(child, str(message.get("why")))
+            case "answer":
+                self._gathering.answered(child.pid, message.get("id"), message.get("is"))
+            case "ask":
+                number = message.get("id")
+                self.perform(
+                    str(message.get("command")),
+                    {},
+                    lambda answer: child.say(do="answer", id=number, **{"is": answer}),
+                )
+
+    def _replace(self, child: Child, why: str) -> None:
+        if child.leaving is None and child.state == "ready":
+            child.leaving = why
+            log.info("worker %d is replaced: %s", child.pid, why)
+
+    def _cut_off(self, child: Child) -> None:
+        """A worker whose end of the socket is closed is at its end, or cannot be told what to do."""
+        child.deadline = min(self.loop.clock() + _MARGIN, child.deadline or float("inf"))
+
+    def _reap(self) -> None:
+        for child in list(self._children.values()):
+            try:
+                pid, status = os.waitpid(child.pid, os.WNOHANG)
+            except ChildProcessError:  # somebody else waited for it
+                pid, status = child.pid, 0
+            if pid:
+                self._ended(child, status)
+
+    def _ended(self, child: Child, status: int) -> None:
+        if child.lines is not None:
+            child.lines.hear_all()
+            child.lines.close()
+        del self._children[child.pid]
+        self._gathering.gone(child.pid)
+        if child.state == "draining":
+            log.debug("worker %d %s", child.pid, how_it_ended(status))
+            return
+        reason = child.failure["title"] if child.failure is not None else how_it_ended(status)
+        now = self.loop.clock()
+        if child.generation is self._candidate:
+            self._refuse(
+                str(child.failure["text"]).splitlines()
+                if child.failure is not None
+                else [f"its first worker {how_it_ended(status)}"]
+            )
+        elif self._state == "starting" and child.state == "starting":
+            # Nothing has served yet: whoever started this is still there to read why.
+            text = child.failure["text"] if child.failure is not None else f"the first worker {how_it_ended(status)}"
+            self._witness.failed(text)
+            self._code = int(child.failure["code"]) if child.failure is not None else 1
+        else:
+            self._note_end(child, reason, self._backoff.ended(now, child.served(now)))
+
+    def _note_end(self, child: Child, reason: str, wait: float) -> None:
+        failures = self._backoff.failures
+        if failures <= 1:
+            log.warning("worker %d ended (%s); another one takes its place", child.pid, reason)
+        elif failures == 2:
+            log.error("workers keep ending (%s); they are started ever more slowly until one stays", reason)
+        else:
+            log.debug("worker %d ended (%s); the next one starts in %g seconds", child.pid, reason, wait)
+
+    # -- generations --
+
+    def _promote(self, candidate: Generation) -> None:
+        old, self._current, self._candidate = self._current, candidate, None
+        self._wanted = candidate.habits.workers
+        self._backoff = Backoff()
+        self._let_go(each for each in old.sockets if each not in candidate.sockets)
+
+    def _refuse(self, reasons: list[str]) -> None:
+        """Leave the candidate; the current generation goes on."""
+        refused, self._candidate = self._candidate, None
+        if refused is not None:
+            self._let_go(each for each in refused.sockets if each not in self._current.sockets)
+        self._state = "serving"
+        text = "\n".join(f"  {line}" for line in reasons)
+        log.error("the new configuration cannot be served, and the old one goes on:\n%s", text)
+        self._answer_waiting({"ok": False, "error": "\n".join(reasons)})
+        self._witness.serving()
+        if self._again:
+            self._again = False
+            self.loop.post(self.reload)
+
+    def _let_go(self, sockets: Iterable[socket.socket]) -> None:
+        closing = list(sockets)
+        # Workers may still listen there; what is left of the files is removed at the end.
+        self._files.update(socket_files(closing))
+        close_listeners(closing)
+
+    def _answer_waiting(self, answer: Message) -> None:
+        waiting, self._waiting = self._waiting, []
+        for reply in waiting:
+            reply(answer)
+
+    @property
+    def _grace(self) -> float:
+        return self._current.habits.drain + _MARGIN
+
+    def _want(self, number: int) -> None:
+        self._wanted = max(1, number)
+        log.info("%d workers are wanted", self._wanted)
+
+    # -- signals and time --
+
+    def _hang_up(self) -> None:
+        if self._terminal_gone():
+            self.stop()
+        else:
+            self._reopen_logs()
+            self.reload()
+
+    def _interrupt(self) -> None:
+        self._interrupts += 1
+        self.stop()
+
+    def _quit(self) -> None:
+        self._code = 0
+
+    def _reopen_logs(self) -> None:
+        self._reopen()
+        for child in self._children.values():
+            child.signal(signal.SIGUSR1)
+
+    def _tick(self) -> None:
+        now = self.loop.clock()
+        for child, why in self._health.look(self._children.values()):
+            self._replace(child, why)
+        if self._state == "draining":
+            return
+        fresh = [child for child in self._children.values() if child.generation is self._current]
+        if fresh and all(child.is_healthy(now) for child in fresh) and self._backoff.healthy():
+            log.info("workers serve again")
+        if any(child.is_progressing(now) for child in fresh):
+            self._witness.alive(self._totals())
