@@ -91,7 +91,7 @@ def load(context: ssl.SSLContext, certificate: Certificate) -> tuple[Facts, ...]
 def read_file(path: Path, about: About) -> bytes:
     """The content of a file that the setting ``about`` names. Raises ``TLSSetupError``."""
     try:
-        with open(path, "rb") as file:
+        with open(path, "rb", opener=_open_at_once) as file:
             if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
                 raise TLSSetupError(about, f"{path} is no file", "name a file in PEM format")
             data = file.read(_LARGEST + 1)
@@ -183,6 +183,10 @@ def utc_now() -> datetime:
 
 def _read_chain(certificate: Certificate) -> list[Facts]:
     return read_certificates(certificate.chain, "certificate")
+
+
+def _open_at_once(path: str, flags: int) -> int:
+    return os.open(path, flags | os.O_NONBLOCK)  # a FIFO would wait for somebody who writes
 
 
 def _others_can_read(path: Path) -> bool:

@@ -84,9 +84,15 @@ def _items(data: bytes) -> Iterator[_Item]:
         at += length
 
 
+def _first(data: bytes) -> _Item:
+    for item in _items(data):
+        return item
+    raise ValueError("empty")
+
+
 def _read_certificate(data: bytes) -> Facts:
-    certificate = next(_items(data))
-    body = next(_items(certificate.content))
+    certificate = _first(data)
+    body = _first(certificate.content)
     if certificate.tag != _SEQUENCE or body.tag != _SEQUENCE:
         raise ValueError("no certificate")
     fields = list(_items(body.content))
@@ -99,13 +105,13 @@ def _read_certificate(data: bytes) -> Facts:
     is_ca = False
     for oid, value in _extensions(fields[5:]):
         if oid == _SUBJECT_ALT_NAME:
-            for name in _items(next(_items(value)).content):
+            for name in _items(_first(value).content):
                 if name.tag == 0x82:
                     names.append(name.content.decode("ascii").lower())
                 elif name.tag == 0x87:
                     addresses.append(str(ipaddress.ip_address(name.content)))
         elif oid == _BASIC_CONSTRAINTS:
-            flags = [item for item in _items(next(_items(value)).content) if item.tag == _BOOLEAN]
+            flags = [item for item in _items(_first(value).content) if item.tag == _BOOLEAN]
             is_ca = bool(flags) and flags[0].content != b"\0"
     return Facts(
         subject=_shown(subject.content),
@@ -124,7 +130,7 @@ def _extensions(fields: list[_Item]) -> Iterator[tuple[bytes, bytes]]:
     for field in fields:
         if field.tag != 0xA3:
             continue
-        for extension in _items(next(_items(field.content)).content):
+        for extension in _items(_first(field.content).content):
             parts = list(_items(extension.content))
             yield parts[0].content, parts[-1].content
 
