@@ -285,8 +285,9 @@ def _finder(root: _Node, depth: int) -> _Find:
     cuts = depth + 1
 
     def find(path: str) -> Entry | None:
-        end = path.find("/", 1)
-        node = first(path[1:end] if end > 0 else path[1:])
+        # One cut for all steps: looking for the first slash and slicing there takes twice as long.
+        segments = path.split("/", cuts)
+        node = first(segments[1]) if len(segments) > 1 else None
         if node is None:
             return root_entry
         entry, below = node
@@ -294,7 +295,7 @@ def _finder(root: _Node, depth: int) -> _Find:
             return entry
         if entry is None:
             entry = root_entry
-        for segment in path.split("/", cuts)[2:]:
+        for segment in segments[2:]:
             node = below.get(segment)
             if node is None:
                 break

@@ -65,15 +65,18 @@ def refusal(
 def is_ordinary(path: str, raw: str) -> bool:
     """Whether a path and the raw target hold nothing that ``refusal`` has to look at: so with nearly every request.
 
-    ``raw`` is empty where the server gives no raw target. For callers that count nanoseconds; others ask ``refusal``.
+    ``raw`` is empty where the server gives no raw target. Ask ``refusal``, which begins with this; dispatch counts
+    nanoseconds, and has the same tests written out.
     """
+    # A lone "." is looked for first: one character is found several times as fast as two, and most paths have none.
     return (
         path[:1] == "/"
-        and "/." not in path
+        and ("." not in path or "/." not in path)
         and "\\" not in path
         and path.isascii()
         and path.isprintable()
-        and (not raw or ("%" not in raw and "/." not in raw))
+        and "%" not in raw
+        and ("." not in raw or "/." not in raw)
     )
 
 
