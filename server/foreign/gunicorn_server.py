@@ -1,0 +1,197 @@
+"""``egg:wheatpaste#gunicorn``: the app served by gunicorn, with its threaded workers, from options of ours."""
+
+from __future__ import annotations
+
+import math
+import os
+import socket
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from ...config.factories import make_server_runner
+from ...config.options import component
+from ...config.values import Imported, Seconds, Size
+from ...protocol.wsgi import WSGIApp
+from ..listeners import Address
+from .borrowed import as_in_ours, forget_activation, lacking, ours_with_options_of, require
+from .front import Front
+
+if TYPE_CHECKING:
+    from ..http_server import HTTPServer
+
+_HEADER_POLICY = {"drop": "drop", "refuse": "refuse", "keep": "dangerous"}
+
+
+@component
+class GunicornServer:
+    """Serve through gunicorn: worker processes with threads, and one process that watches them.
+
+    The app is built before the workers are forked. SIGHUP starts workers anew, with the app that was built.
+    """
+
+    host: str = as_in_ours("host")
+    port: int | None = as_in_ours("port")
+    listen: tuple[str, ...] = as_in_ours("listen")
+    unix_socket: Path | None = as_in_ours("unix_socket")
+    unix_socket_perms: str = as_in_ours("unix_socket_perms")
+    unix_socket_owner: str | None = as_in_ours("unix_socket_owner")
+    ipv4: bool = as_in_ours("ipv4")
+    ipv6: bool = as_in_ours("ipv6")
+    backlog: int = as_in_ours("backlog")
+    reuse_port: bool = as_in_ours("reuse_port")
+    tls: Literal["dev"] | None = as_in_ours("tls")
+    tls_certificate: tuple[Path, ...] = as_in_ours("tls_certificate")
+    tls_key: tuple[Path, ...] = as_in_ours("tls_key")
+    tls_password: str | None = as_in_ours("tls_password")
+    tls_minimum: Literal["1.2", "1.3"] = as_in_ours("tls_minimum")
+    tls_ciphers: str | None = as_in_ours("tls_ciphers")
+    tls_client: Literal["none", "optional", "required"] = as_in_ours("tls_client")
+    tls_client_ca: Path | None = as_in_ours("tls_client_ca")
+    tls_client_crl: Path | None = as_in_ours("tls_client_crl")
+    tls_context: Imported | None = as_in_ours("tls_context")
+    threads: int = as_in_ours("threads")
+    workers: int = as_in_ours("workers")
+    max_requests: int | None = as_in_ours("max_requests")
+    max_requests_jitter: int = as_in_ours("max_requests_jitter")
+    max_request_line: Size = as_in_ours("max_request_line")
+    max_header_fields: int = as_in_ours("max_header_fields")
+    max_body: Size = as_in_ours("max_body")
+    connections: int = as_in_ours("connections")
+    keep_alive_timeout: Seconds = as_in_ours("keep_alive_timeout")
+    drain_timeout: Seconds = as_in_ours("drain_timeout")
+    trusted_proxies: tuple[str, ...] = as_in_ours("trusted_proxies")
+    trusted_proxy_count: int | None = as_in_ours("trusted_proxy_count")
+    trusted_proxy_headers: tuple[str, ...] = as_in_ours("trusted_proxy_headers")
+    log_untrusted_proxy_headers: bool = as_in_ours("log_untrusted_proxy_headers")
+    clear_untrusted_proxy_headers: bool = as_in_ours("clear_untrusted_proxy_headers")
+    url_scheme: Literal["http", "https"] | None = as_in_ours("url_scheme")
+    url_prefix: str = as_in_ours("url_prefix")
+    server_name: str | None = as_in_ours("server_name")
+    underscore_headers: Literal["drop", "refuse", "keep"] = as_in_ours("underscore_headers")
+    sendfile: bool = as_in_ours("sendfile")
+
+    def __post_init__(self) -> None:
+        ours_with_options_of(self)
+
+    @property
+    def ours(self) -> HTTPServer:
+        """Our server with these options."""
+        return ours_with_options_of(self)
+
+    def addresses(self) -> tuple[Address, ...]:
+        """Where the options say to listen."""
+        return self.ours.addresses()
+
+    def bind(self) -> list[socket.socket]:
+        """Open the listening sockets. Raises ``OptionError``, also where gunicorn is not installed."""
+        require("gunicorn", self)
+        return self.ours.bind()
+
+    def urls(self, sockets: Sequence[socket.socket]) -> tuple[str, ...]:
+        """The URLs that open what these sockets serve."""
+        return self.ours.urls(sockets)
+
+    def hurried(self, grace: float) -> GunicornServer:
+        """The same server, that at its end waits for running requests no longer than ``grace`` seconds."""
+        return replace(self, drain_timeout=min(grace, self.drain_timeout))
+
+    def serve(
+        self,
+        app: WSGIApp,
+        *,
+        sockets: Sequence[socket.socket] | None = None,
+        started: Callable[[tuple[str, ...]], object] | None = None,
+    ) -> None:
+        """Serve ``app`` until SIGTERM or Ctrl-C. The sockets are gunicorn's from now on.
+
+        In a worker this raises ``SystemExit`` when its work is done. Raises ``OptionError``, and ``SystemExit`` with
+        another code than 0 where the workers cannot be started.
+        """
+        require("gunicorn", self)
+        ours = self.ours
+        opened = list(sockets) if sockets is not None else ours.bind()
+        urls = ours.urls(opened)
+        forget_activation()
+        front = Front(app, ours, limits_bodies=True, connection="gunicorn.socket")
+        application = _application(front, self._settings(ours, opened, lambda: started(urls) if started else None))
+        process = os.getpid()
+        try:
+            application.run()
+        except SystemExit as stop:
+            if os.getpid() != process or stop.code:
+                raise
+
+    def _settings(
+        self, ours: HTTPServer, sockets: Sequence[socket.socket], started: Callable[[], object]
+    ) -> dict[str, Any]:
+        context = ours.settings().tls
+        settings = {
+            "bind": [f"fd://{each.detach()}" for each in sockets],
+            "backlog": self.backlog,
+            "reuse_port": self.reuse_port,
+            "worker_class": "gthread",
+            "threads": self.threads,
+            "workers": self.workers,
+            "worker_connections": max(self.connections, self.threads),
+            "max_requests": self.max_requests or 0,
+            "max_requests_jitter": self.max_requests_jitter,
+            "limit_request_line": min(self.max_request_line, 8190),
+            "limit_request_fields": self.max_header_fields,
+            "keepalive": math.ceil(self.keep_alive_timeout),
+            "graceful_timeout": math.ceil(self.drain_timeout),
+            "header_map": _HEADER_POLICY[self.underscore_headers],
+            "sendfile": self.sendfile,
+            # Whom to believe is decided in front of the app, in one way for every server.
+            "forwarded_allow_ips": "",
+            "secure_scheme_headers": {},
+            "forwarder_headers": "",
+            "control_socket_disable": True,
+            "loglevel": "warning",
+            "preload_app": True,
+            "when_ready": lambda arbiter: started(),
+        }
+        if context is not None:
+            # It counts as TLS when it has a file's name; the context says everything else.
+            settings |= {"certfile": os.devnull, "ssl_context": lambda config, default: context}
+        return settings
+
+
+def _application(app: WSGIApp, settings: Mapping[str, Any]) -> Any:
+    from gunicorn.app.base import BaseApplication
+
+    class Application(BaseApplication):  # type: ignore[misc]  # gunicorn has no types
+        def load_config(self) -> None:
+            for name, value in settings.items():
+                if name in self.cfg.settings:  # older versions have no control socket
+                    self.cfg.set(name, value)
+
+        def load(self) -> WSGIApp:
+            return app
+
+    return Application()
+
+
+_STREAMS = "bodies come to the app as the client sends them"
+
+server_runner = make_server_runner(
+    GunicornServer,
+    ignored=lacking(
+        GunicornServer,
+        "gunicorn",
+        {
+            "max_request_head": "gunicorn limits each header field to 8190 bytes, and their number: max_header_fields",
+            "body_memory": _STREAMS,
+            "body_grace": _STREAMS,
+            "body_rate": _STREAMS,
+            "stream_uploads": _STREAMS,
+            "output_memory": "the app waits for its client in any case",
+            "ident": "gunicorn names itself in the Server header",
+            "max_hung": "gunicorn watches workers, not threads",
+            "hung_after": "gunicorn watches workers, not threads",
+            "request_timeout": "gunicorn watches workers, not requests",
+            "proxy_protocol": "let the proxy send X-Forwarded-For, and name it in trusted_proxies",
+        },
+    ),
+)
