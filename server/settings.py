@@ -6,7 +6,8 @@ sizes are bytes; ``None`` means "no limit" where a field allows it.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..protocol.wsgi import Environ
@@ -97,3 +98,5 @@ class Settings(NamedTuple):
     max_hung: int | None = None
     """With so many hung threads the engine asks to be replaced."""
     sendfile: bool = True
+    environ: Mapping[str, Any] = MappingProxyType({})
+    """Further keys of each request's environ."""
