@@ -1,0 +1,69 @@
+"""The engine in a thread of the test's process, on a TCP port and a UNIX socket of its own."""
+
+from __future__ import annotations
+
+import socket
+import tempfile
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from wheatpaste.server.engine import Engine
+from wheatpaste.server.settings import Settings
+
+
+class EngineInThread:
+    """Runs until ``stop()``. ``tcp`` and ``unix`` are its addresses, ``failure`` what ``run()`` raised."""
+
+    def __init__(self, app: Any, settings: Settings = Settings(), *, backlog: int = 1024) -> None:
+        self.app = app
+        self._folder = tempfile.TemporaryDirectory(prefix="wheatpaste-")
+        self.unix = str(Path(self._folder.name) / "s")
+        on_tcp, on_unix = socket.socket(), socket.socket(socket.AF_UNIX)
+        on_tcp.bind(("127.0.0.1", 0))
+        on_unix.bind(self.unix)
+        for listener in (on_tcp, on_unix):
+            listener.listen(backlog)
+        self._listeners = on_tcp, on_unix
+        self.tcp: tuple[str, int] = on_tcp.getsockname()
+        self.failure: BaseException | None = None
+        accepting = threading.Event()
+        self.engine = Engine(app, [on_tcp, on_unix], settings, on_ready=accepting.set)
+        self.thread = threading.Thread(target=self._run, name="engine", daemon=True)
+        self.thread.start()
+        if not accepting.wait(10):
+            raise RuntimeError(f"the engine is not ready: {self.failure!r}")
+
+    def _run(self) -> None:
+        try:
+            self.engine.run()
+        except BaseException as failure:
+            self.failure = failure
+
+    @property
+    def running(self) -> bool:
+        return self.thread.is_alive()
+
+    def stop(self, *, force: bool = False, deadline: float = 10) -> None:
+        """Stop and wait for the end. Raises ``RuntimeError`` when it does not come, or what ``run()`` raised."""
+        self.engine.stop(force=force)
+        self.thread.join(deadline)
+        for listener in self._listeners:
+            listener.close()
+        self._folder.cleanup()
+        if self.running:
+            raise RuntimeError(f"the engine runs {deadline} seconds after stop()")
+        if self.failure is not None:
+            raise self.failure
+
+
+def wait_for(condition: Callable[[], Any], what: str, deadline: float = 5) -> Any:
+    """Ask again and again; the first true answer is returned. Raises ``AssertionError`` after the deadline."""
+    end = time.monotonic() + deadline
+    while not (answer := condition()):
+        if time.monotonic() > end:
+            raise AssertionError(f"within {deadline} seconds not: {what}")
+        time.sleep(0.002)
+    return answer

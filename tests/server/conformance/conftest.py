@@ -1,0 +1,45 @@
+"""The server that the tables are held against."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from conformance_app import ConformanceApp
+from engine_in_thread import EngineInThread
+
+from wheatpaste.server.settings import Deadlines, Limits, Settings
+
+LIMITS = Limits(request_line=64 * 1024, head=256 * 1024, fields=100)
+"""Those that the sizes in the tables are made for."""
+
+
+@pytest.fixture(scope="module", params=["auto", "selectors"])
+def server_under_test(request: pytest.FixtureRequest) -> Iterator[EngineInThread]:
+    """The engine with a ``ConformanceApp``, once with each way to poll."""
+    server = EngineInThread(ConformanceApp(), Settings(limits=LIMITS, poller=request.param))
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def start() -> Iterator[Callable[..., EngineInThread]]:
+    """Starts servers of the test's own: ``start(threads=2, limits={"head": 500}, deadlines={"head": 0.3})``."""
+    started: list[EngineInThread] = []
+
+    def make(
+        app: Any = None,
+        *,
+        limits: dict[str, Any] | None = None,
+        deadlines: dict[str, Any] | None = None,
+        **settings: Any,
+    ) -> EngineInThread:
+        told = Settings(limits=Limits(**(limits or {})), deadlines=Deadlines(**(deadlines or {})), **settings)
+        started.append(EngineInThread(app or ConformanceApp(), told))
+        return started[-1]
+
+    yield make
+    for server in started:
+        if server.running:
+            server.stop(force=True)
