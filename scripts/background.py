@@ -48,6 +48,7 @@ def _run_in_background(service: Service, target: Target, background: daemon.Back
         if service.pid_file is not None:
             service.pid_file.write()
         service.redirect()
+        service.in_child.append(background.abandon)
         service.started = lambda: background.finish(0, terminal.take())
         code = service.serve(target)
     except PidFileError as error:

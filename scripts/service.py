@@ -9,11 +9,11 @@ import socket
 import threading
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack, suppress
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from ..config.options import OptionError
 from ..config.problems import ConfigError, Problem
+from ..server.http_server import HTTPServer
 from .launch import Launch, Listening, Wishes, public_note
 from .target import Target, find_target
 from .terminal import Terminal
@@ -21,6 +21,7 @@ from .terminal import Terminal
 if TYPE_CHECKING:
     from ..server.failures import Failure
     from ..server.pid_file import PidFile
+    from ..server.privileges import Account
     from ..server.reload_child import ReloadChild
 
 PID_FILE = "wheatpaste.pid"
@@ -39,6 +40,9 @@ class Service:
         self.pid_file: PidFile | None = None
         self.log: tuple[int, str] | None = None
         self.started: Callable[[], object] | None = None
+        self.in_child: list[Callable[[], object]] = []
+        """What a worker process does with what it has of its parent's."""
+        self._reopen: Callable[[], object] | None = None
 
     @property
     def verbosity(self) -> int:
@@ -50,12 +54,17 @@ class Service:
         if self.log is not None:
             from ..server.daemon import redirect_output
 
-            redirect_output(*self.log)
+            self._reopen = redirect_output(*self.log)
+
+    def reopen_output(self) -> None:
+        """Open the log file anew, if output goes to one."""
+        if self._reopen is not None:
+            self._reopen()
 
     def serve(self, target: Target) -> int:
         """Load, bind, build, serve. Returns the exit code."""
         try:
-            self._serve(target, ())
+            return self._serve(target, ())
         except KeyboardInterrupt:
             return 130
         except Exception as error:  # noqa: BLE001 - whatever a file or an app raises is shown without our frames
@@ -63,7 +72,6 @@ class Service:
 
             self.terminal.failure(failure_of(error))
             return 2 if isinstance(error, ConfigError) else 1
-        return 0
 
     def live(self, child: ReloadChild) -> int:
         """Serve as the reloader's child; what does not start is shown as a page on the inherited sockets."""
@@ -78,8 +86,7 @@ class Service:
                 target = find_target(self.options.target)
                 if target.path:
                     child.reading(target.path)
-                self._serve(target, child.sockets)
-                return 0
+                return self._serve(target, child.sockets)
             except KeyboardInterrupt:
                 return 0  # the parent decides
             except SystemExit as stop:
@@ -122,7 +129,7 @@ class Service:
         except (ConfigError, OSError):
             return []
 
-    def _serve(self, target: Target, inherited: Sequence[socket.socket]) -> None:
+    def _serve(self, target: Target, inherited: Sequence[socket.socket]) -> int:
         launch = Launch(target, self.wishes, self.child.reading if self.child else None)
         launch.load()
         launch.check()
@@ -132,8 +139,12 @@ class Service:
         listening = launch.listening()
         if self.verbosity >= 0:
             self.terminal.problems(launch.warnings)
+        if isinstance(listening.component, HTTPServer) and self.child is None:
+            from .processes import serve_site
+
+            return serve_site(self, launch, listening, listening.component)
         sockets = list(inherited) or listening.bind()
-        account = self._account()
+        account = self.account()
         set_up_logging(launch.composition, self.wishes.variables, self.verbosity)
         if account is not None:
             from ..server import failures, waitress_engine  # noqa: F401 - the other user may not be able to read them
@@ -141,19 +152,19 @@ class Service:
 
             drop_privileges(account)
         app = launch.build()
-        app = self._with_request_lines(app)
+        app = self.with_request_lines(app)
         component = listening.component
         if component is None:
             self._serve_foreign(launch, listening, app)
-            return
+            return 0
         if self.child is not None:
-            component = replace(component, graceful_timeout=min(_RELOAD_GRACE, component.graceful_timeout))
+            component = component.hurried(_RELOAD_GRACE)
         from ..server.listeners import close_listeners, remove_socket_files, socket_files
 
         files = socket_files(sockets)
         try:
             component.serve(
-                app, sockets=sockets, started=lambda urls: self._started(launch, urls, public_note(sockets))
+                app, sockets=sockets, started=lambda urls: self.tell_start(launch, urls, public_note(sockets))
             )
         except OptionError as error:
             raise listening.refuse(error) from error
@@ -161,6 +172,7 @@ class Service:
             if not inherited:
                 close_listeners(sockets)
                 remove_socket_files(files)
+        return 0
 
     def _serve_foreign(self, launch: Launch, listening: Listening, app: Any) -> None:
         node = listening.node
@@ -168,7 +180,7 @@ class Service:
             raise ConfigError(Problem(what="there is no server"))
         serve = node.create()
         urls = [f"http://{address}/" for address in listening.addresses if address.port]
-        self._started(launch, urls, (f"through {node.reference}",))
+        self.tell_start(launch, urls, (f"through {node.reference}",))
         try:
             serve(app)
         except OSError as error:
@@ -183,7 +195,8 @@ class Service:
                 )
             ) from error
 
-    def _account(self) -> Any:
+    def account(self) -> Account | None:
+        """The user and group to become, if any. Raises ``ConfigError``."""
         if not self.options.user and not self.options.group:
             return None
         from ..server.privileges import find_account
@@ -193,14 +206,16 @@ class Service:
         except ValueError as error:
             raise ConfigError(Problem(what=str(error), key="--user" if self.options.user else "--group")) from error
 
-    def _with_request_lines(self, app: Any) -> Any:
+    def with_request_lines(self, app: Any) -> Any:
+        """The app, with a line printed for each request where somebody may be looking."""
         if self.options.quiet or not (self.terminal.stream.isatty() or self.options.verbose):
             return app
         from .request_lines import RequestLines
 
         return RequestLines(app, self.terminal)
 
-    def _started(self, launch: Launch, urls: Sequence[str], notes: Sequence[str]) -> None:
+    def tell_start(self, launch: Launch, urls: Sequence[str], notes: Sequence[str]) -> None:
+        """Print what is served where, and let whoever waits for it know."""
         if self.verbosity >= 0:
             from .start_lines import mounts_of, print_start
 
@@ -248,6 +263,7 @@ def take_files(service: Service, stack: ExitStack, *, background: bool) -> int:
             terminal.error(error.what)
             return 1
         stack.callback(service.pid_file.release)
+        service.in_child.append(service.pid_file.abandon)
     if descriptor is not None and log_path is not None:
         service.log = (descriptor, os.path.abspath(log_path))
         if not background:

@@ -31,6 +31,12 @@ class Background:
     def __init__(self, descriptor: int) -> None:
         self._descriptor: int | None = descriptor
 
+    def abandon(self) -> None:
+        """Close this process's copy, for another one that was forked and has it, too."""
+        if self._descriptor is not None:
+            os.close(self._descriptor)
+            self._descriptor = None
+
     def finish(self, code: int, message: str) -> None:
         """Say with which exit code and message the starting command is to end. Only the first time counts."""
         if self._descriptor is None:
@@ -53,18 +59,19 @@ def open_log(path: str) -> int:
     return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644)
 
 
-def redirect_output(descriptor: int, path: str) -> None:
-    """Send stdout and stderr to a log file, and open it anew on SIGHUP, as log rotation expects."""
+def redirect_output(descriptor: int, path: str) -> Callable[[], None]:
+    """Send stdout and stderr to a log file. Returns what opens it anew, which SIGHUP does, as log rotation expects."""
     _point_output_at(descriptor)
     os.close(descriptor)
 
-    def reopen(number: int, frame: object) -> None:
+    def reopen() -> None:
         with contextlib.suppress(OSError):  # the old file stays better than nothing
             fresh = open_log(path)
             _point_output_at(fresh)
             os.close(fresh)
 
-    signal.signal(signal.SIGHUP, reopen)
+    signal.signal(signal.SIGHUP, lambda *_: reopen())
+    return reopen
 
 
 def _point_output_at(descriptor: int) -> None:

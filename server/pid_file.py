@@ -112,6 +112,12 @@ class PidFile:
         os.close(self._descriptor)
         self._descriptor = None
 
+    def abandon(self) -> None:
+        """Close a forked process's copy: the lock stays with the process that took it, for as long as that lives."""
+        if self._descriptor is not None:
+            os.close(self._descriptor)
+            self._descriptor = None
+
     def read(self) -> int | None:
         """The number in the file, or None without a file or a number in it."""
         try:

@@ -37,12 +37,14 @@ _PATH = 100  # sockaddr_un has room for 107 bytes on Linux, 103 elsewhere
 def usual_path(site: str, environ: Mapping[str, str] | None = None) -> str | None:
     """Where the control socket of a site is, unless its server says otherwise; None where there is no private place.
 
-    That is a folder of this user's in ``$XDG_RUNTIME_DIR`` (or ``/run/user/UID``). ``site`` is what is served: the
-    absolute path of a file, or the name of an object.
+    That is a folder of this user's in ``$XDG_RUNTIME_DIR``, or ``/run/user/UID``; root's may be in ``/run``. ``site``
+    is what is served: the absolute path of a file, or the name of an object.
     """
     environ = os.environ if environ is None else environ
-    runtime = environ.get("XDG_RUNTIME_DIR") or f"/run/user/{os.geteuid()}"
-    if not os.path.isabs(runtime) or not _is_private(runtime):
+    uid = os.geteuid()
+    candidates = [environ.get("XDG_RUNTIME_DIR", ""), f"/run/user/{uid}", *(["/run"] if uid == 0 else [])]
+    runtime = next((each for each in candidates if os.path.isabs(each) and _is_private(each)), None)
+    if runtime is None:
         return None
     stem = os.path.splitext(os.path.basename(site))[0][:24]
     number = hashlib.sha256(site.encode("utf-8", "surrogateescape")).hexdigest()[:10]

@@ -3,7 +3,7 @@
 Its engine runs in the main thread, as ever; a thread beside it answers the operator and does what signals ask.
 
 Signals: SIGHUP takes the configuration up anew and opens log files anew, SIGUSR1 does the latter alone. SIGTERM and
-SIGINT are the engine's.
+SIGINT drain and end; a second one ends at once.
 """
 
 from __future__ import annotations
@@ -76,14 +76,17 @@ class Lone:
         self._progress: object = None
         self._progressed = 0.0
         self._over = False
+        self._stops = 0
+        self._interrupts = 0
 
     def ready(self) -> None:
         """Say that requests are answered. Any thread may call it."""
         self.loop.post(self._ready)
 
     def run(self, engine: ChangeableEngine) -> None:
-        """Serve until the engine ends. The main thread calls this."""
+        """Serve until the engine ends. The main thread calls this. Raises ``KeyboardInterrupt`` at a second Ctrl-C."""
         self._engine = engine
+        before = {number: signal.signal(number, self._on_stop) for number in (signal.SIGTERM, signal.SIGINT)}
         self.loop.on_signal(signal.SIGHUP, self._hang_up)
         self.loop.on_signal(signal.SIGUSR1, self._reopen)
         self.loop.every(1.0, self._tick)
@@ -95,6 +98,14 @@ class Lone:
             self.loop.post(self._end)
             thread.join(2.0)
             self.loop.close()
+            for number, handler in before.items():
+                signal.signal(number, handler)
+        if self._interrupts > 1:
+            raise KeyboardInterrupt
+
+    def engine_snapshot(self) -> Message:
+        """What the engine is doing."""
+        return self._engine.snapshot()
 
     def reload(self, reply: Reply | None = None) -> None:
         """Take up the configuration anew; ``reply`` is told how that went."""
@@ -137,17 +148,18 @@ class Lone:
         self.loop.post(lambda: self._taken_up(reasons))
 
     def _taken_up(self, reasons: list[str]) -> None:
+        reloading, self._state = self._state == "reloading", "draining" if self._state == "draining" else "serving"
         if reasons:
             lines = "\n".join(f"  {line}" for line in reasons)
             log.error("the new configuration cannot be served, and the old one goes on:\n%s", lines)
             self._answer_waiting({"ok": False, "error": "\n".join(reasons)})
+            if reloading:
+                self._witness.refused()
         else:
             self._generation += 1
-            log.info("generation %d serves", self._generation)
             self._answer_waiting({"ok": True, "result": {"generation": self._generation}})
-        if self._state == "reloading":
-            self._state = "serving"
-            self._witness.serving()
+            if reloading:
+                self._witness.reloaded(self._generation)
         self._continue()
 
     def _continue(self) -> None:
@@ -200,6 +212,14 @@ class Lone:
         else:
             self._reopen()
             self.reload()
+
+    def _on_stop(self, number: int, frame: object) -> None:
+        # Here and not on the loop, which may be busy: the main thread only waits for the engine.
+        if number == signal.SIGINT:
+            self._interrupts += 1
+        self._stops += 1
+        self._engine.stop(force=self._stops > 1)
+        self.loop.post(self._drain)
 
     def _drain(self) -> None:
         if self._state != "draining":

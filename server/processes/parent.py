@@ -255,8 +255,7 @@ class Parent:
             self._witness.ready()
         elif self._state == "reloading":
             self._state = "serving"
-            log.info("generation %d serves", self._current.number)
-            self._witness.serving()
+            self._witness.reloaded(self._current.number)
             self._answer_waiting({"ok": True, "result": {"generation": self._current.number}})
         if self._again:
             self._again = False
@@ -409,7 +408,7 @@ class Parent:
         text = "\n".join(f"  {line}" for line in reasons)
         log.error("the new configuration cannot be served, and the old one goes on:\n%s", text)
         self._answer_waiting({"ok": False, "error": "\n".join(reasons)})
-        self._witness.serving()
+        self._witness.refused()
         if self._again:
             self._again = False
             self.loop.post(self.reload)

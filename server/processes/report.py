@@ -12,22 +12,20 @@ FIGURES = ("threads", "busy", "hung", "waiting", "connections", "requests")
 
 def report_of(snapshot: dict[str, Any]) -> Message:
     """The figures that add up over processes, and ``progress``, which grows for as long as the engine goes on."""
-    threads = snapshot.get("threads") or []
-    connections = snapshot.get("connections") or {}
-    states = [thread.get("state") for thread in threads]
+    states = [thread["state"] for thread in snapshot["threads"]]
     return {
-        "progress": snapshot.get("progress"),
-        "threads": len(threads),
+        "progress": snapshot["progress"],
+        "threads": snapshot["settings"]["threads"],
         "busy": states.count("busy"),
         "hung": states.count("hung"),
-        "waiting": snapshot.get("waiting") or 0,
-        "connections": sum(connections.values()),
-        "requests": (snapshot.get("counters") or {}).get("requests") or 0,
+        "waiting": snapshot["waiting"],
+        "connections": sum(snapshot["connections"].values()),
+        "requests": snapshot["counters"]["requests"],
     }
 
 
 def totals_of(reports: Iterable[Message]) -> Message:
-    """The sums of the figures over several reports."""
+    """The sums of the figures over several reports, which may still be empty."""
     totals = dict.fromkeys(FIGURES, 0)
     for report in reports:
         for name in FIGURES:

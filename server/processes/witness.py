@@ -22,8 +22,11 @@ class Witness(Protocol):
     def reloading(self) -> None:
         """The configuration is being taken up anew."""
 
-    def serving(self) -> None:
-        """That is done, or was refused."""
+    def reloaded(self, generation: int) -> None:
+        """That is done; ``generation`` counts from 1."""
+
+    def refused(self) -> None:
+        """That failed, and the old one goes on. The reasons are in the log."""
 
     def stopping(self) -> None:
         """No more requests are taken."""

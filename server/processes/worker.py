@@ -89,6 +89,10 @@ class Worker:
             return
         engine.run()
 
+    def engine_snapshot(self) -> Message:
+        """What the engine is doing, once there is one."""
+        return {"threads": []} if self._engine is None else self._engine.snapshot()
+
     def drain(self) -> None:
         """Take no more connections, and end after the running requests."""
         self._draining = True

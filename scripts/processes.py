@@ -1,0 +1,180 @@
+"""Run a site in worker processes with a parent, or in one process without: signals, systemd and the control socket."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import socket
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from ..config.options import OptionError
+from ..config.problems import ConfigError, Problem
+from ..server.http_server import HTTPServer
+from ..server.listeners import close_listeners, remove_socket_files, socket_files
+from ..server.processes.control import Control, open_control, usual_path
+from .herald import Herald
+from .launch import Launch, Listening, public_note
+from .site import Site, urls_of
+
+if TYPE_CHECKING:
+    from .service import Service
+
+
+def serve_site(service: Service, launch: Launch, listening: Listening, component: HTTPServer) -> int:
+    """Serve until told to end; returns the exit code. Raises ``ConfigError``, and what building the app raises."""
+    site = Site(service, launch, listening, component)
+    files = socket_files(site.sockets)
+    started_by = os.getpid()
+    try:
+        control = _open_control(service, component)
+        try:
+            site.set_up_logging(launch)
+            return _run_parent(site, control) if component.has_parent else _run_alone(site, listening, control)
+        finally:
+            if control is not None and os.getpid() == started_by:
+                close_listeners([control])
+    finally:
+        if os.getpid() == started_by:
+            close_listeners(site.sockets)
+            remove_socket_files(files)
+
+
+def control_place(component: HTTPServer, site: str) -> str | None:
+    """The path of the control socket of a site with this server, or None where it has none."""
+    if component.control_socket is None:
+        return usual_path(site)
+    return None if component.control_socket == "off" else component.control_socket
+
+
+def site_name(path: str | None, text: str) -> str:
+    """What a site is called when its control socket is looked for: the file, wherever one stands when naming it."""
+    return os.path.realpath(path) if path else text
+
+
+def _open_control(service: Service, component: HTTPServer) -> socket.socket | None:
+    target = service.options.target
+    path = control_place(component, site_name(target if os.path.exists(target) else None, target))
+    if path is None:
+        return None
+    automatic = component.control_socket is None
+    try:
+        return open_control(path, create_folder=automatic)
+    except OSError as error:
+        if automatic:  # the same site is served a second time, or the folder is full: it is a convenience
+            return None
+        problem = Problem(what=f"cannot be opened ({error})", fix="choose another path, or off", key="control_socket")
+        raise ConfigError(problem) from error
+
+
+def _run_parent(site: Site, listener: socket.socket | None) -> int:
+    from ..server.processes.parent import Parent
+
+    service = site.service
+    if site.component.preload:
+        site.drop_privileges()  # this process is about to run code of the app
+    first = site.first()
+    herald = Herald(
+        service.terminal,
+        lambda: service.tell_start(site.launch, urls_of(site.component, site.sockets), _notes(site)),
+        quiet=service.verbosity < 0,
+    )
+    control: Control | None = None
+
+    def in_child() -> None:
+        if control is not None:
+            control.abandon()
+        for let_go in service.in_child:
+            let_go()
+
+    parent = Parent(
+        first,
+        site.next,
+        witness=herald,
+        listening=lambda sockets: urls_of(site.component, sockets),
+        reopen=_reopening(service, site),
+        in_child=in_child,
+        terminal_gone=_terminal_watch(),
+    )
+    control = Control(listener, parent.loop, parent.perform) if listener is not None else None
+    try:
+        code = parent.run()
+    finally:
+        if control is not None:
+            control.close()
+    if code == 130:
+        raise KeyboardInterrupt
+    return code
+
+
+def _run_alone(site: Site, listening: Listening, listener: socket.socket | None) -> int:
+    from ..server.processes.lone import Lone
+
+    service, component = site.service, site.component
+    site.drop_privileges()
+    app = site.build(site.launch)
+    urls = urls_of(component, site.sockets)
+    notes = public_note(site.sockets)
+    herald = Herald(service.terminal, lambda: service.tell_start(site.launch, urls, notes), quiet=service.verbosity < 0)
+
+    def rebuild() -> Any:
+        launch, _, fresh = site.read()
+        site.set_up_logging(launch)
+        if repr(fresh) != repr(component):
+            herald.note("the options of the server have changed: they count after a restart")
+        return site.build(launch)
+
+    lone = Lone(
+        rebuild=rebuild,
+        witness=herald,
+        listening=urls,
+        reopen=_reopening(service, site),
+        terminal_gone=_terminal_watch(),
+    )
+    control = Control(listener, lone.loop, lone.perform) if listener is not None else None
+    try:
+        lone.run(site.engine(component, app, site.sockets, site.settings, lone))
+    except OptionError as error:
+        raise listening.refuse(error) from error
+    finally:
+        if control is not None:
+            control.close()
+    return 0
+
+
+def _notes(site: Site) -> Sequence[str]:
+    count = site.component.workers
+    return (f"{count} worker{'s' if count > 1 else ''}", *public_note(site.sockets))
+
+
+def _reopening(service: Service, site: Site) -> Callable[[], None]:
+    """Opens all log files anew; those that a root's parent creates are the workers' to write."""
+    from ..server.processes.log_files import reopen_log_files
+
+    account = site.account
+    owner = None if account is None else (account.uid, account.gid)
+
+    def reopen() -> None:
+        service.reopen_output()
+        mine = owner if os.geteuid() == 0 else None
+        if mine is not None and service.log is not None:
+            with contextlib.suppress(OSError):
+                os.fchown(1, *mine)
+        reopen_log_files(mine)
+
+    return reopen
+
+
+def _terminal_watch() -> Callable[[], bool]:
+    """Tells whether the terminal that this process was started on is gone."""
+    if not os.isatty(0):
+        return lambda: False
+
+    def is_gone() -> bool:
+        try:
+            os.tcgetpgrp(0)
+        except OSError:
+            return True
+        return False
+
+    return is_gone

@@ -1,0 +1,169 @@
+"""What the processes of a site serve: its configuration read, checked, opened and built, time and again."""
+
+from __future__ import annotations
+
+import io
+import socket
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from ..config.options import OptionError
+from ..config.problems import ConfigError, Problem
+from ..server.http_server import HTTPServer
+from ..server.listeners import Address, close_listeners
+from ..server.processes.generation import Generation, Habits
+from ..server.settings import Settings
+from .launch import Launch, Listening
+from .target import find_target
+from .terminal import Terminal
+
+if TYPE_CHECKING:
+    from ..server.engine import Engine
+    from ..server.processes.lone import Lone
+    from ..server.processes.worker import Worker
+    from .service import Service
+
+
+class Site:
+    """Makes one generation after the other of what one command line serves.
+
+    ``launch`` and ``component`` are those of the last generation that could be read.
+    """
+
+    def __init__(self, service: Service, launch: Launch, listening: Listening, component: HTTPServer) -> None:
+        self.service = service
+        self.launch = launch
+        self.component = component
+        self.account = service.account()
+        self._places: dict[Address, list[socket.socket]] = {}
+        self.sockets = self._open(listening, component)
+        self.settings = _settings(listening, component)
+
+    def first(self) -> Generation:
+        """The generation that the command line has read."""
+        return self._generation(self.launch, self.component, self.sockets, self.settings, 1)
+
+    def next(self, before: Generation) -> Generation:
+        """Read, check and open anew. Raises ``ConfigError``; then nothing has changed."""
+        launch, listening, component = self.read()
+        settings = _settings(listening, component)
+        sockets = self._open(listening, component)
+        try:
+            self.set_up_logging(launch)
+            generation = self._generation(launch, component, sockets, settings, before.number + 1)
+        except BaseException:
+            close_listeners(each for each in sockets if each not in before.sockets)
+            self.set_up_logging(self.launch)
+            raise
+        self.launch, self.component, self.sockets, self.settings = launch, component, sockets, settings
+        return generation
+
+    def read(self) -> tuple[Launch, Listening, HTTPServer]:
+        """Read and check the configuration as it is now. Raises ``ConfigError``."""
+        launch = Launch(find_target(self.service.options.target), self.service.wishes)
+        launch.load()
+        launch.check()
+        listening = launch.listening()
+        if not isinstance(listening.component, HTTPServer):
+            raise ConfigError(Problem(what="names another kind of server", fix="stop this one and start that"))
+        return launch, listening, listening.component
+
+    def set_up_logging(self, launch: Launch) -> None:
+        """Log as that configuration says. Raises ``ConfigError``."""
+        from .logs import set_up_logging
+
+        set_up_logging(launch.composition, self.service.wishes.variables, self.service.verbosity)
+
+    def drop_privileges(self) -> None:
+        """Become the user that was asked for, if any."""
+        if self.account is None:
+            return
+        from ..server import engine, failures  # noqa: F401 - the other user may not be able to read them
+        from ..server.privileges import drop_privileges
+
+        drop_privileges(self.account)
+
+    def build(self, launch: Launch) -> Any:
+        """Import and build the app. Raises ``ConfigError``, or what imports and factories raise."""
+        return self.service.with_request_lines(launch.build())
+
+    def engine(
+        self,
+        component: HTTPServer,
+        app: Any,
+        sockets: Sequence[socket.socket],
+        settings: Settings,
+        process: Worker | Lone,
+    ) -> Engine:
+        """The engine of a process, whose app may ask what the server knows of itself."""
+        from ..server.server_status import KEY
+        from ..server.thread_pool_view import KEY as THREAD_POOL
+        from ..server.thread_pool_view import ThreadPoolView
+
+        pool = ThreadPoolView(process.engine_snapshot, settings.threads, settings.deadlines.hung)
+        told = settings._replace(environ={**settings.environ, KEY: process.status, THREAD_POOL: pool})
+        return component.engine(app, sockets, process.ready, settings=told, handle_signals=False)
+
+    def _generation(
+        self, launch: Launch, component: HTTPServer, sockets: list[socket.socket], settings: Settings, number: int
+    ) -> Generation:
+        built = self.build(launch) if component.preload else None
+
+        def work(worker: Worker) -> int:
+            try:
+                self.drop_privileges()
+                self.set_up_logging(launch)
+                app = self.build(launch) if built is None else built
+                engine = self.engine(component, app, sockets, settings, worker)
+            except Exception as error:  # noqa: BLE001 - whatever stops an app from being built is said by the parent
+                return _tell_failure(error, worker, self.service.terminal.color)
+            worker.run(engine)
+            return 0
+
+        habits = Habits(
+            workers=component.workers,
+            drain=component.drain_timeout,
+            max_memory=component.max_memory,
+            silence=component.worker_timeout,
+        )
+        return Generation(sockets, habits, work, number)
+
+    def _open(self, listening: Listening, component: HTTPServer) -> list[socket.socket]:
+        """The sockets of a server: those that are open already, and new ones for addresses that are new."""
+        places: dict[Address, list[socket.socket]] = {}
+        opened: list[socket.socket] = []
+        try:
+            for address in component.addresses():
+                known = [each for each in self._places.get(address, ()) if each.fileno() >= 0]
+                if not known:
+                    known = component.bind((address,))
+                    opened += known
+                places[address] = known
+        except OptionError as error:
+            close_listeners(opened)
+            raise listening.refuse(error) from error
+        self._places.update(places)
+        return [each for sockets in places.values() for each in sockets]
+
+
+def _settings(listening: Listening, component: HTTPServer) -> Settings:
+    try:
+        return component.settings()
+    except OptionError as error:
+        raise listening.refuse(error) from error
+
+
+def _tell_failure(error: Exception, worker: Worker, color: bool) -> int:
+    from ..server.failures import failure_of
+
+    failure = failure_of(error)
+    out = io.StringIO()
+    Terminal(out, color=color).failure(failure)
+    code = 2 if isinstance(error, ConfigError) else 1
+    worker.failed(failure.title, out.getvalue(), code)
+    return code
+
+
+def urls_of(component: HTTPServer, sockets: Sequence[socket.socket]) -> tuple[str, ...]:
+    """The URLs of the sockets that are open."""
+    return component.urls([each for each in sockets if each.fileno() >= 0])
