@@ -16,7 +16,7 @@ from .output import ClientGone, FileStretch, Output
 
 if TYPE_CHECKING:
     from .engine import Engine
-    from .heads import HeadReader
+    from .heads import Fields, HeadReader
     from .received_body import ReceivedBody
     from .worker_thread import WorkerThread
 
@@ -36,6 +36,7 @@ class Connection:
         "engine",
         "facts",
         "fd",
+        "fields",
         "keep_alive",
         "key",
         "lingered",
@@ -73,6 +74,8 @@ class Connection:
         self.requests = 0
         self.keep_alive = False
         self.lingered = 0
+        self.fields: Fields | None = None
+        """The header fields of the last request, while the engine has room to remember them."""
         self.body: ReceivedBody | None = None
         self.pending: Any = None
         """The request whose body is being received, or that waits for a thread."""

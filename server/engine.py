@@ -23,7 +23,7 @@ from .base_environ import listener_environ
 from .connection import CLOSED, HANDSHAKING, IDLE, RUNNING, WRITING, Connection
 from .engine_snapshot import snapshot_of
 from .forecast import WORTH_A_LOOK, Forecast, Pace
-from .heads import Framing, HeadReader
+from .heads import Fields, Framing, HeadReader
 from .intake import Intake
 from .listener import Listener
 from .poller import READ, WRITE, make_poller
@@ -31,6 +31,7 @@ from .refusals import Refused
 from .reply_lines import ReplyLines
 from .response import Response, answer_failure
 from .settings import Settings
+from .thread_usage import usage
 from .timers import Timers
 from .watchdog import Watchdog
 from .worker_thread import WorkerThread
@@ -40,6 +41,7 @@ log = logging.getLogger("wheatpaste.server.engine")
 Request = tuple[Environ, Framing, Pace]
 
 _LOOK_EVERY = 1.0
+_REMEMBERED_FIELDS = 512
 _DRAIN_LOOK = 0.05
 _DRAIN_IDLE = 1.0
 """A connection that was used so recently may be about to be used again, so a stopping server waits for it."""
@@ -97,6 +99,7 @@ class Engine:
         self.accepted = 0
         self.refusals: Counter[str] = Counter()
         self._addresses: Counter[str] = Counter()
+        self._remembering: deque[Connection] = deque()
         self._timers: Timers[Connection] = Timers()
         self._lines = ReplyLines(settings.ident)
         self._intake = Intake(self)
@@ -437,6 +440,14 @@ class Engine:
         self.set_deadline(connection, self.settings.deadlines.head)
         self.set_mask(connection, READ)
 
+    def remember_fields(self, connection: Connection, fields: Fields) -> None:
+        """Keep the fields of a connection's request for the next one, for as many connections as there is room."""
+        if connection.fields is None:
+            if len(self._remembering) >= _REMEMBERED_FIELDS:
+                self._remembering.popleft().fields = None
+            self._remembering.append(connection)
+        connection.fields = fields
+
     def shake_hands(self, connection: Connection) -> None:
         """Go on with a TLS handshake."""
 
@@ -575,7 +586,7 @@ class Engine:
         started = me.started = self.clock()
         if started >= self._lines.until:
             self._lines.refresh(started)
-        cpu = time.thread_time() if pace.watched else None
+        before = usage() if pace.watched else None
         if leading:
             me.slot.append(True)
             self.turn += 1
@@ -597,8 +608,9 @@ class Engine:
         wall = self.clock() - started
         me.started = 0.0
         me.environ = None
-        if cpu is not None:
-            pace.learn(wall, time.thread_time() - cpu)
+        if before is not None:
+            after = usage()
+            pace.learn(wall, after.cpu - before.cpu, waited=before.waited_until(after))
         else:
             pace.known = True
             if wall > WORTH_A_LOOK:

@@ -39,21 +39,18 @@ class Pace:
             self.known, self.slow, self.watched = True, parent.slow, parent.watched
             self.wall, self.waited = parent.wall, parent.waited
 
-    def learn(self, wall: float, cpu: float | None) -> None:
-        """Take in one request: seconds it took, and seconds it was on the processor, if that was measured."""
-        if not self.known:
-            self.known = True
-            self.wall = wall
-        else:
-            self.wall += _WEIGHT * (wall - self.wall)
-        if cpu is None:
-            self.watched = self.watched or wall > WORTH_A_LOOK
-            return
-        self.waited += _WEIGHT * (max(wall - cpu, 0.0) - self.waited)
+    def learn(self, wall: float, cpu: float, *, waited: bool) -> None:
+        """Take in one request: seconds it took, seconds it was on the processor, and whether it waited at all.
+
+        What was neither is the time of other processes, which says nothing of the request.
+        """
+        self.known = True
+        self.wall += _WEIGHT * ((wall if waited else cpu) - self.wall)
+        self.waited += _WEIGHT * ((max(wall - cpu, 0.0) if waited else 0.0) - self.waited)
         self.slow = self.waited > WAITING or self.wall > LONG
         self.watched = self.slow or self.wall > WORTH_A_LOOK
         if self.parent is not None:
-            self.parent.learn(wall, cpu)
+            self.parent.learn(wall, cpu, waited=waited)
 
     def overrun(self) -> None:
         """One is taking so long that the leader was replaced: the next shall not have to be noticed first."""

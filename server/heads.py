@@ -76,6 +76,15 @@ class Framing(NamedTuple):
     """There are forwarding headers, to be believed or removed."""
 
 
+class Fields(NamedTuple):
+    """The header fields of a request: as they were sent, and what they mean."""
+
+    block: bytes
+    is_1_0: bool
+    environ: Environ
+    framing: Framing
+
+
 _KEEP = Framing(keep_alive=True)
 _CLOSE = Framing(keep_alive=False)
 
@@ -84,7 +93,7 @@ class _Known(NamedTuple):
     environ: Environ
     is_1_0: bool
     pace: Pace
-    has_authority: bool
+    authority: str | None
 
 
 class HeadReader:
@@ -101,28 +110,44 @@ class HeadReader:
         self._lines: dict[bytes, tuple[str, str, int]] = {}
         self._underscores: set[str] = set()
 
-    def read(self, head: bytes) -> tuple[Environ, Framing, Pace]:
-        """Read a head, without the empty line that ends it. Raises ``Refused``."""
-        lines = head.split(b"\r\n")
-        first = lines[0]
+    def read(self, data: bytes, end: int, last: Fields | None) -> tuple[Environ, Framing, Pace, Fields]:
+        """Read the head that ``data`` begins with; ``end`` is where its empty line begins. Raises ``Refused``.
+
+        ``last`` are the fields of the request before, on the same connection: most clients send them again.
+        """
+        cut = data.find(b"\r\n")
+        first = data[:cut]
         known = self._requests.get(first)
         if known is None:
             known = self._read_first(first)
-        if len(lines) - 1 > self._limits.fields:
-            raise Refused(431, "fields", f"The request has more than {self._limits.fields} header fields.")
+        block = data[cut + 2 : end]
+        if last is None or last.block != block or last.is_1_0 != known.is_1_0:
+            last = self._read_fields(block, known)
         environ = known.environ.copy()
+        environ.update(last.environ)
+        if known.authority is not None:
+            environ["HTTP_HOST"] = known.authority
+        return environ, last.framing, known.pace, last
+
+    def _read_fields(self, block: bytes, known: _Known) -> Fields:
+        lines = block.split(b"\r\n") if block else []
+        if len(lines) > self._limits.fields:
+            raise Refused(431, "fields", f"The request has more than {self._limits.fields} header fields.")
+        environ: Environ = {}
         remembered = self._lines.get
         hosts = 0
-        framing = _CLOSE if known.is_1_0 else _KEEP
         special: list[tuple[str, str, int]] | None = None
         entries = None
-        del lines[0]
         for line in lines:
             entry = remembered(line)
             if entry is None:
-                if entries is None:
-                    entries = self._read_lines(lines, known)
-                entry = entries[line]
+                private = _PRIVATE.fullmatch(line)
+                if private is not None:
+                    entry = _private_entry(private)
+                else:
+                    if entries is None:
+                        entries = self._read_lines(lines, known)
+                    entry = entries[line]
             key, value, kind = entry
             if not kind:
                 if key in environ:
@@ -131,8 +156,7 @@ class HeadReader:
                     environ[key] = value
             elif kind == _HOST:
                 hosts += 1
-                if not known.has_authority:
-                    environ[key] = value
+                environ[key] = value
             elif kind == _COOKIE:
                 environ[key] = f"{environ[key]}; {value}" if key in environ else value
             elif kind == _KEEPING and not known.is_1_0:
@@ -148,7 +172,9 @@ class HeadReader:
                 raise Refused(400, "host-missing", "The request has no Host.")
         if special is not None:
             framing = self._frame(environ, special, known)
-        return environ, framing, known.pace
+        else:
+            framing = _CLOSE if known.is_1_0 else _KEEP
+        return Fields(block, known.is_1_0, environ, framing)
 
     def _read_first(self, line: bytes) -> _Known:
         if len(line) > self._limits.request_line:
@@ -165,14 +191,8 @@ class HeadReader:
         environ["QUERY_STRING"] = request.query
         environ["REQUEST_URI"] = environ["RAW_URI"] = request.target
         environ["SERVER_PROTOCOL"] = request.version
-        if request.authority is not None:
-            environ["HTTP_HOST"] = request.authority
-        known = _Known(
-            environ,
-            request.version == "HTTP/1.0",
-            self._forecast.pace_of(request.method, path),
-            request.authority is not None,
-        )
+        pace = self._forecast.pace_of(request.method, path)
+        known = _Known(environ, request.version == "HTTP/1.0", pace, request.authority)
         if len(line) <= _LONGEST_REMEMBERED:
             if len(self._requests) >= _REMEMBERED_REQUESTS:
                 self._requests.clear()
@@ -182,29 +202,18 @@ class HeadReader:
     def _read_lines(self, lines: list[bytes], known: _Known) -> dict[bytes, tuple[str, str, int]]:
         """Read all lines of a head, where at least one was never seen."""
         found: dict[bytes, tuple[str, str, int]] = {}
-        unknown = []
-        for line in lines:
+        # The whole head, because some rules (length and coding, for one) join several lines.
+        fields = _parse(lines, "1.0" if known.is_1_0 else "1.1")
+        for line, (name, value) in zip(lines, fields, strict=True):
             entry = self._lines.get(line)
             if entry is None:
-                private = _PRIVATE.fullmatch(line)
-                if private is None:
-                    unknown.append(line)
-                    continue
-                key, kind = _PRIVATE_KINDS[private[1].lower()]
-                entry = (key, private[2].rstrip(b" \t").decode("latin-1"), kind)
-            found[line] = entry
-        if unknown:
-            # The whole head, because some rules (length and coding, for one) join several lines.
-            fields = _parse(lines, "1.0" if known.is_1_0 else "1.1")
-            for line, (name, value) in zip(lines, fields, strict=True):
-                if line in found:
-                    continue
                 entry = self._entry(name.decode("ascii"), value.strip(b" \t").decode("latin-1"))
-                found[line] = entry
-                if len(line) <= _LONGEST_REMEMBERED and entry[2] not in (_CODING, _COOKIE):
+                is_private = _PRIVATE.fullmatch(line) is not None
+                if len(line) <= _LONGEST_REMEMBERED and entry[2] != _CODING and not is_private:
                     if len(self._lines) >= _REMEMBERED_LINES:
                         self._lines.clear()
                     self._lines[line] = entry
+            found[line] = entry
         return found
 
     def _entry(self, name: str, value: str) -> tuple[str, str, int]:
@@ -289,6 +298,11 @@ class HeadReader:
         if length is not None and length > self._limits.body:
             raise Refused(413, "body", f"exceeds max_body of {self._limits.body}")
         return Framing(keep_alive, length or 0, chunked, expects and (chunked or bool(length)), forwarding)
+
+
+def _private_entry(match: re.Match[bytes]) -> tuple[str, str, int]:
+    key, kind = _PRIVATE_KINDS[match[1].lower()]
+    return key, match[2].rstrip(b" \t").decode("latin-1"), kind
 
 
 def _coding_refusal(value: str) -> Refused:

@@ -110,8 +110,10 @@ class Intake:
                 return leading
             connection.buffer = data[end + 4 :]
             try:
-                environ, framing, pace = connection.reader.read(data[:end])
+                environ, framing, pace, fields = connection.reader.read(data, end, connection.fields)
                 environ.update(connection.facts)
+                if fields is not connection.fields:
+                    engine.remember_fields(connection, fields)
                 if framing.forwarding or self._forwarding is not None:
                     self._forward(environ)
                 if engine.stopping is not None or connection.requests + 1 == self._limits.keep_alive_requests:
