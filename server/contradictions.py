@@ -95,5 +95,7 @@ def _limits(server: HTTPServer) -> Iterator[Contradiction]:
         )
     if server.connections_per_address is not None and server.connections_per_address > server.connections:
         yield "connections_per_address", f"is more than connections ({server.connections}); lower it or raise that"
+    if server.group and not server.user:
+        yield "group", "means nothing without user; add `user = NAME`"
     if server.max_requests_jitter and server.max_requests is None:
         yield "max_requests_jitter", "means nothing without max_requests; add `max_requests = NUMBER`"

@@ -11,7 +11,7 @@ from .settings import Deadlines, Forwarding, Limits, Settings
 if TYPE_CHECKING:
     from .http_server import HTTPServer
 
-_USUAL_PROXY_HEADERS = frozenset({"x-forwarded-for", "x-forwarded-proto"})
+_USUAL_PROXY_HEADERS = ("x-forwarded-for", "x-forwarded-proto")
 
 LIMITS = {
     "max_request_line": "request_line",
@@ -63,6 +63,11 @@ HABITS = {
 def settings_of(server: HTTPServer) -> Settings:
     """What an engine is told when it serves with these options."""
     told: dict[str, Any] = {field: getattr(server, name) for name, field in HABITS.items()}
+    wraps = server.wraps()
+    if wraps is not None:
+        from .tls_environ import tls_environ
+
+        told["tls"], told["tls_environ"] = wraps, tls_environ
     return Settings(
         limits=Limits(**{field: getattr(server, name) for name, field in LIMITS.items()}),
         deadlines=Deadlines(**{field: getattr(server, name) for name, field in DEADLINES.items()}),
@@ -82,15 +87,16 @@ def _forwarding(server: HTTPServer) -> Forwarding | None:
 
     return make_forwarding(
         trusted,
-        server.trusted_proxy_count or 1,
-        frozenset(name.lower() for name in server.trusted_proxy_headers) or _USUAL_PROXY_HEADERS,
-        server.log_untrusted_proxy_headers,
-        server.clear_untrusted_proxy_headers,
+        count=server.trusted_proxy_count or 1,
+        headers=server.trusted_proxy_headers or _USUAL_PROXY_HEADERS,
+        clear_untrusted=server.clear_untrusted_proxy_headers,
+        log_untrusted=server.log_untrusted_proxy_headers,
     )
 
 
 def _proxy_protocol(server: HTTPServer) -> Callable[[str], bool] | None:
     if not server.proxy_protocol:
         return None
-    networks = Networks(server.proxy_protocol)
-    return lambda address: networks.holds_peer({"REMOTE_ADDR": address})
+    from .proxy_protocol import required_from
+
+    return required_from(server.proxy_protocol)

@@ -11,7 +11,7 @@ import random
 import re
 import socket
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -39,6 +39,7 @@ from .settings import Deadlines, Limits, Settings
 
 if TYPE_CHECKING:
     from .engine import Engine
+    from .tls_handshake import Wraps
 
 _LIMITS, _DEADLINES, _SETTINGS = Limits(), Deadlines(), Settings()
 
@@ -51,6 +52,7 @@ PROXY_HEADERS = (
     "x-forwarded-proto",
     "x-forwarded-port",
     "x-forwarded-by",
+    "x-forwarded-prefix",
     "forwarded",
 )
 
@@ -90,7 +92,7 @@ def _owner_complaint(text: str) -> str | None:
 
 
 def _control_complaint(text: str) -> str | None:
-    return None if text in ("auto", "none") or text.startswith("/") else "must be auto, none or an absolute path"
+    return None if text == "off" or text.startswith("/") else "must be an absolute path, or off"
 
 
 def _read_workers(text: str) -> int:
@@ -199,15 +201,21 @@ class HTTPServer:
         default=None, doc="With so many hung threads a worker is replaced.", check=at_least(1)
     )
     max_memory: Size | None = option(
-        default=None, doc="A worker that holds more memory than this is replaced.", check=at_least(1024 * 1024)
+        default=None, doc="A worker that holds more memory is replaced.", check=at_least(1024**2)
+    )
+    worker_timeout: Seconds = option(
+        default=60,
+        doc="A worker that has not shown for so long that it goes on is killed and replaced.",
+        check=above(0),
     )
     preload: bool = option(
-        default=False,
-        doc="Build the app once, before the workers are forked: they share memory, and a reload cannot take up code.",
+        default=False, doc="Build the app once, before the workers: saves memory, but a reload keeps the old code."
     )
-    control_socket: str = option(
-        default="auto",
-        doc="UNIX socket for `wheatpaste ctl`: a path, none, or auto for one in the user's private runtime folder.",
+    user: str | None = option(default=None, doc="The user to become when the sockets are open.", sample="www-data")
+    group: str | None = option(default=None, doc="The group to become; empty: that of the user.", sample="www-data")
+    control_socket: str | None = option(
+        default=None,
+        doc="UNIX socket for ``wheatpaste ctl``, or off; empty: one in the user's own runtime folder.",
         check=_control_complaint,
         sample="/run/site/control.sock",
     )
@@ -358,6 +366,8 @@ class HTTPServer:
     poller: Literal["auto", "epoll", "selectors"] = option(
         default="auto", doc="How connections are watched: auto takes the best that the system has."
     )
+    # What :meth:`prepare` has read: a ``PreparedTLS``, or nothing.
+    _prepared: list[Any] = field(init=False, repr=False, default_factory=list)
 
     def __post_init__(self) -> None:
         for name, what in contradictions(self):
@@ -379,6 +389,25 @@ class HTTPServer:
         if self.unix_socket is not None:
             return (Address(path=str(self.unix_socket)),)
         return tuple(parse_address(text, port) for text in self.listen or self.host.split())
+
+    def prepare(self) -> tuple[str, ...]:
+        """Read what must be read before privileges are given up: certificates and keys, which may be root's alone.
+
+        Returns lines for whoever starts the server: how to trust a certificate for development, what is suspicious
+        about one. Raises ``OptionError`` that names the option at fault.
+        """
+        if self.speaks_tls and not self._prepared:
+            from .tls_options import prepare_tls
+
+            self._prepared.append(prepare_tls(self))
+        notes: tuple[str, ...] = self._prepared[0].notes if self._prepared else ()
+        return notes
+
+    def wraps(self) -> Wraps | None:
+        """What turns accepted TCP connections into TLS ones, or None. Raises ``OptionError``."""
+        self.prepare()
+        wraps: Wraps | None = self._prepared[0].wraps if self._prepared else None
+        return wraps
 
     @property
     def has_parent(self) -> bool:
@@ -417,7 +446,9 @@ class HTTPServer:
         app: WSGIApp,
         sockets: Sequence[socket.socket],
         on_ready: Callable[[], object] | None = None,
+        *,
         settings: Settings | None = None,
+        handle_signals: bool = True,
     ) -> Engine:
         """The engine of one process for these sockets; ``on_ready`` is called when requests can come.
 
@@ -428,7 +459,7 @@ class HTTPServer:
         told = self.settings() if settings is None else settings
         if told.max_requests is not None and self.max_requests_jitter:
             told = told._replace(max_requests=told.max_requests + random.randint(0, self.max_requests_jitter))
-        return Engine(app, sockets, told, on_ready=on_ready)
+        return Engine(app, sockets, told, on_ready=on_ready, handle_signals=handle_signals)
 
     def serve(
         self,
@@ -448,7 +479,7 @@ class HTTPServer:
         urls = self.urls(opened)
         files = socket_files(opened)
         try:
-            self.engine(app, opened, None if started is None else lambda: started(urls)).run()
+            self.engine(app, opened, on_ready=None if started is None else lambda: started(urls)).run()
         finally:
             if sockets is None:
                 close_listeners(opened)

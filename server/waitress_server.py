@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 import socket
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -237,6 +238,10 @@ class WaitressServer:
             if sockets is None:
                 close_listeners(opened)
                 remove_socket_files(files)
+
+    def hurried(self, grace: float) -> WaitressServer:
+        """The same server, that at its end waits for running requests no longer than ``grace`` seconds."""
+        return replace(self, graceful_timeout=min(grace, self.graceful_timeout))
 
     def _adjustments(self) -> dict[str, Any]:
         settings: dict[str, Any] = {

@@ -13,14 +13,25 @@ import pytest
 from wheatpaste.config.options import OptionError, options_of
 from wheatpaste.config.problems import ConfigError
 from wheatpaste.config.translation import translate
+from wheatpaste.server import forwarded
 from wheatpaste.server.engine_settings import DEADLINES, HABITS, LIMITS
-from wheatpaste.server.http_server import HTTPServer, paste_server_runner, server_runner
+from wheatpaste.server.http_server import PROXY_HEADERS, HTTPServer, paste_server_runner, server_runner
 from wheatpaste.server.keywords import IGNORED, NAMES, REFUSED, TRANSLATIONS
 from wheatpaste.server.settings import Deadlines, Limits, Settings
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 ELSEWHERE = {
-    *("limits", "deadlines", "url_scheme", "forwarding", "tls", "tls_environ", "proxy_protocol", "multiprocess"),
+    *(
+        "limits",
+        "deadlines",
+        "url_scheme",
+        "forwarding",
+        "tls",
+        "tls_environ",
+        "proxy_protocol",
+        "multiprocess",
+        "environ",
+    ),
 }
 """Settings that no option is alone."""
 
@@ -358,6 +369,9 @@ class TestKeywordsOfOtherServers:
         paste = inspect.signature(httpserver.serve).parameters.keys() - python_only
         assert paste | {f"threadpool_{name}" for name in pool} <= known
         assert Adjustments._param_map.keys() | {"socket_options"} <= known
+
+    def test_the_headers_that_may_be_believed_are_those_that_can(self) -> None:
+        assert PROXY_HEADERS == forwarded.HEADERS
 
     def test_none_hides_an_option_of_ours(self) -> None:
         own = {option.name for option in options_of(HTTPServer)}
