@@ -6,6 +6,7 @@ file, what is wrong with it and what to do.
 
 from __future__ import annotations
 
+import functools
 import os
 import re
 import ssl
@@ -165,6 +166,7 @@ def warnings_about(certificate: Certificate, facts: Sequence[Facts], now: dateti
         yield f"{key} holds the private key and everybody on this machine can read it; chmod 640, or 600"
 
 
+@functools.cache
 def _system_issuers() -> frozenset[str]:
     # As Facts writes them. Many systems name no file of them, and then every chain has to be in the file.
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)

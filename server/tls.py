@@ -42,9 +42,12 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 from socket import socket
-from typing import Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Self
 
 from .certificates import Certificate, TLSSetupError, load, read_certificates, read_file, utc_now, warnings_about
+
+if TYPE_CHECKING:
+    from _typeshed import ReadableBuffer
 
 log = logging.getLogger("wheatpaste.server.tls")
 
@@ -65,9 +68,40 @@ _VERIFY = {"none": ssl.CERT_NONE, "optional": ssl.CERT_OPTIONAL, "required": ssl
 
 
 class TLSSocket(ssl.SSLSocket):
-    """A connection that speaks TLS, and knows the name that its client asked for (in lower case, or None)."""
+    """A connection that speaks TLS, and knows the name that its client asked for (in lower case, or None).
+
+    One thread may receive while another sends: their calls take turns. OpenSSL's state of a connection does not stand
+    two threads, and before Python 3.13 nothing else keeps them apart. Closing takes its turn, too: one ``send`` is many
+    system calls, and the descriptor may be another connection's as soon as it is closed.
+    """
 
     server_name: str | None = None
+    _turn: threading.Lock
+
+    def __new__(cls, *arguments: Any, **keywords: Any) -> Self:  # noqa: D102 - wrap_socket makes it without __init__
+        made = super().__new__(cls)
+        made._turn = threading.Lock()
+        return made
+
+    def do_handshake(self, block: bool = False) -> None:  # noqa: D102
+        with self._turn:
+            super().do_handshake(block)
+
+    def recv(self, buflen: int = 16384, flags: int = 0) -> bytes:  # noqa: D102
+        with self._turn:
+            return super().recv(buflen, flags)
+
+    def send(self, data: ReadableBuffer, flags: int = 0) -> int:  # noqa: D102
+        with self._turn:
+            return super().send(data, flags)
+
+    def unwrap(self) -> socket:  # noqa: D102
+        with self._turn:
+            return super().unwrap()
+
+    def close(self) -> None:  # noqa: D102
+        with self._turn:
+            super().close()
 
 
 def make_tls(
@@ -320,6 +354,16 @@ class _Rules:
         except (ssl.SSLError, OSError) as error:
             raise TLSSetupError("client_crl", f"{self.client_crl} cannot be used ({error})") from error
         context.verify_flags |= ssl.VERIFY_CRL_CHECK_LEAF
+
+
+def own_context(context: ssl.SSLContext) -> ssl.SSLContext:
+    """Prepare a context that the deployer made, to be used instead of what :func:`make_tls` makes.
+
+    All its rules stay; its connections become :class:`TLSSocket` unless it has a class of its own for them.
+    """
+    if context.sslsocket_class is ssl.SSLSocket:
+        context.sslsocket_class = TLSSocket
+    return context
 
 
 def _stamp(file: Path) -> tuple[int, int, int, int] | None:

@@ -114,7 +114,8 @@ def _attributes(name: _Name) -> Iterable[tuple[str, str]]:
 def _distinguished(name: _Name) -> str:
     """A distinguished name as RFC 4514 writes it: the most specific part first."""
     return ",".join(
-        "+".join(f"{_SHORT.get(long, long)}={_escape(value)}" for long, value in group) for group in reversed(name)
+        "+".join(f"{_SHORT.get(long, long)}={_escape(value)}" for long, value in reversed(group))
+        for group in reversed(name)
     )
 
 

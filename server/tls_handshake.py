@@ -120,7 +120,7 @@ _REASONS = {
 
 
 def _reason(error: OSError) -> str:
-    if isinstance(error, ssl.SSLEOFError | ConnectionError):
+    if isinstance(error, ssl.SSLEOFError | ConnectionError) or "closed before tls" in str(error).casefold():
         return "left during the handshake"
     if isinstance(error, ssl.SSLCertVerificationError):
         return f"its certificate is not accepted ({error.verify_message})"
