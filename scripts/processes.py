@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import socket
+import time
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +17,7 @@ from ..server.processes.control import Control, open_control, usual_path
 from .herald import Herald
 from .launch import Launch, Listening, public_note
 from .site import Site, urls_of
+from .terminal import short_path
 
 if TYPE_CHECKING:
     from .service import Service
@@ -109,6 +111,7 @@ def _run_parent(site: Site, listener: socket.socket | None) -> int:
 
 def _run_alone(site: Site, listening: Listening, listener: socket.socket | None) -> int:
     from ..server.processes.lone import Lone
+    from ..server.processes.stale_code import changed_modules
 
     service, component = site.service, site.component
     site.drop_privileges()
@@ -117,8 +120,14 @@ def _run_alone(site: Site, listening: Listening, listener: socket.socket | None)
     notes = public_note(site.sockets)
     herald = Herald(service.terminal, lambda: service.tell_start(site.launch, urls, notes), quiet=service.verbosity < 0)
 
+    started = time.time()
+
     def rebuild() -> Any:
         launch, _, fresh = site.read()
+        stale = changed_modules(started)
+        if stale:
+            more = f" and {len(stale) - 1} more" if len(stale) > 1 else ""
+            herald.note(f"{short_path(stale[0])}{more} changed: code counts after a restart, or with two workers")
         site.set_up_logging(launch)
         if repr(fresh) != repr(component):
             herald.note("the options of the server have changed: they count after a restart")

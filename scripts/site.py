@@ -12,6 +12,7 @@ from ..config.problems import ConfigError, Problem
 from ..server.http_server import HTTPServer
 from ..server.listeners import Address, close_listeners
 from ..server.processes.generation import Generation, Habits
+from ..server.processes.told import with_status
 from ..server.settings import Settings
 from .launch import Launch, Listening
 from .target import find_target
@@ -96,13 +97,9 @@ class Site:
         process: Worker | Lone,
     ) -> Engine:
         """The engine of a process, whose app may ask what the server knows of itself."""
-        from ..server.server_status import KEY
-        from ..server.thread_pool_view import KEY as THREAD_POOL
-        from ..server.thread_pool_view import ThreadPoolView
-
-        pool = ThreadPoolView(process.engine_snapshot, settings.threads, settings.deadlines.hung)
-        told = settings._replace(environ={**settings.environ, KEY: process.status, THREAD_POOL: pool})
-        return component.engine(app, sockets, process.ready, settings=told, handle_signals=False)
+        return component.engine(
+            app, sockets, process.ready, settings=with_status(settings, process), handle_signals=False
+        )
 
     def _generation(
         self, launch: Launch, component: HTTPServer, sockets: list[socket.socket], settings: Settings, number: int
@@ -120,13 +117,7 @@ class Site:
             worker.run(engine)
             return 0
 
-        habits = Habits(
-            workers=component.workers,
-            drain=component.drain_timeout,
-            max_memory=component.max_memory,
-            silence=component.worker_timeout,
-        )
-        return Generation(sockets, habits, work, number)
+        return Generation(sockets, Habits.of(component), work, number)
 
     def _open(self, listening: Listening, component: HTTPServer) -> list[socket.socket]:
         """The sockets of a server: those that are open already, and new ones for addresses that are new."""

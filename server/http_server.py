@@ -472,14 +472,25 @@ class HTTPServer:
 
         ``sockets`` are listening sockets that were opened before (they stay the caller's to remove); without them the
         server opens its own. ``started`` is told the URLs once requests can come. Raises ``OptionError`` when an
-        address cannot be listened on, ``KeyboardInterrupt`` at a second Ctrl-C.
+        address cannot be listened on, ``KeyboardInterrupt`` at a second Ctrl-C. Where workers have a parent, also
+        ``RuntimeError`` in another thread than the main one, and ``SystemExit`` when no worker could be started.
         """
         opened = list(sockets) if sockets is not None else self.bind()
         # Read now: an engine that stops closes the sockets.
         urls = self.urls(opened)
         files = socket_files(opened)
+
+        def ready() -> None:
+            if started is not None:
+                started(urls)
+
         try:
-            self.engine(app, opened, on_ready=None if started is None else lambda: started(urls)).run()
+            if self.has_parent:
+                from .processes.forked_app import serve_forked
+
+                serve_forked(self, app, opened, ready)
+            else:
+                self.engine(app, opened, on_ready=ready).run()
         finally:
             if sockets is None:
                 close_listeners(opened)

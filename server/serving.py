@@ -55,7 +55,7 @@ class BoundServer:
     def serve_forever(self) -> None:
         """Answer requests until :meth:`server_close`; in the main thread also until SIGTERM or Ctrl-C."""
         try:
-            if self.component.workers > 1:
+            if self.component.has_parent:
                 self.component.serve(self._app, sockets=self.sockets)
                 return
             with self._lock:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
+    from ..http_server import HTTPServer
     from .worker import Worker
 
 
@@ -20,6 +21,16 @@ class Habits(NamedTuple):
     """A worker whose resident memory is above this is replaced."""
     silence: float = 60
     """A worker that has not said for so long that it goes on is killed and replaced."""
+
+    @classmethod
+    def of(cls, server: HTTPServer) -> Habits:
+        """What the options of a server say."""
+        return cls(
+            workers=server.workers,
+            drain=server.drain_timeout,
+            max_memory=server.max_memory,
+            silence=server.worker_timeout,
+        )
 
 
 class Generation:
