@@ -112,12 +112,13 @@ def _run_parent(site: Site, listener: socket.socket | None) -> int:
 def _run_alone(site: Site, listening: Listening, listener: socket.socket | None) -> int:
     from ..server.processes.lone import Lone
     from ..server.processes.stale_code import changed_modules
+    from ..server.tls_options import RenewedTLS
 
     service, component = site.service, site.component
     site.drop_privileges()
     app = site.build(site.launch)
     urls = urls_of(component, site.sockets)
-    notes = public_note(site.sockets)
+    notes = (*public_note(site.sockets), *component.prepare())
     herald = Herald(service.terminal, lambda: service.tell_start(site.launch, urls, notes), quiet=service.verbosity < 0)
 
     started = time.time()
@@ -129,6 +130,9 @@ def _run_alone(site: Site, listening: Listening, listener: socket.socket | None)
             more = f" and {len(stale) - 1} more" if len(stale) > 1 else ""
             herald.note(f"{short_path(stale[0])}{more} changed: code counts after a restart, or with two workers")
         site.set_up_logging(launch)
+        certificates = component.wraps()
+        if isinstance(certificates, RenewedTLS):
+            certificates.contexts.reload()
         if repr(fresh) != repr(component):
             herald.note("the options of the server have changed: they count after a restart")
         return site.build(launch)
@@ -153,7 +157,8 @@ def _run_alone(site: Site, listening: Listening, listener: socket.socket | None)
 
 def _notes(site: Site) -> Sequence[str]:
     count = site.component.workers
-    return (f"{count} worker{'s' if count > 1 else ''}", *public_note(site.sockets))
+    workers = f"{count} worker{'s' if count > 1 else ''}"
+    return (workers, *public_note(site.sockets), *site.component.prepare())
 
 
 def _reopening(service: Service, site: Site) -> Callable[[], None]:

@@ -100,7 +100,6 @@ class Service:
 
     def _serve_page(self, failure: Failure, child: ReloadChild) -> int:
         from ..server.problem_page import ProblemPage
-        from ..server.waitress_server import WaitressServer
 
         gc.enable()
         # Before it is shown: whoever reads it may mend the file at once, and the stamps must be of the broken one.
@@ -109,7 +108,7 @@ class Service:
         self.terminal.line(self.terminal.paint("waiting for a change", "dim"))
         sockets = child.sockets or self._own_sockets()
         if sockets:
-            WaitressServer(graceful_timeout=_RELOAD_GRACE).serve(ProblemPage(failure), sockets=sockets)
+            HTTPServer(drain_timeout=_RELOAD_GRACE).serve(ProblemPage(failure), sockets=sockets)
             return 0
         import signal
 
@@ -195,16 +194,19 @@ class Service:
                 )
             ) from error
 
-    def account(self) -> Account | None:
-        """The user and group to become, if any. Raises ``ConfigError``."""
-        if not self.options.user and not self.options.group:
+    def account(self, user: str | None = None, group: str | None = None) -> Account | None:
+        """The user and group to become, if any: the command line's, or these. Raises ``ConfigError``."""
+        told = self.options.user or self.options.group
+        user, group = (self.options.user, self.options.group) if told else (user, group)
+        if not user and not group:
             return None
         from ..server.privileges import find_account
 
         try:
-            return find_account(self.options.user, self.options.group)
+            return find_account(user, group)
         except ValueError as error:
-            raise ConfigError(Problem(what=str(error), key="--user" if self.options.user else "--group")) from error
+            key = "user" if user else "group"
+            raise ConfigError(Problem(what=str(error), key=f"--{key}" if told else key)) from error
 
     def with_request_lines(self, app: Any) -> Any:
         """The app, with a line printed for each request where somebody may be looking."""

@@ -35,7 +35,7 @@ class Site:
         self.service = service
         self.launch = launch
         self.component = component
-        self.account = service.account()
+        self.account = service.account(component.user, component.group)
         self._places: dict[Address, list[socket.socket]] = {}
         self.sockets = self._open(listening, component)
         self.settings = _settings(listening, component)

@@ -21,8 +21,8 @@ from .pid_file import PidFile, PidFileError
 Clock = Callable[[], float]
 Sleep = Callable[[float], None]
 
-STOP_TIMEOUT = 20.0
-"""Seconds that a daemon may take to finish its requests before it is killed."""
+STOP_TIMEOUT = 45.0
+"""Seconds that a daemon may take to finish its requests (30 unless told) and to end, before it is killed."""
 
 
 class Background:
