@@ -44,8 +44,7 @@ def run(options: Namespace) -> int:
     target = find_target(options.file)
     if target.path is None:
         raise ConfigError(Problem(what=f"{options.file} is no INI file", fix="name one", code="target"))
-    composition = target.compose(collect=True)
-    if not _is_sound(composition):
+    if not _is_sound(target):
         return 1
     text = _wsgi_file(target)
     if options.stdout:
@@ -61,6 +60,7 @@ def run(options: Namespace) -> int:
     except OSError as error:
         return _refuse(f"{output} cannot be written: {error.strerror}", 1)
     print(f"Wrote {short_path(str(output))}.")
+    composition = target.compose(collect=True)
     for server in [options.server] if options.server else sorted(_SAMPLES):
         name, title = _SAMPLES[server]
         print(f"\nFor {title}:\n\n{_template(name).substitute(_settings(composition, output)).rstrip()}")
@@ -72,11 +72,12 @@ def _refuse(what: str, code: int) -> int:
     return code
 
 
-def _is_sound(composition: Composition) -> bool:
-    """Whether the app has no errors; those that it has are printed."""
-    from ..config.check import check_composition
+def _is_sound(target: Target) -> bool:
+    """Whether the app has no errors; those that it has are printed. What the file says of its server is no matter."""
+    from ..config.check import check_file
 
-    errors = [each for each in check_composition(composition) if each.severity == "error"]
+    found = check_file(str(target.path), app_name=target.name, serving=True)
+    errors = [each for each in found if each.severity == "error" and not (each.section or "").startswith("server")]
     Terminal().problems(errors)
     return not errors
 

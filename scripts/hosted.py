@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 from ..config.problems import ConfigError, Problem
 from ..protocol.wsgi import WSGIApp
-from .target import Target, find_target
+from ..server.foreign.adapted import adapted
+from .target import find_target
 from .terminal import Terminal
 
 if TYPE_CHECKING:
@@ -54,29 +55,26 @@ def _host(config: str, folder: str | None, terminal: Terminal) -> WSGIApp:
             Problem(what=f"the environment variable {VARIABLE} is not set", fix="set it to site.ini#name")
         )
     target = find_target(config)
+    if target.path is not None:
+        _check(target.path, target.name, terminal)
     if target.is_python:
         app: WSGIApp = target.load_object()
-        return app
-    composition = target.compose(collect=True)
-    _check(composition, target, terminal)
+        return adapted(app)
+    composition = target.compose()
     _set_up_logging(composition)
     if folder is None or composition.settings.python_path is not None:
         composition.extend_sys_path()
-    built: WSGIApp = composition.build()
-    return built
+    return adapted(composition.build())
 
 
-def _check(composition: Composition, target: Target, terminal: Terminal) -> None:
+def _check(path: str, name: str | None, terminal: Terminal) -> None:
     """Raise all errors at once; print the warnings. The servers of the file are not what serves."""
-    if target.path is None:
-        composition.raise_errors()
-        return
-    from ..config.check import check_composition
+    from ..config.check import check_file
     from .logs import leave_out
 
     told = [
         problem
-        for problem in check_composition(composition)
+        for problem in check_file(path, app_name=name, serving=True)
         if problem.code != "unused-section" and not (problem.section or "").startswith("server")
     ]
     if any(problem.severity == "error" for problem in told):

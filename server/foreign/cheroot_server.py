@@ -17,6 +17,7 @@ from ...config.options import component
 from ...config.values import Imported, Seconds, Size
 from ...protocol.wsgi import WSGIApp
 from ..listeners import Address
+from .adapted import with_file_bodies
 from .borrowed import as_in_ours, forget_activation, lacking, only, ours_with_options_of, require
 from .front import Front
 
@@ -104,7 +105,7 @@ class CherootServer:
         listener, *_ = sockets if sockets is not None else only(ours, "cheroot")
         urls = ours.urls([listener])
         forget_activation()
-        server = self._server(Front(app, ours, catches_exit=True), ours, listener)
+        server = self._server(Front(with_file_bodies(app), ours, catches_exit=True), ours, listener)
         server.prepare()
         stopping = threading.Thread(target=server.stop, name="stop", daemon=True)
 

@@ -6,14 +6,14 @@ the keys of TLS where the options ask for it; removes forwarding headers that ar
 
 from __future__ import annotations
 
-import io
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from ...protocol.bodies import BodyRefused, BodyTooLarge, content_length
+from ...protocol.bodies import BodyRefused, content_length
 from ...protocol.peers import keep_peer, remove_forwarding
 from ...protocol.wsgi import Body, Environ, StartResponse, WSGIApp
 from ..http_server import HTTPServer
+from .request_stream import read_as_file, too_large
 
 
 class Front:
@@ -88,33 +88,9 @@ def _limit(environ: Environ, most: int) -> None:
     length = content_length(environ)
     if length is not None:
         if length > most:
-            raise _too_large(most)
+            raise too_large(most)
     elif "HTTP_TRANSFER_ENCODING" in environ:
-        environ["wsgi.input"] = io.BufferedReader(_Counted(environ["wsgi.input"], most))
-
-
-def _too_large(most: int) -> BodyTooLarge:
-    return BodyTooLarge(f"The request's body is larger than the {most} bytes that are taken here.")
-
-
-class _Counted(io.RawIOBase):
-    """A request body of unknown length that ends with ``BodyTooLarge`` where it exceeds the limit."""
-
-    def __init__(self, body: Any, most: int) -> None:
-        self._body = body
-        self._most = most
-        self._left = most
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: Any) -> int:
-        data = self._body.read(len(buffer))
-        self._left -= len(data)
-        if self._left < 0:
-            raise _too_large(self._most)
-        buffer[: len(data)] = data
-        return len(data)
+        read_as_file(environ, most)
 
 
 def _without_exit(app: WSGIApp) -> WSGIApp:

@@ -8,12 +8,12 @@ the server. Writes no keys; removes those of the process environment.
 
 from __future__ import annotations
 
-import io
 import os
 from collections.abc import Iterator
 from typing import Any
 
 from ...protocol.wsgi import Body, Environ, ExcInfo, Headers, Write, WSGIApp
+from .request_stream import read_as_file
 
 # What PEP 3333 requires or allows a server to set stays, whatever the process environment also says.
 _OWN = frozenset(
@@ -69,8 +69,7 @@ class GranianApp:
         if environ.get("SERVER_PROTOCOL") == "HTTP/1":
             environ["SERVER_PROTOCOL"] = "HTTP/1.0"
         environ["wsgi.multiprocess"] = self._multiprocess
-        raw = _RawBody(environ["wsgi.input"], _length_of(environ))
-        environ["wsgi.input"] = io.BufferedReader(raw, 65536)
+        read_as_file(environ)
 
 
 class _Reply:
@@ -141,37 +140,3 @@ class _Rest:
         close = getattr(self._body, "close", None)
         if close is not None:
             close()
-
-
-class _RawBody(io.RawIOBase):
-    """A request body with ``read(size)`` alone, as a stream. ``length`` is what the client announced."""
-
-    def __init__(self, body: Any, length: int | None) -> None:
-        self._body = body
-        self._missing = length
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: Any) -> int:
-        data = self._body.read(len(buffer))
-        buffer[: len(data)] = data
-        return self._count(len(data))
-
-    def readall(self) -> bytes:
-        data: bytes = self._body.read()
-        self._count(len(data))
-        self._count(0)
-        return data
-
-    def _count(self, taken: int) -> int:
-        if self._missing is not None:
-            self._missing -= taken
-            if not taken and self._missing > 0:
-                raise ConnectionAbortedError("the client left before its request was whole")
-        return taken
-
-
-def _length_of(environ: Environ) -> int | None:
-    text = environ.get("CONTENT_LENGTH", "")
-    return int(text) if text.isdecimal() else None
