@@ -21,12 +21,12 @@ from typing import Any, ClassVar, Literal
 from ..config.factories import make_filter_factory
 from ..config.mounts import KeyProblem
 from ..config.options import component, each, option
+from ..protocol.forwarding import ours, outermost, read_loose_node, split_list
 from ..protocol.hosts import HostPort, read_host
-from ..protocol.peers import Networks, keep_peer, network_complaint, read_address, remove_forwarding
+from ..protocol.peers import Networks, keep_peer, network_complaint, remove_forwarding
 from ..protocol.wsgi import Body, Environ, StartResponse, WSGIApp
 
 _PREFIX = re.compile(r"(?:/[^/?#\\\x00-\x20\x7f]+)*/?")
-_MOST_HOPS = 100
 _DEFAULT_PORTS = {"http": "80", "https": "443"}
 
 
@@ -123,7 +123,7 @@ class Prefix:
 
     def _believe(self, environ: Environ) -> None:
         keep_peer(environ)
-        client, hops = self._client(environ.pop("HTTP_X_FORWARDED_FOR", ""))
+        client, hops = self._client(split_list(environ.pop("HTTP_X_FORWARDED_FOR", "")))
         if client:
             environ["REMOTE_ADDR"] = client
             for key in ("REMOTE_HOST", "REMOTE_PORT"):  # they speak of the proxy
@@ -140,22 +140,14 @@ class Prefix:
         if len(schemes) == 1 and schemes <= _DEFAULT_PORTS.keys():
             environ["wsgi.url_scheme"] = schemes.pop()
 
-    def _client(self, forwarded: str) -> tuple[str, int]:
-        """The address of the client ('' for unknown), and how many proxies of ours the request came through.
-
-        Each proxy appends whom it saw, so the list is believed from its end, as far as the proxies are ours.
-        """
-        client, hops = "", 1
-        # The items in front are the client's own, who may write thousands; no request comes through so many proxies.
-        for item in reversed(forwarded.rsplit(",", _MOST_HOPS)[-_MOST_HOPS:]):
-            address = _address(item.strip())
-            if not address:
-                break
-            client = address
-            if not self._trusted.names(address):
-                break
-            hops += 1
-        return client, hops
+    def _client(self, items: list[str]) -> tuple[str, int]:
+        """The address of the client ('' for unknown), and how many proxies of ours the request came through."""
+        believed = ours(items, read_loose_node, self._trusted)
+        for item in believed:
+            node = read_loose_node(item)
+            if node is not None and node.is_address:
+                return node.name, len(believed)
+        return "", len(believed)
 
     def _force_port(self, environ: Environ) -> None:
         scheme = environ["wsgi.url_scheme"]
@@ -167,23 +159,11 @@ class Prefix:
 
 
 def _item(header: str, hops: int) -> str:
-    """What the outermost of our proxies wrote: the item that many places from the end, or else the first."""
-    items = header.split(",")
-    return items[-min(hops, len(items))].strip()
+    return outermost(header.split(","), hops).strip()
 
 
 def _host(header: str, hops: int) -> HostPort | None:
     return read_host(_item(header, hops))
-
-
-def _address(item: str) -> str:
-    """An address of X-Forwarded-For without brackets and port; '' for what is none, such as ``unknown``."""
-    if item.startswith("["):
-        item = item[1:].partition("]")[0]
-    elif item.count(":") == 1:
-        item = item.partition(":")[0]
-    # A zone has no meaning outside the machine that wrote it, and may hold any character.
-    return "" if "%" in item or read_address(item) is None else item
 
 
 def _advice(values: Mapping[str, Any]) -> Iterable[KeyProblem]:

@@ -11,7 +11,7 @@ whatever the header says: whoever guards something by "only from here" means tho
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import TYPE_CHECKING
 
 from .trace import KEY as TRACE
@@ -51,13 +51,17 @@ FORWARDING_REMOVED = "forwarding headers that do not count were removed"
 """The note in the request's record: there was a proxy, or somebody who claims to be one."""
 
 
-def remove_forwarding(environ: Environ) -> None:
-    """Remove every header by which proxies report the original request (RFC 7239 and its forerunners), with a note."""
-    found = [key for key in environ if _reports(key)]
+def remove_forwarding(environ: Environ, keep: Collection[str] = ()) -> list[str]:
+    """Remove every header by which proxies report the original request (RFC 7239 and its forerunners), with a note.
+
+    ``keep`` are environ keys that stay. Returns the keys that went.
+    """
+    found = [key for key in environ if reports(key) and key not in keep]
     for key in found:
         del environ[key]
     if found:
         Trace.of(environ).note(FORWARDING_REMOVED)
+    return found
 
 
 def is_direct(environ: Environ) -> bool:
@@ -68,7 +72,7 @@ def is_direct(environ: Environ) -> bool:
     """
     if (
         PROXIED_BY in environ
-        or any(_reports(key) for key in environ)
+        or any(reports(key) for key in environ)
         or peer_of(environ) != (environ.get("REMOTE_ADDR") or "")
     ):
         return False
@@ -76,7 +80,8 @@ def is_direct(environ: Environ) -> bool:
     return trace is None or FORWARDING_REMOVED not in trace.notes
 
 
-def _reports(key: str) -> bool:
+def reports(key: str) -> bool:
+    """Whether an environ key is a header by which proxies report the original request."""
     return key.startswith("HTTP_X_FORWARDED_") or key in ("HTTP_FORWARDED", "HTTP_X_REAL_IP")
 
 
