@@ -9,9 +9,9 @@ from .refusals import Refused
 _TOKEN = rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+"
 _QUOTED = rb'"(?:[\t \x21\x23-\x5b\x5d-\x7e\x80-\xff]|\\[\t \x21-\x7e\x80-\xff])*"'
 _SIZE = re.compile(
-    rb"([0-9A-Fa-f]+)((?:[ \t]*;[ \t]*" + _TOKEN + rb"(?:[ \t]*=[ \t]*(?:" + _TOKEN + rb"|" + _QUOTED + rb"))?)*)"
+    rb"([0-9A-Fa-f]{1,32})((?:;[ \t]*" + _TOKEN + rb"(?:[ \t]*=[ \t]*(?:" + _TOKEN + rb"|" + _QUOTED + rb"))?)*)"
 )
-_DIGITS = re.compile(rb"[0-9A-Fa-f]+")
+_DIGITS = re.compile(rb"[0-9A-Fa-f]{1,32}")
 _TRAILER = re.compile(rb"(" + _TOKEN + rb"):[ \t]*([\t\x20-\x7e\x80-\xff]*)")
 _MOST_EXTENSIONS = 1024
 _LONGEST_LINE = 4096
@@ -105,9 +105,8 @@ class ChunkDecoder:
             if part != b"\r":
                 raise self._malformed(part)
         elif self._state == _IN_SIZE:
-            if not (b"0" <= part[:1] <= b"9" or b"A" <= part[:1].upper() <= b"F"):
-                raise self._malformed(part)
-            if len(part) > _LONGEST_LINE or (b";" not in part and len(part) > 32):
+            digits = part.partition(b";")[0].rstrip(b"\r")
+            if len(part) > _LONGEST_LINE or (part != b"\r" and _DIGITS.fullmatch(digits) is None):
                 raise self._malformed(part)
         elif self._trailer_bytes + len(part) > self._max_trailers:
             raise Refused(431, "trailers", "The trailers of the request are too large.")
@@ -117,7 +116,7 @@ class ChunkDecoder:
             return Refused(400, "chunk-end", "Chunk not properly terminated")
         if self._state == _IN_SIZE:
             digits = _DIGITS.match(line)
-            if digits is not None and line[digits.end() :].lstrip(b" \t").startswith(b";"):
+            if digits is not None and line[digits.end() :].startswith(b";"):
                 return Refused(400, "chunk-extension", "Invalid chunk extension")
             return Refused(400, "chunk-size", "Invalid chunk size")
         return Refused(400, "trailer", "The trailers of the request are malformed.")
@@ -130,7 +129,7 @@ class ChunkDecoder:
         if self._extensions > _MOST_EXTENSIONS:
             raise Refused(400, "chunk-extension", "Invalid chunk extension")
         digits = match[1].lstrip(b"0")
-        if len(digits) > 15 or len(match[1]) > 32:
+        if len(digits) > 15:
             raise Refused(413, "chunk-size", "The request body is too large.")
         self._left = int(digits or b"0", 16)
         self._state = _IN_DATA if self._left else _IN_TRAILERS

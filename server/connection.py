@@ -15,9 +15,13 @@ from ..protocol.wsgi import Environ
 from .output import ClientGone, FileStretch, Output
 
 if TYPE_CHECKING:
+    from ssl import SSLSocket
+
     from .engine import Engine
     from .heads import Fields, HeadReader
     from .received_body import ReceivedBody
+    from .streamed_body import StreamedBody
+    from .tls_handshake import Handshake
     from .worker_thread import WorkerThread
 
 IDLE, IN_HEAD, IN_BODY, RUNNING, WRITING, LINGERING, HANDSHAKING, INTRODUCED, CLOSED = range(9)
@@ -33,10 +37,13 @@ class Connection:
         "buffer",
         "busy",
         "deadline",
+        "due",
         "engine",
         "facts",
         "fd",
         "fields",
+        "handshake",
+        "is_tls",
         "keep_alive",
         "key",
         "lingered",
@@ -50,6 +57,7 @@ class Connection:
         "send_now",
         "sock",
         "state",
+        "streamed",
         "worker",
     )
 
@@ -71,6 +79,11 @@ class Connection:
         self.mask = 0
         """What the poller waits for."""
         self.deadline = 0.0
+        self.due = 0
+        """The second in which the engine's timers will look at it."""
+        self.is_tls = False
+        self.handshake: Handshake | None = None
+        self.streamed: StreamedBody | None = None
         self.requests = 0
         self.keep_alive = False
         self.lingered = 0
@@ -105,7 +118,7 @@ class Connection:
     def send_both(self, head: bytes, body: bytes) -> None:
         """Send a head and a body too large to be copied behind it."""
         output = self.output
-        if (output is None or not output) and hasattr(self.sock, "sendmsg") and not self.engine.is_tls:
+        if (output is None or not output) and hasattr(self.sock, "sendmsg") and not self.is_tls:
             try:
                 sent = self.sock.sendmsg((head, body))
             except self.engine.would_block:
@@ -177,10 +190,21 @@ class Connection:
         with contextlib.suppress(OSError):
             self.sock.close()
 
+    def begin_tls(self, sock: SSLSocket) -> None:
+        """Go on with the socket that speaks TLS over the same descriptor."""
+        self.handshake = None
+        self.is_tls = True
+        self.sock = sock
+        self.recv = sock.recv
+        self.send_now = sock.send
+
     def shut_down_writing(self) -> bool:
         """Tell the client that nothing more comes. False when it is gone already."""
         try:
-            # Below TLS: its closing alert would need another round trip that nobody waits for.
+            if self.is_tls:
+                from .tls_handshake import close_notify
+
+                close_notify(self.sock)
             socket.socket.shutdown(self.sock, socket.SHUT_WR)
         except OSError:
             return False

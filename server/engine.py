@@ -12,6 +12,7 @@ import contextlib
 import logging
 import signal
 import socket
+import struct
 import threading
 import time
 from collections import Counter, deque
@@ -26,8 +27,9 @@ from .forecast import WORTH_A_LOOK, Forecast, Pace
 from .heads import Fields, Framing, HeadReader
 from .intake import Intake
 from .listener import Listener
+from .opening import Opening
 from .poller import READ, WRITE, make_poller
-from .refusals import Refused
+from .refusals import Refused, refusal_bytes
 from .reply_lines import ReplyLines
 from .response import Response, answer_failure
 from .settings import Settings
@@ -41,6 +43,7 @@ log = logging.getLogger("wheatpaste.server.engine")
 Request = tuple[Environ, Framing, Pace]
 
 _LOOK_EVERY = 1.0
+_CERTIFICATES_EVERY = 5.0
 _REMEMBERED_FIELDS = 512
 _DRAIN_LOOK = 0.05
 _DRAIN_IDLE = 1.0
@@ -103,8 +106,11 @@ class Engine:
         self._timers: Timers[Connection] = Timers()
         self._lines = ReplyLines(settings.ident)
         self._intake = Intake(self)
+        self._opening = Opening(self)
         self._watchdog = Watchdog(self)
         self._next_look = 0.0
+        self._next_certificates = 0.0
+        self._claims = settings.deadlines.request is not None
         self._leader_wanted = False
         self._draining = False
         self._forced = False
@@ -292,18 +298,24 @@ class Engine:
             leader.pace.overrun()
         self._hand_over(leader)
 
-    def run_elsewhere(self, job: Callable[[], object]) -> None:
-        """Have a worker do something that the leader should not wait for."""
+    def run_elsewhere(self, job: Callable[[], object], *, or_refuse: bool = False) -> bool:
+        """Have a worker do something that the leader should not wait for.
+
+        When all are busy, whoever is done next does it; with ``or_refuse`` nobody does, and False is returned.
+        """
         with self.lock:
+            if self.finished or (or_refuse and self.busy >= self.settings.threads):
+                return False
             self.jobs.append(job)
-            if not self.followers:
-                if self.busy or len(self.threads) > self.settings.threads:
-                    return  # whoever is done next does it
+            if self.followers:
+                follower = self.followers.pop()
+            elif len(self.threads) <= self.settings.threads:
                 follower = self._new_thread()
             else:
-                follower = self.followers.pop()
+                return True
             self.busy += 1
         follower.wake.release()
+        return True
 
     # ---- the leader ----
 
@@ -363,11 +375,23 @@ class Engine:
         for listener in list(self.listeners.values()):
             if listener.paused_until is not None and listener.paused_until <= now:
                 listener.resume()
-        for connection in self._timers.due(now):
+        for connection in self._timers.take_due(now):
             self._look_at(connection, now)
         self._refuse_overdue(now)
+        self._look_at_itself(now)
         if self.stopping is not None:
             self._drain(now)
+
+    def _look_at_itself(self, now: float) -> None:
+        most = self.settings.max_requests
+        if most is not None and self.wants_replacement is None:
+            served = sum(thread.served for thread in self.threads)
+            if served >= most:
+                self.wants_replacement = f"it has served {served} requests"
+        changed = getattr(self.settings.tls, "changed", None)
+        if changed is not None and now >= self._next_certificates:
+            self._next_certificates = now + _CERTIFICATES_EVERY
+            self.run_elsewhere(lambda: changed() and self.settings.tls.reload())  # type: ignore[union-attr]
 
     def _look_at(self, connection: Connection, now: float) -> None:
         if connection.state == CLOSED:
@@ -430,15 +454,29 @@ class Engine:
             return Refused(503, "connections-per-address", "Too many connections from this address.", 1)
         return None
 
-    def welcome(self, sock: Any, reader: HeadReader, facts: Environ) -> None:
+    def welcome(self, sock: Any, reader: HeadReader, facts: Environ, *, is_tcp: bool) -> None:
         """Begin with a connection that was accepted."""
         connection = Connection(self, sock, reader, facts, facts["REMOTE_ADDR"])
         self.accepted += 1
         self.connections[connection.fd] = connection
         if self.settings.limits.connections_per_address is not None:
             self._addresses[connection.key] += 1
-        self.set_deadline(connection, self.settings.deadlines.head)
-        self.set_mask(connection, READ)
+        self._opening.begin(connection, is_tcp=is_tcp)
+
+    def rename(self, connection: Connection, address: str) -> bool:
+        """The client has another address than its proxy. Returns whether one more from there may be served."""
+        if self.settings.limits.connections_per_address is not None:
+            if self.room_for((address,)) is not None:
+                return False
+            self._uncount(connection)
+            self._addresses[address] += 1
+        connection.key = address
+        return True
+
+    def _uncount(self, connection: Connection) -> None:
+        self._addresses[connection.key] -= 1
+        if self._addresses[connection.key] <= 0:
+            del self._addresses[connection.key]
 
     def remember_fields(self, connection: Connection, fields: Fields) -> None:
         """Keep the fields of a connection's request for the next one, for as many connections as there is room."""
@@ -450,9 +488,22 @@ class Engine:
 
     def shake_hands(self, connection: Connection) -> None:
         """Go on with a TLS handshake."""
+        self._opening.shake_hands(connection)
 
     def introduce(self, connection: Connection) -> None:
         """Read who the client of a PROXY protocol connection is."""
+        self._opening.introduce(connection)
+
+    def resume_reading(self, connection: Connection) -> None:
+        """A worker has done what had to be done first: let the leader read on."""
+        connection.deadline = self.clock() + self.settings.deadlines.head
+        self.set_mask(connection, READ)
+        if connection.is_tls and connection.sock.pending():
+            self.later(connection)
+
+    def refuse(self, connection: Connection, refusal: Refused) -> None:
+        """Answer what is not served, and close."""
+        self._intake.refuse(connection, refusal)
 
     def drop(self, connection: Connection) -> None:
         """Close a connection now."""
@@ -461,9 +512,7 @@ class Engine:
         self.connections.pop(connection.fd, None)
         self._timers.forget(connection)
         if self.settings.limits.connections_per_address is not None:
-            self._addresses[connection.key] -= 1
-            if self._addresses[connection.key] <= 0:
-                del self._addresses[connection.key]
+            self._uncount(connection)
         self.poller.forget(connection.fd)
         connection.mask = 0
         closing, connection.on_sent = connection.on_sent, None
@@ -482,7 +531,7 @@ class Engine:
             self._set_mask(connection, mask)
 
     def _set_mask(self, connection: Connection, mask: int) -> None:
-        if connection.mask == mask or connection.state == CLOSED:
+        if connection.mask == mask or connection.state == CLOSED or self.finished:
             return
         before, connection.mask = connection.mask, mask
         if not mask:
@@ -539,12 +588,13 @@ class Engine:
     ) -> tuple[bool, bool]:
         """Run a request here, or let it wait. Returns whether this thread leads, and whether the connection is free."""
         pace = request[2]
-        if leading and (pace.slow or self.busy >= self.settings.threads):
+        if leading and (pace.slow or self.busy >= self.settings.threads or connection.streamed is not None):
             if self.busy >= self.settings.threads and self._must_wait(request):
                 if self._enqueue(connection, request):
                     return True, False
-            elif pace.slow:
-                leading = self._hand_over(me) and False
+            elif pace.slow or connection.streamed is not None:
+                self._hand_over(me)
+                leading = False
         return self._serve(me, connection, request, leading=leading)
 
     def _must_wait(self, request: Request) -> bool:
@@ -593,6 +643,8 @@ class Engine:
             if self._watchdog.asleep:
                 self._watchdog.wake()
         response = Response(connection, environ, framing, self._lines)
+        if self._claims or connection.streamed is not None:
+            self._prepare(me, connection, response)
         refusal = None
         failed = False
         try:
@@ -621,19 +673,50 @@ class Engine:
         if connection.body is not None:
             connection.body.close()
             connection.body = None
+        connection.streamed = None
         if failed:
-            self._end_failed(connection, refusal)
+            self._end_failed(connection, response, refusal, is_head=environ["REQUEST_METHOD"] == "HEAD")
             return leading, False
         return leading, self.after_reply(connection, keep_alive=response.keep_alive, leading=leading)
 
-    def _end_failed(self, connection: Connection, refusal: Refused | None) -> None:
+    def _prepare(self, me: WorkerThread, connection: Connection, response: Response) -> None:
+        response.streamed = connection.streamed
+        if self._claims:
+            me.unclaimed = response.unclaimed = [True]
+            me.connection = connection
+
+    def give_up(self, thread: WorkerThread) -> bool:
+        """Answer a request that takes too long with 504, if nothing was sent. From the watchdog."""
+        unclaimed, connection = thread.unclaimed, thread.connection
+        if not unclaimed or connection is None:
+            return False
+        try:
+            unclaimed.pop()
+        except IndexError:
+            return False
+        refusal = Refused(504, "request-timeout", "The request took too long.")
+        self.count_refusal(refusal)
+        with contextlib.suppress(OSError):
+            connection.send_now(refusal_bytes(refusal, self.reply_lines().common, self.settings.ident))
+            connection.shut_down_writing()
+        return True
+
+    def may_stream(self) -> bool:
+        """Whether one more thread may wait for a client's upload: never so many that others find none."""
+        streaming = sum(each.streamed is not None for each in list(self.connections.values()))
+        return streaming < max(self.settings.threads // 4, 1) and self.settings.threads > 1
+
+    def _end_failed(
+        self, connection: Connection, response: Response, refusal: Refused | None, *, is_head: bool
+    ) -> None:
         if refusal is not None:
             connection.busy = False
-            self._intake.refuse(connection, refusal)
+            self._intake.refuse(connection, refusal, head_only=is_head)
             return
-        # Nothing but a reset tells the client of an answer without a length that its end is not the end.
-        with contextlib.suppress(OSError):
-            connection.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
+        if response.ends_with_connection:
+            # Nothing but a reset tells the client of an answer without a length that its end is not the end.
+            with contextlib.suppress(OSError):
+                connection.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         self.drop(connection)
 
     def after_reply(self, connection: Connection, *, keep_alive: bool, leading: bool = False) -> bool:
@@ -656,7 +739,9 @@ class Engine:
             self._intake.linger(connection)
             return False
         connection.state = IDLE
-        connection.deadline = self.clock() + self.settings.deadlines.keep_alive
+        deadline = connection.deadline = self.clock() + self.settings.deadlines.keep_alive
+        if deadline < connection.due - 1:
+            self._timers.set(connection, deadline)
         if leading and connection.mask == READ:
             connection.busy = False
         else:

@@ -225,7 +225,9 @@ class HeadReader:
                 raise Refused(400, "underscore", f"{name} is no header field of HTTP.")
             if self._header_map == "refuse":
                 raise Refused(400, "underscore", f"Header names with an underscore are refused: {name}.")
-            if self._header_map == "drop":
+            # Never one that would be read as a proxy's: those are removed, or believed, by their proper names.
+            looks = lowered.replace("_", "-")
+            if self._header_map == "drop" or looks in _KINDS or looks.startswith("x-forwarded-"):
                 self._tell_dropped(name)
                 kind = _DROPPED
         elif lowered.startswith("x-forwarded-"):

@@ -16,6 +16,7 @@ from .output import ClientGone
 from .poller import READ
 from .received_body import ReceivedBody
 from .refusals import Refused, refusal_bytes
+from .streamed_body import StreamedBody
 
 if TYPE_CHECKING:
     from .engine import Engine
@@ -51,7 +52,7 @@ class Intake:
         engine = self._engine
         try:
             data = connection.recv(_RECEIVE if state != IN_BODY else _RECEIVE_BODY)
-            if engine.is_tls:
+            if connection.is_tls:
                 data = _drain_tls(connection, data)
         except engine.would_block:
             return True
@@ -64,9 +65,8 @@ class Intake:
             return True
         if state == IN_BODY:
             return self._more_body(me, connection, data)
-        if connection.buffer:
-            data = connection.buffer + data
-        return self.advance(me, connection, data, leading=True)
+        held = connection.buffer
+        return self.advance(me, connection, held + data if held else data, leading=True, seen=len(held))
 
     def _on_other(self, connection: Connection, state: int) -> bool:
         engine = self._engine
@@ -88,8 +88,11 @@ class Intake:
             engine.detach(connection)
         return True
 
-    def advance(self, me: WorkerThread, connection: Connection, data: bytes, *, leading: bool) -> bool:
-        """Serve the requests that are complete in ``data``; the rest stays in the connection's buffer."""
+    def advance(self, me: WorkerThread, connection: Connection, data: bytes, *, leading: bool, seen: int = 0) -> bool:
+        """Serve the requests that are complete in ``data``; the rest stays in the connection's buffer.
+
+        The first ``seen`` bytes were looked at before.
+        """
         engine = self._engine
         for _ in range(_IN_A_ROW):
             if data[0] == 13:
@@ -98,10 +101,10 @@ class Intake:
                 if not data:
                     connection.buffer = b""
                     return leading
-            end = data.find(b"\r\n\r\n")
-            if end < 0 or end > self._limits.head:
+            end = data.find(b"\r\n\r\n", max(seen - 3, 0))
+            if end < 0 or end + 4 > self._limits.head:
                 try:
-                    self._check_part(data)
+                    self._check_part(data, seen)
                 except Refused as refusal:
                     self.refuse(connection, refusal)
                     return leading
@@ -109,6 +112,7 @@ class Intake:
                 self._await_head(connection)
                 return leading
             connection.buffer = data[end + 4 :]
+            seen = 0
             try:
                 environ, framing, pace, fields = connection.reader.read(data, end, connection.fields)
                 environ.update(connection.facts)
@@ -119,12 +123,14 @@ class Intake:
                 if engine.stopping is not None or connection.requests + 1 == self._limits.keep_alive_requests:
                     framing = framing._replace(keep_alive=False)
                 if framing.length or framing.chunked:
-                    if not self._take_body(connection, environ, framing, pace):
+                    if self._streams(framing, connection):
+                        self._stream_body(connection, environ, framing)
+                    elif not self._take_body(connection, environ, framing, pace):
                         return leading
                 else:
                     environ["wsgi.input"] = io.BytesIO()
             except Refused as refusal:
-                self.refuse(connection, refusal)
+                self.refuse(connection, refusal, head_only=data.startswith(b"HEAD "))
                 return leading
             leading, free = engine.dispatch(me, connection, (environ, framing, pace), leading=leading)
             if not free:
@@ -143,25 +149,36 @@ class Intake:
         if complaint is not None:
             raise Refused(400, "forwarding", complaint)
 
-    def _check_part(self, data: bytes) -> None:
-        """Refuse a head that is not complete and can become no good one."""
+    def _check_part(self, data: bytes, seen: int) -> None:
+        """Refuse a head that is not complete, or too large, and can become no good one."""
         limits = self._limits
         first = data.find(b"\r\n")
-        if first > limits.request_line or (first < 0 and limits.request_line < len(data) <= limits.head):
+        if (first if first >= 0 else len(data.removesuffix(b"\r"))) > limits.request_line:
             raise Refused(414, "request-line-size", "The request line is too long.")
-        if len(data) > limits.head:
+        if len(data) >= limits.head:
             raise Refused(431, "head-size", f"exceeds max_header of {limits.head}")
         if not 0x20 < data[0] < 0x7F and data != b"\r":
             if data[0] == 0x16:
                 raise Refused(400, "tls", "This port speaks plain HTTP, not TLS.")
             raise Refused(400, "request-line", "Start line is invalid")
-        if _STRAY.search(data):
+        if _STRAY.search(data, max(seen - 1, 0)):
             raise Refused(400, "line-end", "Lines must end in CR LF.")
 
     def _await_head(self, connection: Connection) -> None:
         if connection.state != IN_HEAD:
             connection.state = IN_HEAD
             self._engine.set_deadline(connection, self._deadlines.head)
+
+    def _streams(self, framing: Framing, connection: Connection) -> bool:
+        """Whether the app starts before the body has come, and waits for it when it reads."""
+        if framing.expects and not connection.buffer:
+            return self._engine.may_stream()
+        return self._engine.settings.stream_uploads and self._engine.may_stream()
+
+    def _stream_body(self, connection: Connection, environ: dict[str, Any], framing: Framing) -> None:
+        body = StreamedBody(connection, None if framing.chunked else framing.length, expects=framing.expects)
+        connection.streamed = body
+        environ["wsgi.input"] = body.file
 
     def _take_body(self, connection: Connection, environ: dict[str, Any], framing: Framing, pace: Pace) -> bool:
         """Begin to receive a body; whether it is complete."""
@@ -207,7 +224,7 @@ class Intake:
             return self.advance(me, connection, connection.buffer, leading=leading)
         return leading
 
-    def refuse(self, connection: Connection, refusal: Refused) -> None:
+    def refuse(self, connection: Connection, refusal: Refused, *, head_only: bool = False) -> None:
         """Answer a request that is not served, and close gently enough that the client can read the answer."""
         engine = self._engine
         level = (
@@ -227,7 +244,8 @@ class Intake:
         connection.keep_alive = False
         connection.buffer = b""
         try:
-            connection.send(refusal_bytes(refusal, engine.reply_lines().common, engine.settings.ident))
+            common = engine.reply_lines().common
+            connection.send(refusal_bytes(refusal, common, engine.settings.ident, head_only=head_only))
         except ClientGone:
             engine.drop(connection)
             return

@@ -63,7 +63,7 @@ class Listener:
             if self._is_tcp:
                 with contextlib.suppress(OSError):
                     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            self._engine.welcome(sock, self.reader, connection_environ(address))
+            self._engine.welcome(sock, self.reader, connection_environ(address), is_tcp=self._is_tcp)
 
     def _turn_away(self, sock: socket.socket, refusal: Refused) -> None:
         engine = self._engine

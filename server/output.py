@@ -16,7 +16,7 @@ _READ_AT_ONCE = 256 * 1024
 _MOST_AT_ONCE = 4 * 1024 * 1024
 
 
-class ClientGone(Exception):
+class ClientGone(ConnectionError):
     """The client went away, or took nothing for too long; nobody's mistake."""
 
 

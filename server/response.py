@@ -51,6 +51,14 @@ class Sink(Protocol):
         """Send or queue a head and a stretch of a file, and call ``close`` when all of it is sent."""
 
 
+class Streamed(Protocol):
+    """A request body that the app reads while it comes."""
+
+    @property
+    def done(self) -> bool:
+        """Whether all of it has come."""
+
+
 class ReplyLines(Protocol):
     """The lines that are the same in every reply of a second."""
 
@@ -80,6 +88,8 @@ class Response:
         "head_sent",
         "keep_alive",
         "sent",
+        "streamed",
+        "unclaimed",
     )
 
     def __init__(self, sink: Sink, environ: Environ, framing: Framing, reply_lines: ReplyLines) -> None:
@@ -96,6 +106,15 @@ class Response:
         self.head_sent = False
         self.sent = 0
         """Bytes of the body that were sent."""
+        self.streamed: Streamed | None = None
+        """The request's body, where the app reads it while it comes."""
+        self.unclaimed: list[bool] | None = None
+        """With a deadline for requests: holds something until either the app's answer or a 504 takes it out."""
+
+    @property
+    def ends_with_connection(self) -> bool:
+        """Whether the client takes the end of the connection for the end of the body."""
+        return self.head_sent and self._missing < 0 and not self._chunked
 
     @property
     def code(self) -> int:
@@ -170,7 +189,10 @@ class Response:
             except Exception:
                 log.exception("the body's close() failed as well")
             raise
-        _close(body)
+        try:
+            _close(body)
+        except BaseException:  # the client has its answer, and the connection need not suffer
+            log.exception("the body's close() failed")
 
     def _send_whole(self, chunk: bytes) -> None:
         if type(chunk) is not bytes:
@@ -283,6 +305,8 @@ class Response:
     def _head(self, total: int | None) -> bytes:
         """Decide the framing and make the head. ``total`` is the length of the body, where it is known."""
         status = self._require_status()
+        if self.unclaimed is not None:
+            self._claim(self.unclaimed)
         self.head_sent = True
         code = status.code
         lines = self._lines
@@ -315,6 +339,8 @@ class Response:
                 self._missing = -1
                 self._chunked = True
                 lines.append(b"Transfer-Encoding: chunked\r\n")
+        if self.streamed is not None and not self.streamed.done:
+            self.keep_alive = False  # what is left of the request's body stands in the way of the next request
         reply_lines = self._reply_lines
         if self._own_date or self._own_server:
             if not self._own_server:
@@ -330,6 +356,13 @@ class Response:
         else:
             lines.append(b"\r\n")
         return (status.line_1_0 if self._is_1_0 else status.line_1_1) + b"".join(lines)
+
+    def _claim(self, unclaimed: list[bool]) -> None:
+        try:
+            unclaimed.pop()
+        except IndexError:
+            self.head_sent = True
+            raise ClientGone("it was answered with 504 before") from None
 
     def _end(self) -> None:
         if self._chunked:
@@ -367,6 +400,8 @@ def answer_failure(
     if isinstance(error, ClientGone):
         log.info("the client of %s went away: %s", where, error)
         return None
+    if isinstance(error, Refused) and not response.head_sent:
+        return error  # by the request's body, which the app was reading
     late = " after part of the answer was sent" if response.head_sent else ""
     log.error("%s failed%s", where, late, exc_info=(type(error), error, error.__traceback__))
     if response.head_sent:

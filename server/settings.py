@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from ..protocol.wsgi import Environ
 
 if TYPE_CHECKING:
-    import ssl
+    from .tls_handshake import Wraps
 
 Forwarding = Callable[[Environ], "str | None"]
 """Believes or removes the forwarding headers of a request, in its environ; returns a complaint for a 400, or None."""
@@ -75,8 +75,8 @@ class Settings(NamedTuple):
     """SERVER_NAME where a request has no Host; None is the address of the listener."""
     forwarding: Forwarding | None = None
     """None removes forwarding headers, with a note in the request's record."""
-    tls: ssl.SSLContext | None = None
-    """What is spoken on the TCP listeners. A context may choose another one by the name that the client asks for."""
+    tls: Wraps | None = None
+    """What is spoken on the TCP listeners: a server-side ``ssl.SSLContext``, or the ``TLSContexts`` of ``tls``."""
     tls_environ: Callable[[Any], Environ] | None = None
     """The environ keys that a TLS connection (an ``ssl.SSLSocket``) adds to each of its requests."""
     proxy_protocol: Callable[[str], bool] | None = None

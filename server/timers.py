@@ -7,51 +7,45 @@ much as what falls due in it.
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterator
-from typing import Generic, TypeVar
+from collections.abc import Iterator
+from typing import Generic, Protocol, TypeVar
 
-T = TypeVar("T", bound=Hashable)
+
+class HasDue(Protocol):
+    """What can be looked at in time; ``due`` is the second of its bucket, 0 for none."""
+
+    due: int
+
+
+T = TypeVar("T", bound=HasDue)
 
 
 class Timers(Generic[T]):
-    """Things to be looked at when their second has come. Only the leader touches it."""
+    """Things to be looked at when their second has come. Workers may forget things while the leader looks."""
 
     def __init__(self) -> None:
         self._buckets: dict[int, dict[T, None]] = {}
-        self._second: dict[T, int] = {}
-        self._next = 0
 
     def set(self, thing: T, deadline: float) -> None:
         """Look at ``thing`` when ``deadline`` (seconds on the monotonic clock) is over, and no more before."""
         second = int(deadline) + 1
-        before = self._second.get(thing)
-        if before == second:
+        if thing.due == second:
             return
-        if before is not None:
-            self._buckets[before].pop(thing, None)
-        self._second[thing] = second
-        bucket = self._buckets.get(second)
-        if bucket is None:
-            bucket = self._buckets[second] = {}
-            self._next = min(self._next, second) if len(self._buckets) > 1 else second
-        bucket[thing] = None
+        self.forget(thing)
+        thing.due = second
+        self._buckets.setdefault(second, {})[thing] = None
 
     def forget(self, thing: T) -> None:
         """Do not look at it any more."""
-        second = self._second.pop(thing, None)
-        if second is not None:
-            self._buckets[second].pop(thing, None)
+        bucket = self._buckets.get(thing.due)
+        thing.due = 0
+        if bucket is not None:
+            bucket.pop(thing, None)
 
-    def pause(self, now: float) -> float | None:
-        """Seconds until something may be due, None when nothing is."""
-        return max(self._next - now, 0.0) if self._buckets else None
-
-    def due(self, now: float) -> Iterator[T]:
+    def take_due(self, now: float) -> Iterator[T]:
         """Take out everything whose second has come."""
-        if not self._buckets or now < self._next:
-            return
-        for second in sorted(second for second in self._buckets if second <= now):
-            for thing in self._buckets.pop(second):
-                del self._second[thing]
-                yield thing
-        self._next = min(self._buckets, default=0)
+        for second in sorted(second for second in list(self._buckets) if second <= now):
+            for thing in list(self._buckets.pop(second, ())):
+                if thing.due == second:
+                    thing.due = 0
+                    yield thing

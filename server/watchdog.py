@@ -86,26 +86,48 @@ class Watchdog:
                 self._look_for_hung(now)
 
     def _look_for_hung(self, now: float) -> None:
-        limit = self._engine.settings.deadlines.hung
-        for thread in list(self._engine.threads):
+        engine = self._engine
+        deadlines = engine.settings.deadlines
+        hung = 0
+        for thread in list(engine.threads):
             started = thread.started
+            age = now - started if started else 0.0
             if not started:
-                thread.hung_told = False
-            elif now - started > limit and not thread.hung_told:
-                thread.hung_told = True
-                self._tell_hung(thread, now - started)
+                thread.hung_told = thread.timed_out = False
+                continue
+            if age > deadlines.hung:
+                hung += 1
+                if not thread.hung_told:
+                    thread.hung_told = True
+                    self._tell_hung(thread, age)
+            if deadlines.request is not None and age > deadlines.request:
+                self._time_out(thread, age, deadlines.request)
+        most = engine.settings.max_hung
+        if most is not None and hung >= most and engine.wants_replacement is None:
+            engine.wants_replacement = f"{hung} of its threads hang"
 
-    def _tell_hung(self, thread: WorkerThread, age: float) -> None:
+    def _time_out(self, thread: WorkerThread, age: float, limit: float) -> None:
+        engine = self._engine
+        if not thread.timed_out:
+            thread.timed_out = True
+            if engine.give_up(thread):
+                self._tell_hung(thread, age, "was answered with 504")
+        elif age > 2 * limit and engine.wants_replacement is None:
+            # A thread cannot be ended from outside, a process can.
+            engine.wants_replacement = f"a request has been running for {age:.0f} s"
+
+    def _tell_hung(self, thread: WorkerThread, age: float, what: str = "is still running") -> None:
         environ = thread.environ
         if environ is None:
             return
         frame = sys._current_frames().get(thread.ident or 0)
         stack = "".join(traceback.format_stack(frame)) if frame is not None else "  (gone)\n"
         log.warning(
-            "%s has been running %s %s for %.0f s:\n%s",
-            thread.name,
+            "%s %s %s after %.1f s, in %s:\n%s",
             environ.get("REQUEST_METHOD"),
             f"{environ.get('SCRIPT_NAME', '')}{environ.get('PATH_INFO', '')}",
+            what,
             age,
+            thread.name,
             stack.rstrip(),
         )

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import threading
+from typing import TYPE_CHECKING
 
 from ..protocol.wsgi import Environ
 from .forecast import Pace
+
+if TYPE_CHECKING:
+    from .connection import Connection
 
 
 class WorkerThread:
@@ -14,6 +18,7 @@ class WorkerThread:
     __slots__ = (
         "environ",
         "hung_told",
+        "connection",
         "ident",
         "leading",
         "name",
@@ -22,6 +27,8 @@ class WorkerThread:
         "slot",
         "started",
         "thread",
+        "timed_out",
+        "unclaimed",
         "wake",
     )
 
@@ -42,3 +49,6 @@ class WorkerThread:
         """Requests that it has run."""
         self.thread: threading.Thread | None = None
         self.hung_told = False
+        self.unclaimed: list[bool] | None = None
+        self.connection: Connection | None = None
+        self.timed_out = False
