@@ -1,8 +1,8 @@
 """An app that tells what it saw, and answers in every way that PEP 3333 allows, and in some that it forbids.
 
-``/g/NAME`` answers as ``ANSWERS[NAME]`` does; ``/i/NAME`` reads its body as ``READINGS[NAME]`` does; ``/-/probe`` proves
-that the server lives, and is not recorded; ``/noread`` leaves its body alone; ``/wait`` answers when the test opens the
-gate; ``/204`` has nothing to say. Any other path reads its body and tells, in JSON, what came.
+``/g/NAME`` answers as ``ANSWERS[NAME]`` does; ``/i/NAME`` reads its body as ``READINGS[NAME]`` does; ``/-/probe``
+proves that the server lives, and is not recorded; ``/noread`` leaves its body alone; ``/wait`` answers when the test
+opens the gate; ``/204`` has nothing to say. Any other path reads its body and tells, in JSON, what came.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ PROBE = b"alive"
 
 @dataclass
 class Call:
-    """One call of the app: its environ, the body that it read (or what reading raised), and the closing of its reply."""
+    """One call of the app: its environ, the body that it read or what reading raised, and the closing of its reply."""
 
     environ: Environ
     body: bytes | None = None

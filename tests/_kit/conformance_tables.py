@@ -55,7 +55,7 @@ def expanded(text: str) -> bytes:
 
 @dataclass(frozen=True)
 class Required:
-    """What may come: each alternative is the statuses, interim ones too, and kept, closed, cut or (kept or closed) None."""
+    """What may come: each alternative is statuses, interim ones too, and kept, closed, cut or (kept or closed) None."""
 
     alternatives: tuple[tuple[tuple[int, ...], str | None], ...]
     may_continue: bool = False

@@ -17,7 +17,7 @@ from wheatpaste.server.settings import Settings
 class EngineInThread:
     """Runs until ``stop()``. ``tcp`` and ``unix`` are its addresses, ``failure`` what ``run()`` raised."""
 
-    def __init__(self, app: Any, settings: Settings = Settings(), *, backlog: int = 1024) -> None:
+    def __init__(self, app: Any, settings: Settings, *, backlog: int = 1024) -> None:
         self.app = app
         self._folder = tempfile.TemporaryDirectory(prefix="wheatpaste-")
         self.unix = str(Path(self._folder.name) / "s")
@@ -46,12 +46,16 @@ class EngineInThread:
     def running(self) -> bool:
         return self.thread.is_alive()
 
-    def stop(self, *, force: bool = False, deadline: float = 10) -> None:
-        """Stop and wait for the end. Raises ``RuntimeError`` when it does not come, or what ``run()`` raised."""
-        self.engine.stop(force=force)
-        self.thread.join(deadline)
+    def close_listeners(self) -> None:
         for listener in self._listeners:
             listener.close()
+
+    def stop(self, *, force: bool = False, deadline: float = 10) -> None:
+        """Stop and wait for the end. Raises ``RuntimeError`` when it does not come, or what ``run()`` raised."""
+        if self.running:
+            self.engine.stop(force=force)
+            self.thread.join(deadline)
+        self.close_listeners()
         self._folder.cleanup()
         if self.running:
             raise RuntimeError(f"the engine runs {deadline} seconds after stop()")

@@ -41,5 +41,4 @@ def start() -> Iterator[Callable[..., EngineInThread]]:
 
     yield make
     for server in started:
-        if server.running:
-            server.stop(force=True)
+        server.stop(force=True)

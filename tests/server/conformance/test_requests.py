@@ -1,4 +1,4 @@
-"""Every input of ``requests.toml``, whole and in pieces: the outcome is the required one, and the same in any pieces."""
+"""Every input of ``requests.toml``, whole and in pieces: the outcome is the required one and the same in any pieces."""
 
 from __future__ import annotations
 
