@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-import mimetypes
+from functools import cached_property
 
 # What the web uses today and the standard library's table lacks in some Python, or names in an outdated way.
 _NEWER = {
@@ -57,9 +57,17 @@ class MediaTypes:
     """Finds the ``Content-Type`` of a name. ``overrides`` maps suffixes (with their dot, lower case) or whole names."""
 
     def __init__(self, overrides: dict[str, str], charset: str) -> None:
-        standard = mimetypes.MimeTypes()
-        self._table = {**standard.types_map[True], **_NEWER, **_COMPRESSED, **overrides}
+        self._overrides = overrides
         self._charset = charset
+
+    @cached_property
+    def _table(self) -> dict[str, str]:
+        # Made for the first name: mimetypes reads files of the operating system whatever one asks of it, and whoever
+        # only wants to know whether the options are right has no use for that.
+        import mimetypes
+
+        standard = mimetypes.MimeTypes()
+        return {**standard.types_map[True], **_NEWER, **_COMPRESSED, **self._overrides}
 
     def of(self, name: str) -> str:
         """The value of the header; ``application/octet-stream`` for what nobody knows."""

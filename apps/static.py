@@ -50,8 +50,8 @@ _OWN = frozenset(
         "vary",
     }
 )
-_ORIGIN = re.compile(r"\*|https?://[a-z0-9.\[\]:_-]+")
-_MEDIA_TYPE = re.compile(r"[^\s=/]+=[a-z0-9!#$&^_.+-]+/[a-z0-9!#$&^_.+-]+(?:;\s*charset=[a-z0-9_-]+)?")
+_ORIGIN = r"\*|https?://[a-z0-9.\[\]:_-]+"
+_MEDIA_TYPE = r"[^\s=/]+=[a-z0-9!#$&^_.+-]+/[a-z0-9!#$&^_.+-]+(?:;\s*charset=[a-z0-9_-]+)?"
 _READING = frozenset({"GET", "HEAD"})
 _NOTHING: Headers = []
 _YEAR = 365 * 24 * 60 * 60
@@ -152,7 +152,7 @@ class Static:
         default=(),
         doc="Media types by suffix or name, such as .epub=application/epub+zip.",
         check=each(
-            lambda word: None if _MEDIA_TYPE.fullmatch(word.lower()) else "must have the form .suffix=type/subtype"
+            lambda word: None if re.fullmatch(_MEDIA_TYPE, word.lower()) else "must have the form .suffix=type/subtype"
         ),
         sample=".epub=application/epub+zip",
     )
@@ -172,7 +172,9 @@ class Static:
         default=(),
         doc="Origins whose pages may read the files, such as https://example.com; * for all.",
         check=each(
-            lambda origin: None if _ORIGIN.fullmatch(origin) else "must be * or an origin such as https://example.com"
+            lambda origin: (
+                None if re.fullmatch(_ORIGIN, origin) else "must be * or an origin such as https://example.com"
+            )
         ),
         sample="*",
     )

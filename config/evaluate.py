@@ -32,7 +32,7 @@ MAX_DEPTH = 100
 MAX_SECTIONS = 10_000
 """How many sections one name may lead to. Filters that use the next and are filtered with it, too, double each time."""
 
-_PYTHON_NAME = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_][\w.]*")
+_PYTHON_NAME = r"[A-Za-z_][\w.]*:[A-Za-z_][\w.]*"
 
 Trail = tuple[tuple[str, str, Kind, Origin], ...]
 
@@ -365,7 +365,7 @@ class Scope:
             for prefix in each.prefixes:
                 if other != kind and file.find(prefix, name):
                     return f"[{prefix}:{name}] is {a_kind(other)}, and this must be {a_kind(kind)}"
-        if _PYTHON_NAME.fullmatch(name):
+        if re.fullmatch(_PYTHON_NAME, name):
             return f"write call:{name} for an object of Python"
         names = file.names(TYPES[kind].prefixes)
         return did_you_mean(name, names) or f"there is no {kind} in the file at all"

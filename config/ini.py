@@ -21,7 +21,7 @@ MAX_BYTES = 16 * 1024 * 1024
 DEFAULT = "DEFAULT"
 
 # Keys whose first colon belongs to them. Cut at it, they would be the key "http" or "domain [".
-_URL_KEY = re.compile(r"(?:https?://|domain\s+\[)[^=]*=", re.IGNORECASE)
+_URL_KEY = r"(?i:https?://|domain\s+\[)[^=]*="
 _DELIMITER = re.compile(r"[=:]")
 
 
@@ -215,7 +215,7 @@ def _parse(text: str, file: IniFile) -> None:
             complain(number, "there is no '=' or ':' in this line", fix, "no-delimiter")
             continue
         cut = found.start()
-        if value[cut] == ":" and cut < 12 and (url := _URL_KEY.match(value)):
+        if value[cut] == ":" and cut < 12 and (url := re.match(_URL_KEY, value)):
             cut = url.end() - 1
         key = value[:cut].rstrip()
         if not key:

@@ -11,10 +11,9 @@ from .references import normalise
 _OPEN_BY_DEFAULT = frozenset(
     {("waitress", "main"), ("pyramid", "wsgiref"), ("pyramid", "cherrypy"), ("cherrypy", "main")}
 )
-_LOCAL = re.compile(
-    r"127(?:\.\d+){1,3}|localhost|.+\.localhost|\[?::1\]?|\[?::ffff:127(?:\.\d+){3}\]?|unix:.*|fd:.*|/.*"
-)
-_PORT = re.compile(r"(?P<host>\[[^\]]*\]|[^:]*):(?P<port>\d+)")
+_USUAL = frozenset({"127.0.0.1", "localhost"})
+_LOCAL = r"127(?:\.\d+){1,3}|localhost|.+\.localhost|\[?::1\]?|\[?::ffff:127(?:\.\d+){3}\]?|unix:.*|fd:.*|/.*"
+_PORT = r"(?P<host>\[[^\]]*\]|[^:]*):(?P<port>\d+)"
 _DEBUGGERS = frozenset({("paste", "evalerror"), ("weberror", "evalerror"), ("weberror", "main")})
 
 Listens = tuple[str, str | None]
@@ -41,9 +40,9 @@ def public_address(values: Mapping[str, str], distribution: str = "", entry: str
 
 def is_local(word: str, *, has_port: bool = False) -> bool:
     """Whether an address (or ``address:port``) is reached from the same machine only."""
-    found = _PORT.fullmatch(word) if has_port else None
+    found = re.fullmatch(_PORT, word) if has_port else None
     host = found["host"] if found else "" if has_port and word.isdigit() else word
-    return _LOCAL.fullmatch(host.lower()) is not None
+    return host in _USUAL or re.fullmatch(_LOCAL, host.lower()) is not None
 
 
 def is_debugger(distribution: str, entry: str) -> bool:

@@ -23,7 +23,7 @@ _ALONE = (DEFAULT, SECTION)
 _FOREIGN = frozenset(
     {"logger", "handler", "formatter", "pserve", "serve", "service", "services", "apply", "map", "filters"}
 )
-_SEPARATED = re.compile(rf"({'|'.join(map(re.escape, sorted(PREFIXES, key=len, reverse=True)))})\s*[ ./_-]\s*(\S+)")
+_SEPARATED = rf"({'|'.join(map(re.escape, sorted(PREFIXES, key=len, reverse=True)))})\s*[ ./_-]\s*(\S+)"
 _CLOSE = 0.8
 
 
@@ -52,7 +52,7 @@ def _meant_header(section: Section) -> str | None:
         alone = _near(header.strip(), _ALONE)
         if alone is not None:
             return alone
-        separated = _SEPARATED.fullmatch(header.strip())
+        separated = re.fullmatch(_SEPARATED, header.strip())
         if separated is not None and _composes(section):
             return f"{separated[1]}:{separated[2]}"
         return _near(header, PREFIXES) if _composes(section) else None

@@ -70,8 +70,8 @@ AppReference = Annotated[str, AppName()]
 TRUE_WORDS = frozenset({"true", "yes", "on", "y", "t", "1"})
 FALSE_WORDS = frozenset({"false", "no", "off", "n", "f", "0"})
 
-_NUMBER = re.compile(r"([+-]?\d+(?:\.\d+)?)\s*([a-z]*)", re.IGNORECASE | re.ASCII)
-_DOTTED = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*(\.[^\W\d]\w*)*")
+_NUMBER = r"(?ai:([+-]?\d+(?:\.\d+)?)\s*([a-z]*))"
+_DOTTED = r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*(\.[^\W\d]\w*)*"
 
 
 def parse(text: str, kind: Any, *, folder: str | None = None, importing: bool = True) -> Any:
@@ -234,7 +234,7 @@ def _parse_float(text: str) -> float:
 
 
 def _parse_unit(text: str, unit: Unit) -> float | int:
-    match = _NUMBER.fullmatch(text)
+    match = re.fullmatch(_NUMBER, text)
     if match is None:
         raise ValueError(f"must be a {unit.name}, such as {unit.example}")
     number, suffix = float(match[1]), match[2].lower()
@@ -275,7 +275,7 @@ def _parse_choice(text: str, choices: tuple[Any, ...]) -> Any:
 
 
 def _require_dotted(text: str) -> None:
-    if not _DOTTED.fullmatch(text):
+    if not re.fullmatch(_DOTTED, text):
         raise ValueError("must have the form module:object")
 
 

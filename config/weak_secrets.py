@@ -7,19 +7,19 @@ import re
 SHORTEST = 16
 """Characters of a signing secret below which it can be guessed; what a key generator makes is longer."""
 
+# Patterns that only a finding needs are compiled by the first one.
 # Names that hold the thing itself. (``auth_plugin = password`` or ``session.key = site`` are hidden when shown, but say
 # how to sign in, or where.)
 _SECRET = re.compile(r"secret|passw|passphrase|pwd|token|(?:api|private|validate|encrypt|signing|access)key")
 # Names that end so speak about one.
-_ABOUT = re.compile(
+_ABOUT = (
     r"(?:age|algorithm|count|directory|domain|env|expires?|factory|file|format|header|id|length|lifetime|limit|max|method"
     r"|mode|module|name|path|policy|provider|required|rotation|scheme|size|store|timeout|ttl|type|ur[il]|enabled)s?$"
 )
-_HOLDING = re.compile(
+_HOLDING = (
     r"pass|pwd|secret|token|cred|cookie|auth|sign?|key|bearer|jwt|csrf|xsrf|saml|sess|sid|sso|otp|pin|salt|identity"
 )
-_URL_PASSWORD = re.compile(r"(?<=://)[^/\s@]{1,256}@")
-_SIGNING = re.compile(r"secret")
+_URL_PASSWORD = r"(?<=://)[^/\s@]{1,256}@"
 _LETTERS = re.compile(r"[^a-z0-9]")
 
 _SAMPLES = frozenset(
@@ -34,7 +34,7 @@ _SAMPLES = frozenset(
     servicepassword adminpassword adminpass nova glance swift keystone
     """.split()  # noqa: SIM905
 )
-_REPEATED = re.compile(r"(.)\1*")
+_REPEATED = r"(.)\1*"
 _COUNTED = ("0123456789", "1234567890", "abcdefghijklmnopqrstuvwxyz")
 
 
@@ -45,7 +45,7 @@ def weakness(key: str, text: str, *, declared: bool = False) -> str | None:
     empty texts are not judged: keys such as ``secret = false`` switch something.
     """
     words = _LETTERS.sub("", key.lower())
-    if not declared and (_SECRET.search(words) is None or _ABOUT.search(words) is not None):
+    if not declared and (_SECRET.search(words) is None or re.search(_ABOUT, words) is not None):
         return None
     value = text.strip()
     if not value or value.lower() in ("true", "false", "yes", "no", "on", "off", "none", "null"):
@@ -53,18 +53,18 @@ def weakness(key: str, text: str, *, declared: bool = False) -> str | None:
     plain = _LETTERS.sub("", value.lower())
     if plain in _SAMPLES or plain.startswith(("djangoinsecure", "changeme", "replaceme", "replacewith")):
         return "is one that samples and starter files use"
-    if _REPEATED.fullmatch(value) or any(len(plain) > 2 and plain in run for run in _COUNTED):
+    if re.fullmatch(_REPEATED, value) or any(len(plain) > 2 and plain in run for run in _COUNTED):
         return "can be guessed at once"
-    if (declared or _SIGNING.search(words) is not None) and "passw" not in words and len(value) < SHORTEST:
+    if (declared or "secret" in words) and "passw" not in words and len(value) < SHORTEST:
         return f"has {len(value)} characters, and can be guessed"
     return None
 
 
 def may_hold_secret(key: str) -> bool:
     """Whether a value of this name is better not quoted, not even in part. Rather too often than too seldom."""
-    return _HOLDING.search(key.lower()) is not None
+    return re.search(_HOLDING, key.lower()) is not None
 
 
 def without_passwords(text: str) -> str:
     """The text with ``…@`` where URLs have a user and a password."""
-    return _URL_PASSWORD.sub("…@", text) if "://" in text else text
+    return re.sub(_URL_PASSWORD, "…@", text) if "://" in text else text

@@ -9,7 +9,7 @@ from .dates import parse_http_date
 from .wsgi import Environ
 
 _ETAG = re.compile(r'(?:W/)?"[\x21\x23-\x7e\x80-\xff]*"')
-_LIST = re.compile(r'[ \t,]*(?:(?:W/)?"[\x21\x23-\x7e\x80-\xff]*"[ \t]*(?:,[ \t,]*|$))+')
+_LIST = r'[ \t,]*(?:(?:W/)?"[\x21\x23-\x7e\x80-\xff]*"[ \t]*(?:,[ \t,]*|$))+'
 
 Outcome = Literal["send", "not modified", "precondition failed"]
 
@@ -24,7 +24,7 @@ def parse_etags(value: str) -> tuple[str, ...]:
     value = value.strip(" \t")
     if value == "*":
         return ("*",)
-    return tuple(_ETAG.findall(value)) if _LIST.fullmatch(value) else ()
+    return tuple(_ETAG.findall(value)) if re.fullmatch(_LIST, value) else ()
 
 
 def matches_weakly(etag: str, other: str) -> bool:

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime
-from functools import lru_cache
+from functools import cache, lru_cache
 from time import gmtime, time
 
 _DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
@@ -13,13 +12,17 @@ _DAY_NAMES = "|".join(_DAYS)
 _MONTH_NAMES = "|".join(_MONTHS)
 _TIME = r"(?P<hour>[0-9]{2}):(?P<minute>[0-9]{2}):(?P<second>[0-9]{2})"
 _FORMS = (
-    re.compile(rf"(?:{_DAY_NAMES}), (?P<day>[0-9]{{2}}) (?P<month>{_MONTH_NAMES}) (?P<year>[0-9]{{4}}) {_TIME} GMT"),
-    re.compile(
-        r"(?:Mon|Tues|Wednes|Thurs|Fri|Satur|Sun)day, "
-        rf"(?P<day>[0-9]{{2}})-(?P<month>{_MONTH_NAMES})-(?P<year>[0-9]{{2}}) {_TIME} GMT"
-    ),
-    re.compile(rf"(?:{_DAY_NAMES}) (?P<month>{_MONTH_NAMES}) (?P<day>[ 0-9][0-9]) {_TIME} (?P<year>[0-9]{{4}})"),
+    rf"(?:{_DAY_NAMES}), (?P<day>[0-9]{{2}}) (?P<month>{_MONTH_NAMES}) (?P<year>[0-9]{{4}}) {_TIME} GMT",
+    r"(?:Mon|Tues|Wednes|Thurs|Fri|Satur|Sun)day, "
+    rf"(?P<day>[0-9]{{2}})-(?P<month>{_MONTH_NAMES})-(?P<year>[0-9]{{2}}) {_TIME} GMT",
+    rf"(?:{_DAY_NAMES}) (?P<month>{_MONTH_NAMES}) (?P<day>[ 0-9][0-9]) {_TIME} (?P<year>[0-9]{{4}})",
 )
+
+
+@cache
+def _forms() -> tuple[re.Pattern[str], ...]:
+    # Compiled for the first date that is read: they take longer than all else that is imported with them.
+    return tuple(map(re.compile, _FORMS))
 
 
 @lru_cache(maxsize=1024)
@@ -36,7 +39,7 @@ def parse_http_date(value: str, *, now: float | None = None) -> int | None:
     """
     if len(value) > 40:
         return None
-    found = next((match for form in _FORMS if (match := form.fullmatch(value))), None)
+    found = next((match for form in _forms() if (match := form.fullmatch(value))), None)
     if found is None:
         return None
     year, month, day = int(found["year"]), _MONTHS.index(found["month"]) + 1, int(found["day"])
@@ -48,6 +51,8 @@ def parse_http_date(value: str, *, now: float | None = None) -> int | None:
             year -= 100
     if second == 60:  # a leap second, which neither clocks nor file systems know
         second = 59
+    from datetime import UTC, datetime  # two milliseconds, for requests that bring a date
+
     try:
         return int(datetime(year, month, day, hour, minute, second, tzinfo=UTC).timestamp())
     except ValueError:

@@ -29,13 +29,14 @@ class Refusal(StrEnum):
     ENCODED_SEPARATOR = "The path holds an encoded slash or backslash."
 
 
+# Patterns that hardly any request needs are compiled by the first one that does: a start would pay for all of them.
 # A ``;`` ends a segment here because some containers strip ``;parameters`` before they resolve dots, and a
 # backslash because some file systems take it for a slash.
-_DOT_SEGMENT = re.compile(r"(?:^|[/\\])\.\.?(?:[/\\;]|$)")
-_RAW_DOT_SEGMENT = re.compile(r"(?:[/\\]|%2f|%5c)(?:\.|%2e){1,2}(?:[/\\;]|%2f|%5c|%3b|$)", re.IGNORECASE)
-_RAW_SEPARATOR = re.compile(r"%(?:2f|5c|00)", re.IGNORECASE)
+_DOT_SEGMENT = r"(?:^|[/\\])\.\.?(?:[/\\;]|$)"
+_RAW_DOT_SEGMENT = r"(?i:(?:[/\\]|%2f|%5c)(?:\.|%2e){1,2}(?:[/\\;]|%2f|%5c|%3b|$))"
+_RAW_SEPARATOR = r"(?i:%(?:2f|5c|00))"
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
-_ABSOLUTE_FORM = re.compile(r"[a-z][a-z0-9+.-]*://[^/?#]*", re.IGNORECASE)
+_ABSOLUTE_FORM = r"(?i:[a-z][a-z0-9+.-]*://[^/?#]*)"
 
 
 def refusal(
@@ -87,7 +88,7 @@ def _refusal_of_path(environ: Environ, path: str, dots: DotPolicy) -> Refusal | 
         return Refusal.NOT_BYTES
     if _CONTROL.search(path):
         return Refusal.CONTROL
-    if dots == "reject" and _DOT_SEGMENT.search(path):
+    if dots == "reject" and re.search(_DOT_SEGMENT, path):
         return Refusal.DOT_SEGMENT
     return None
 
@@ -98,9 +99,9 @@ def _refusal_of_target(
     target = raw_path(raw)
     if "%" not in target and "/." not in target:
         return None
-    if dots == "reject" and _RAW_DOT_SEGMENT.search(target):
+    if dots == "reject" and re.search(_RAW_DOT_SEGMENT, target):
         return Refusal.DOT_SEGMENT
-    if encoded_slash == "reject" and (found := _RAW_SEPARATOR.search(target)):
+    if encoded_slash == "reject" and (found := re.search(_RAW_SEPARATOR, target)):
         # The target counts from the server's root, PATH_INFO from the mount: the segments of SCRIPT_NAME come first.
         compared = None if depth is None else depth + script_name(environ).count("/")
         if compared is None or target.count("/", 0, found.start()) <= compared:
@@ -113,7 +114,7 @@ def raw_path(target: str) -> str:
 
     Takes origin-form and absolute-form; ``*`` and authority-form have no path and come back unchanged.
     """
-    if target[:1] != "/" and (authority := _ABSOLUTE_FORM.match(target)):
+    if target[:1] != "/" and (authority := re.match(_ABSOLUTE_FORM, target)):
         target = target[authority.end() :]
     return target.partition("?")[0]
 
@@ -127,7 +128,7 @@ def script_name(environ: Environ) -> str:
 # What RFC 3986 allows in a path, unescaped: pchar and the slash. ``%`` is not among them: a WSGI path is decoded.
 _PATH_SAFE = frozenset(b"/:@!$&'()*+,;=-._~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ")
 _PLAIN_PATH = re.compile(r"[/:@!$&'()*+,;=\-._~0-9a-zA-Z]*")
-_NOT_QUERY = re.compile(r"[^!$-;=?-~]")
+_NOT_QUERY = r"[^!$-;=?-~]"
 
 
 def uri_path(path: str) -> str:
@@ -142,7 +143,11 @@ def uri_path(path: str) -> str:
 
 def uri_query(query: str) -> str:
     """A query string with everything escaped that may not stand in a header or in a URI; escapes stay as they are."""
-    return _NOT_QUERY.sub(lambda found: "".join(f"%{byte:02X}" for byte in found[0].encode("utf-8", "replace")), query)
+
+    def escaped(found: re.Match[str]) -> str:
+        return "".join(f"%{byte:02X}" for byte in found[0].encode("utf-8", "replace"))
+
+    return re.sub(_NOT_QUERY, escaped, query)
 
 
 def safe_location(path: str, query: str = "") -> str:
@@ -178,7 +183,7 @@ def text_path(path: str) -> str | None:
 
 
 # Win32 file names: the devices, with the superscript digits that Windows takes for 1, 2 and 3.
-_DEVICE = re.compile(r"(?:con|prn|aux|nul|conin\$|conout\$|clock\$|(?:com|lpt)[0-9\u00b9\u00b2\u00b3])", re.IGNORECASE)
+_DEVICE = r"(?i:con|prn|aux|nul|conin\$|conout\$|clock\$|(?:com|lpt)[0-9\u00b9\u00b2\u00b3])"
 _WINDOWS = os.name == "nt"
 
 
@@ -200,4 +205,4 @@ def is_file_name(name: str, *, windows: bool = _WINDOWS) -> bool:
         return True
     if name[-1] in ". " or any(character in name for character in ':*?"<>|'):
         return False
-    return not _DEVICE.fullmatch(name.partition(".")[0].rstrip(" "))
+    return not re.fullmatch(_DEVICE, name.partition(".")[0].rstrip(" "))

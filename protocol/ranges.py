@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
-_SPEC = re.compile(r"([0-9]{0,18})[ \t]*-[ \t]*([0-9]{0,18})")
+_SPEC = r"([0-9]{0,18})[ \t]*-[ \t]*([0-9]{0,18})"
 _LONGEST = 1024
 
 
@@ -42,7 +42,7 @@ def parse_range(value: str | None, size: int, *, most: int = 10) -> list[ByteRan
     if not 1 <= len(specs) <= most:
         return None
     for spec in specs:
-        found = _SPEC.fullmatch(spec)
+        found = re.fullmatch(_SPEC, spec)
         if found is None or spec == "-" or not (found[1] or found[2]):
             return None
         if not found[1]:
