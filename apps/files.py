@@ -12,10 +12,11 @@ import os
 import re
 import stat
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from fnmatch import translate
 from typing import NamedTuple
 
+from ..config.records import record
 from ..protocol.paths import is_file_name, text_path
 
 # O_PATH (Linux) needs no right to list a folder that is only walked through.
@@ -39,7 +40,7 @@ _ABSENT = frozenset(
 _IS_LINK = frozenset({errno.ELOOP, errno.ENOTDIR, errno.EMLINK})
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class NamePolicy:
     """Which names are served at all: ``deny`` holds glob patterns, compared without regard to case.
 

@@ -6,25 +6,22 @@ of rotation, not restart it, so ``/livez`` runs none. Reads ``wheatpaste.peer``;
 
 from __future__ import annotations
 
-import json
-import logging
 import os
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import Any, Literal
 
 from ..config.factories import make_app_factory
 from ..config.options import above, at_least, component, each, option
+from ..config.records import record
 from ..config.values import Imported, Seconds
 from ..protocol.negotiate import wanted_form
 from ..protocol.peers import Networks, is_direct, network_complaint
 from ..protocol.wsgi import Body, Environ, StartResponse
 from .answers import TEXT, answer, method_not_allowed, not_found
-
-log = logging.getLogger("wheatpaste.health")
 
 Clock = Callable[[], float]
 
@@ -38,7 +35,7 @@ def _checks_complaint(checks: tuple[Any, ...]) -> str | None:
     return None
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Verdict:
     """What a check said: ``reason`` is None where all is well."""
 
@@ -100,11 +97,18 @@ class Probe:
             self._verdict = Verdict(reason, self._at - begun)
             self._running = None
         if reason != before:
-            if reason is None:
-                log.info("check %s passes again", self.name)
-            else:
-                log.warning("check %s fails: %s", self.name, reason)
+            _tell(self.name, reason)
         done.set()
+
+
+def _tell(name: str, reason: str | None) -> None:
+    import logging  # five milliseconds, which only a check that changed its mind is worth
+
+    log = logging.getLogger("wheatpaste.health")
+    if reason is None:
+        log.info("check %s passes again", name)
+    else:
+        log.warning("check %s fails: %s", name, reason)
 
 
 @component
@@ -189,6 +193,8 @@ class Health:
                 if draining:
                     report["output"] = "draining"
                 report["checks"] = {name: _as_json(verdict) for name, verdict in verdicts.items()}
+            import json  # for those who are told what failed
+
             body = json.dumps(report).encode() + b"\n"
             return answer(environ, start_response, status, body, "application/health+json", _HEADERS)
         lines = ["unavailable" if failing else "ok"]

@@ -178,7 +178,7 @@ class Home(Protocol):
         """The ``loader`` that ``node``'s composite factory receives."""
 
 
-@dataclass(eq=False, kw_only=True)
+@dataclass(eq=False, repr=False, kw_only=True)
 class Node:
     """One app, filter or server of a composition, with all that is in it.
 
@@ -227,17 +227,20 @@ class Node:
     app: Node | None = None
     bases: list[Origin] = field(default_factory=list)
     mentioned: Origin | None = None
-    asked: list[Node] = field(default_factory=list, repr=False)
-    ready: dict[tuple[Kind, str], list[Node]] = field(default_factory=dict, repr=False)
-    home: Home | None = field(default=None, repr=False)
-    fallbacks: list[Home] = field(default_factory=list, repr=False)
-    trail: tuple[Any, ...] = field(default=(), repr=False)
-    foreign: Any = field(default=None, repr=False)
-    given: Any = field(default=None, repr=False)
-    given_loader: Any = field(default=None, repr=False)
-    given_distribution: Any = field(default=None, repr=False)
-    _by_line: dict[tuple[str | None, int | None], str] | None = field(default=None, repr=False)
-    _by_word: dict[str, tuple[str, int]] | None = field(default=None, repr=False)
+    asked: list[Node] = field(default_factory=list)
+    ready: dict[tuple[Kind, str], list[Node]] = field(default_factory=dict)
+    home: Home | None = None
+    fallbacks: list[Home] = field(default_factory=list)
+    trail: tuple[Any, ...] = ()
+    foreign: Any = None
+    given: Any = None
+    given_loader: Any = None
+    given_distribution: Any = None
+    _by_line: dict[tuple[str | None, int | None], str] | None = None
+    _by_word: dict[str, tuple[str, int]] | None = None
+
+    def __repr__(self) -> str:
+        return f"<Node {self.kind} {self.name}, {self.shape}, at {self.where}>"
 
     def walk(self) -> Iterator[Node]:
         """This node and all within it, outermost first. What composites mount is not among them: see :meth:`child`."""

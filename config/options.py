@@ -18,6 +18,8 @@ from collections.abc import Callable
 from dataclasses import MISSING, field
 from typing import Any, NamedTuple, TypeVar, dataclass_transform, get_type_hints
 
+from .records import frozen
+
 T = TypeVar("T")
 
 Check = Callable[[Any], str | None]
@@ -108,7 +110,7 @@ def component(cls: type[T]) -> type[T]:
             own(self)
 
     cls.__post_init__ = __post_init__  # type: ignore[attr-defined]
-    made = dataclasses.dataclass(frozen=True, kw_only=True, eq=False)(cls)
+    made = frozen(cls, kw_only=True)
     return made
 
 

@@ -9,13 +9,15 @@ from __future__ import annotations
 import functools
 import importlib
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import KW_ONLY
 from typing import Any, Literal
+
+from .records import record
 
 Severity = Literal["error", "warning"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Problem:
     """One mistake in what a deployer wrote.
 
@@ -24,6 +26,7 @@ class Problem:
     it is known to hold no secret.
     """
 
+    _: KW_ONLY
     what: str
     fix: str = ""
     file: str | None = None

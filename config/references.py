@@ -10,7 +10,6 @@ import os
 import re
 import sys
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple
 
 Scheme = Literal["config", "egg", "call", "module", "name"]
@@ -149,14 +148,19 @@ class EntryPoint(NamedTuple):
         return self.reference.load()
 
 
-@dataclass(slots=True)
 class Distribution:
     """An installed distribution: ``name`` and ``version`` as its metadata folder's name has them, and that ``path``."""
 
-    name: str
-    version: str
-    path: str
-    _groups: dict[str, dict[str, str]] | None = field(default=None, repr=False)
+    __slots__ = ("_groups", "name", "path", "version")
+
+    def __init__(self, name: str, version: str, path: str, groups: dict[str, dict[str, str]] | None = None) -> None:
+        self.name = name
+        self.version = version
+        self.path = path
+        self._groups = groups
+
+    def __repr__(self) -> str:
+        return f"<Distribution {self.name} {self.version} at {self.path}>"
 
     @property
     def groups(self) -> Mapping[str, Mapping[str, str]]:

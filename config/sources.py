@@ -11,7 +11,6 @@ import os
 import re
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
 from importlib.machinery import ModuleSpec, PathFinder
 from typing import NamedTuple
 
@@ -25,7 +24,7 @@ Definition = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef | ast.Call
 _DYNAMIC = re.compile(
     rb"\b(?:globals|locals|vars|exec|setattr|__getattr__|__class__|__dict__)\b|\bsys\s*\.\s*modules\b|\bimport\s*\(?\s*\*"
 )
-_ANY_PATH = re.compile(rb"\b(?:__path__|meta_path|path_hooks)\b|\bsys\s*\.\s*(?:modules|path)\b")
+_ANY_PATH = rb"\b(?:__path__|meta_path|path_hooks)\b|\bsys\s*\.\s*(?:modules|path)\b"
 
 
 class Flaw(NamedTuple):
@@ -44,13 +43,13 @@ class Found(NamedTuple):
     file: str
 
 
-@dataclass(slots=True)
 class _Module:
     """The names that a module's text gives itself; ``dynamic`` if there may be more."""
 
-    names: dict[str, list[ast.stmt | None]] = field(default_factory=dict)
-    dynamic: bool = False
-    error: str = ""
+    def __init__(self, *, dynamic: bool = False, error: str = "") -> None:
+        self.names: dict[str, list[ast.stmt | None]] = {}
+        self.dynamic = dynamic
+        self.error = error
 
 
 class Sources:
@@ -166,7 +165,7 @@ class Sources:
             return spec.origin is not None
         try:
             with open(spec.origin, "rb") as stream:
-                return _ANY_PATH.search(stream.read(_MOST_BYTES)) is not None
+                return re.search(_ANY_PATH, stream.read(_MOST_BYTES)) is not None
         except OSError:
             return True
 

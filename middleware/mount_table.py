@@ -9,15 +9,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any, NamedTuple, TypeAlias
 
+from ..config.records import record
 from ..protocol.hosts import HostPort
 from ..protocol.trace import Mount as Step
 from .mount_keys import Place, merged, wire_path
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Entry:
     """One mount: what stands there, its prefix in WSGI form, the steps it adds to a request's record, its place."""
 
@@ -68,7 +69,7 @@ class _Host(NamedTuple):
         return cls(root, depth, _finder(root, depth))
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class MountTable:
     """All mounts, by host pattern and then by prefix. Never changed: ``with_entry`` and ``without`` return new ones.
 
