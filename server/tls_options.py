@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from ..config.options import OptionError
 from .certificates import Certificate, TLSSetupError
-from .tls import TLSContexts, make_tls
+from .tls import TLSContexts, make_tls, own_context
 
 if TYPE_CHECKING:
     from .http_server import HTTPServer
@@ -38,7 +38,7 @@ def prepare_tls(server: HTTPServer) -> PreparedTLS:
         if not isinstance(context, ssl.SSLContext):
             kind = f"{type(context).__module__}.{type(context).__qualname__}"
             raise OptionError(type(server).__name__, "tls_context", f"must be an ssl.SSLContext, not a {kind}")
-        return PreparedTLS(context)
+        return PreparedTLS(own_context(context))
     try:
         certificates, notes = _certificates(server)
         contexts = make_tls(
