@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from hosted_site import visit, write_site
-from running_server import RunningServer
+from running_server import RunningServer, poll
 
 from wheatpaste.scripts.hosted import CANNOT_START, host
 from wheatpaste.testing import Client
@@ -174,4 +174,5 @@ def test_a_mistake_ends_gunicorn_instead_of_starting_workers_for_ever(
     )
     server.wait_for("nowhere.ini does not exist")
     server.wait_for("Worker failed to boot")
-    assert server.stop() != 0
+    poll(lambda: server.returncode is not None, 15, server.log)
+    assert server.returncode
