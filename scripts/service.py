@@ -143,7 +143,8 @@ class Service:
 
             return serve_site(self, launch, listening, listening.component)
         sockets = list(inherited) or listening.bind()
-        account = self.account()
+        component = listening.component
+        account = self.account(getattr(component, "user", None), getattr(component, "group", None))
         set_up_logging(launch.composition, self.wishes.variables, self.verbosity)
         if account is not None:
             from ..server import failures, waitress_engine  # noqa: F401 - the other user may not be able to read them
@@ -152,7 +153,6 @@ class Service:
             drop_privileges(account)
         app = launch.build()
         app = self.with_request_lines(app)
-        component = listening.component
         if component is None:
             self._serve_foreign(launch, listening, app)
             return 0

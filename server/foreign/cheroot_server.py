@@ -5,24 +5,27 @@ from __future__ import annotations
 import logging
 import signal
 import socket
-import ssl
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from ...config.factories import make_server_runner
 from ...config.options import component
 from ...config.values import Imported, Seconds, Size
-from ...protocol.wsgi import WSGIApp
+from ...protocol.wsgi import Environ, WSGIApp
 from ..listeners import Address
 from .adapted import with_file_bodies
 from .borrowed import as_in_ours, forget_activation, lacking, only, ours_with_options_of, require
 from .front import Front
 
 if TYPE_CHECKING:
+    import ssl
+
     from ..http_server import HTTPServer
+    from ..tls_handshake import Wraps
 
 log = logging.getLogger(__name__)
 
@@ -51,11 +54,14 @@ class CherootServer:
     tls_client_ca: Path | None = as_in_ours("tls_client_ca")
     tls_client_crl: Path | None = as_in_ours("tls_client_crl")
     tls_context: Imported | None = as_in_ours("tls_context")
+    user: str | None = as_in_ours("user")
+    group: str | None = as_in_ours("group")
     threads: int = as_in_ours("threads")
     max_request_head: Size = as_in_ours("max_request_head")
     max_body: Size = as_in_ours("max_body")
     max_waiting: int = as_in_ours("max_waiting")
     keep_alive_timeout: Seconds = as_in_ours("keep_alive_timeout")
+    handshake_timeout: Seconds = as_in_ours("handshake_timeout")
     drain_timeout: Seconds = as_in_ours("drain_timeout")
     trusted_proxies: tuple[str, ...] = as_in_ours("trusted_proxies")
     trusted_proxy_count: int | None = as_in_ours("trusted_proxy_count")
@@ -68,9 +74,9 @@ class CherootServer:
     underscore_headers: Literal["drop", "refuse", "keep"] = as_in_ours("underscore_headers")
 
     def __post_init__(self) -> None:
-        ours_with_options_of(self)
+        _ = self.ours  # it knows what cannot stand together
 
-    @property
+    @cached_property
     def ours(self) -> HTTPServer:
         """Our server with these options."""
         return ours_with_options_of(self)
@@ -78,6 +84,10 @@ class CherootServer:
     def addresses(self) -> tuple[Address, ...]:
         """Where the options say to listen."""
         return self.ours.addresses()
+
+    def prepare(self) -> tuple[str, ...]:
+        """Read the certificates, as :meth:`HTTPServer.prepare` does. Raises ``OptionError``."""
+        return self.ours.prepare()
 
     def bind(self) -> list[socket.socket]:
         """Open the listening socket. Raises ``OptionError``, also where cheroot is not installed."""
@@ -101,11 +111,13 @@ class CherootServer:
     ) -> None:
         """Serve ``app`` until SIGTERM or Ctrl-C; of several sockets the first counts. Raises ``OptionError``."""
         require("cheroot", self)
-        ours = self.ours
-        listener, *_ = sockets if sockets is not None else only(ours, "cheroot")
-        urls = ours.urls([listener])
+        listener, *_ = sockets if sockets is not None else only(self.ours, "cheroot")
+        urls = self.ours.urls([listener])
         forget_activation()
-        server = self._server(Front(with_file_bodies(app), ours, catches_exit=True), ours, listener)
+        name = listener.getsockname()
+        place = str(name[0]) if isinstance(name, tuple) else "localhost"
+        front = Front(with_file_bodies(app), self.ours, catches_exit=True, server_name=place)
+        server = self._server(front, listener)
         server.prepare()
         stopping = threading.Thread(target=server.stop, name="stop", daemon=True)
 
@@ -125,7 +137,7 @@ class CherootServer:
             for number, handler in before.items():
                 signal.signal(number, handler)
 
-    def _server(self, app: WSGIApp, ours: HTTPServer, listener: socket.socket) -> Any:
+    def _server(self, app: WSGIApp, listener: socket.socket) -> Any:
         from cheroot.server import HTTPConnection, HTTPRequest
         from cheroot.wsgi import Server
 
@@ -162,9 +174,9 @@ class CherootServer:
         server.max_request_header_size = self.max_request_head
         server.max_request_body_size = self.max_body
         server.keep_alive_conn_limit = _MANY
-        context = ours.settings().tls
-        if context is not None:
-            server.ssl_adapter = _adapter(context)
+        wraps = self.ours.wraps()
+        if wraps is not None:
+            server.ssl_adapter = _adapter(wraps, self.handshake_timeout)
         return server
 
 
@@ -186,15 +198,26 @@ def _header_reader(underscores: str) -> Any:
     return Reader()
 
 
-def _adapter(context: ssl.SSLContext) -> Any:
+def _adapter(wraps: Wraps, timeout: float) -> Any:
+    """What cheroot asks for TLS connections, with the certificates that count when one comes."""
+    from cheroot.errors import FatalSSLAlert
     from cheroot.ssl.builtin import BuiltinSSLAdapter
+
+    from ..tls_environ import tls_environ
 
     class Adapter(BuiltinSSLAdapter):  # type: ignore[misc]
         def __init__(self) -> None:
-            # What it would read from files, the context knows.
-            self.certificate = self.private_key = self.certificate_chain = self.ciphers = None
-            self._server_env: dict[str, str] = {}
-            self.context = context
+            """There are no files to be read."""
+
+        def wrap(self, sock: socket.socket) -> tuple[ssl.SSLSocket, Environ]:
+            patience = sock.gettimeout()
+            sock.settimeout(timeout)
+            try:
+                connection = wraps.wrap_socket(sock, server_side=True, do_handshake_on_connect=True)
+            except OSError as error:
+                raise FatalSSLAlert(*error.args) from error
+            connection.settimeout(patience)
+            return connection, {"wsgi.url_scheme": "https", **tls_environ(connection)}
 
     return Adapter()
 
@@ -206,20 +229,21 @@ server_runner = make_server_runner(
         "cheroot",
         {
             "workers": "cheroot is one process",
-            "max_requests": "cheroot is one process, which nobody replaces",
-            "max_requests_jitter": "cheroot is one process, which nobody replaces",
-            "max_hung": "cheroot is one process, which nobody replaces",
+            **dict.fromkeys(
+                ("max_requests", "max_requests_jitter", "max_hung", "max_memory", "worker_timeout", "preload"),
+                "cheroot is one process, which nobody replaces",
+            ),
             "max_request_line": "it counts in max_request_head",
             "max_header_fields": "their size counts, in max_request_head",
             "head_timeout": "one timeout counts for every step: keep_alive_timeout",
             "write_timeout": "one timeout counts for every step: keep_alive_timeout",
             "body_grace": "one timeout counts for every step: keep_alive_timeout",
             "body_rate": "one timeout counts for every step: keep_alive_timeout",
-            "handshake_timeout": "one timeout counts for every step: keep_alive_timeout",
             "body_memory": "bodies come to the app as the client sends them",
             "stream_uploads": "bodies come to the app as the client sends them",
             "output_memory": "the app waits for its client in any case",
             "ident": "cheroot names itself in the Server header",
+            "control_socket": "`wheatpaste ctl` speaks to our own server alone",
             "proxy_protocol": "let the proxy send X-Forwarded-For, and name it in trusted_proxies",
             "sendfile": "cheroot sends files as the app reads them",
         },

@@ -20,7 +20,8 @@ class Front:
     """Wraps the app of ``ours``, the options in our words.
 
     ``limits_bodies`` where the server does not; ``takes_prefix`` where it does not; ``catches_exit`` where an app that
-    calls ``sys.exit`` would end the server. ``connection`` is the environ's key for the socket, where it has one.
+    calls ``sys.exit`` would end the server. ``connection`` is the environ's key for the socket, where it has one, and
+    ``server_name`` what SERVER_NAME says unless the options do, where the server says something else.
     """
 
     def __init__(
@@ -32,13 +33,14 @@ class Front:
         takes_prefix: bool = True,
         catches_exit: bool = False,
         connection: str | None = None,
+        server_name: str = "",
     ) -> None:
         settings = ours.settings()
         self._app = _without_exit(app) if catches_exit else app
         self._forwarding = settings.forwarding
         self._scheme = ours.url_scheme
         self._prefix = settings.url_prefix if takes_prefix else ""
-        self._server_name = settings.server_name
+        self._server_name = settings.server_name or server_name
         self._most = settings.limits.body if limits_bodies else None
         self._tls_environ = settings.tls_environ
         self._connection = connection
@@ -64,7 +66,7 @@ class Front:
     def _name(self, environ: Environ) -> None:
         if self._scheme is not None:
             environ["wsgi.url_scheme"] = self._scheme
-        if self._server_name is not None:
+        if self._server_name:
             environ["SERVER_NAME"] = self._server_name
         if self._prefix:
             path = environ.get("PATH_INFO", "")

@@ -8,6 +8,7 @@ import os
 import socket
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -48,8 +49,11 @@ class GranianServer:
     tls_client: Literal["none", "optional", "required"] = as_in_ours("tls_client")
     tls_client_ca: Path | None = as_in_ours("tls_client_ca")
     tls_client_crl: Path | None = as_in_ours("tls_client_crl")
+    user: str | None = as_in_ours("user")
+    group: str | None = as_in_ours("group")
     threads: int = as_in_ours("threads")
     workers: int = as_in_ours("workers")
+    max_memory: Size | None = as_in_ours("max_memory")
     max_request_head: Size = as_in_ours("max_request_head")
     max_body: Size = as_in_ours("max_body")
     connections: int = as_in_ours("connections")
@@ -65,13 +69,13 @@ class GranianServer:
     server_name: str | None = as_in_ours("server_name")
 
     def __post_init__(self) -> None:
-        ours_with_options_of(self)
+        _ = self.ours  # it knows what cannot stand together
         if len(self.tls_certificate) > 1:
             raise self._refusal("tls_certificate", "names several files, and granian takes one certificate")
         if self.tls_client == "optional":
             raise self._refusal("tls_client", "cannot be optional with granian; write required, or remove it")
 
-    @property
+    @cached_property
     def ours(self) -> HTTPServer:
         """Our server with these options."""
         return ours_with_options_of(self)
@@ -79,6 +83,10 @@ class GranianServer:
     def addresses(self) -> tuple[Address, ...]:
         """Where the options say to listen."""
         return self.ours.addresses()
+
+    def prepare(self) -> tuple[str, ...]:
+        """Read the certificates, as :meth:`HTTPServer.prepare` does. Raises ``OptionError``."""
+        return self.ours.prepare()
 
     def bind(self) -> list[socket.socket]:
         """Open the listening socket. Raises ``OptionError``, also where granian is not installed."""
@@ -105,11 +113,10 @@ class GranianServer:
         Raises ``OptionError``, and ``SystemExit`` where a worker ended that was not told to.
         """
         require("granian", self)
-        ours = self.ours
-        listener, *_ = sockets if sockets is not None else only(ours, "granian")
-        urls = ours.urls([listener])
+        listener, *_ = sockets if sockets is not None else only(self.ours, "granian")
+        urls = self.ours.urls([listener])
         forget_activation()
-        front = Front(app, ours, limits_bodies=True)
+        front = Front(app, self.ours, limits_bodies=True)
         adapted = GranianApp(front, multiprocess=self.workers > 1)
         server = self._server(listener)
         if started is not None:
@@ -154,6 +161,7 @@ class GranianServer:
                 max_buffer_size=max(8192, self.max_request_head),
             ),
             workers_kill_timeout=max(1, math.ceil(self.drain_timeout)),
+            workers_max_rss=math.ceil(self.max_memory / 1024**2) if self.max_memory is not None else None,
             respawn_failed_workers=True,
             log_level=LogLevels.error,
             ssl_cert=certificate,
@@ -182,6 +190,7 @@ server_runner = make_server_runner(
             "tls_ciphers": "granian chooses the ciphers",
             "max_requests": "granian replaces workers by their age and memory alone",
             "max_requests_jitter": "granian replaces workers by their age and memory alone",
+            "preload": "the app is always built before the workers are forked",
             "max_hung": "granian watches workers, not threads",
             "hung_after": "granian watches workers, not threads",
             "request_timeout": "granian watches workers, not requests",
@@ -191,6 +200,7 @@ server_runner = make_server_runner(
             "stream_uploads": "bodies come to the app as the client sends them",
             "output_memory": "the app waits for its client in any case",
             "ident": "granian names itself in the Server header",
+            "control_socket": "`wheatpaste ctl` speaks to our own server alone",
             "proxy_protocol": "let the proxy send X-Forwarded-For, and name it in trusted_proxies",
             "sendfile": "granian sends files as the app reads them",
             "underscore_headers": "apps cannot tell them from those with a dash",

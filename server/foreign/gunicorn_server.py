@@ -7,6 +7,7 @@ import os
 import socket
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -19,7 +20,10 @@ from .borrowed import as_in_ours, forget_activation, lacking, ours_with_options_
 from .front import Front
 
 if TYPE_CHECKING:
+    import ssl
+
     from ..http_server import HTTPServer
+    from ..tls_handshake import Wraps
 
 _HEADER_POLICY = {"drop": "drop", "refuse": "refuse", "keep": "dangerous"}
 
@@ -51,10 +55,13 @@ class GunicornServer:
     tls_client_ca: Path | None = as_in_ours("tls_client_ca")
     tls_client_crl: Path | None = as_in_ours("tls_client_crl")
     tls_context: Imported | None = as_in_ours("tls_context")
+    user: str | None = as_in_ours("user")
+    group: str | None = as_in_ours("group")
     threads: int = as_in_ours("threads")
     workers: int = as_in_ours("workers")
     max_requests: int | None = as_in_ours("max_requests")
     max_requests_jitter: int = as_in_ours("max_requests_jitter")
+    worker_timeout: Seconds = as_in_ours("worker_timeout")
     max_request_line: Size = as_in_ours("max_request_line")
     max_header_fields: int = as_in_ours("max_header_fields")
     max_body: Size = as_in_ours("max_body")
@@ -73,9 +80,9 @@ class GunicornServer:
     sendfile: bool = as_in_ours("sendfile")
 
     def __post_init__(self) -> None:
-        ours_with_options_of(self)
+        _ = self.ours  # it knows what cannot stand together
 
-    @property
+    @cached_property
     def ours(self) -> HTTPServer:
         """Our server with these options."""
         return ours_with_options_of(self)
@@ -83,6 +90,10 @@ class GunicornServer:
     def addresses(self) -> tuple[Address, ...]:
         """Where the options say to listen."""
         return self.ours.addresses()
+
+    def prepare(self) -> tuple[str, ...]:
+        """Read the certificates, as :meth:`HTTPServer.prepare` does. Raises ``OptionError``."""
+        return self.ours.prepare()
 
     def bind(self) -> list[socket.socket]:
         """Open the listening sockets. Raises ``OptionError``, also where gunicorn is not installed."""
@@ -110,12 +121,18 @@ class GunicornServer:
         another code than 0 where the workers cannot be started.
         """
         require("gunicorn", self)
-        ours = self.ours
-        opened = list(sockets) if sockets is not None else ours.bind()
-        urls = ours.urls(opened)
+        opened = list(sockets) if sockets is not None else self.ours.bind()
+        urls = self.ours.urls(opened)
         forget_activation()
-        front = Front(app, ours, limits_bodies=True, connection="gunicorn.socket")
-        application = _application(front, self._settings(ours, opened, lambda: started(urls) if started else None))
+        front = Front(app, self.ours, limits_bodies=True, connection="gunicorn.socket")
+
+        def ready(arbiter: Any) -> None:
+            if started is not None:
+                started(urls)
+            for each in opened:  # gunicorn has its own descriptors of them, and closes those when it stops accepting
+                each.close()
+
+        application = _application(front, {**self._settings(opened), "when_ready": ready})
         process = os.getpid()
         try:
             application.run()
@@ -123,12 +140,10 @@ class GunicornServer:
             if os.getpid() != process or stop.code:
                 raise
 
-    def _settings(
-        self, ours: HTTPServer, sockets: Sequence[socket.socket], started: Callable[[], object]
-    ) -> dict[str, Any]:
-        context = ours.settings().tls
+    def _settings(self, sockets: Sequence[socket.socket]) -> dict[str, Any]:
+        wraps = self.ours.wraps()
         settings = {
-            "bind": [f"fd://{each.detach()}" for each in sockets],
+            "bind": [f"fd://{os.dup(each.fileno())}" for each in sockets],
             "backlog": self.backlog,
             "reuse_port": self.reuse_port,
             "worker_class": "gthread",
@@ -137,6 +152,7 @@ class GunicornServer:
             "worker_connections": max(self.connections, self.threads),
             "max_requests": self.max_requests or 0,
             "max_requests_jitter": self.max_requests_jitter,
+            "timeout": math.ceil(self.worker_timeout),
             "limit_request_line": min(self.max_request_line, 8190),
             "limit_request_fields": self.max_header_fields,
             "keepalive": math.ceil(self.keep_alive_timeout),
@@ -150,12 +166,22 @@ class GunicornServer:
             "control_socket_disable": True,
             "loglevel": "warning",
             "preload_app": True,
-            "when_ready": lambda arbiter: started(),
         }
-        if context is not None:
+        if wraps is not None:
+            context = _Context(wraps)
             # It counts as TLS when it has a file's name; the context says everything else.
             settings |= {"certfile": os.devnull, "ssl_context": lambda config, default: context}
         return settings
+
+
+class _Context:
+    """What gunicorn asks of an ``ssl.SSLContext``, with the certificates that count when a connection comes."""
+
+    def __init__(self, wraps: Wraps) -> None:
+        self._wraps = wraps
+
+    def wrap_socket(self, sock: socket.socket, **how: bool) -> ssl.SSLSocket:
+        return self._wraps.wrap_socket(sock, server_side=True, do_handshake_on_connect=how["do_handshake_on_connect"])
 
 
 def _application(app: WSGIApp, settings: Mapping[str, Any]) -> Any:
@@ -188,9 +214,11 @@ server_runner = make_server_runner(
             "stream_uploads": _STREAMS,
             "output_memory": "the app waits for its client in any case",
             "ident": "gunicorn names itself in the Server header",
+            "preload": "the app is always built before the workers are forked",
             "max_hung": "gunicorn watches workers, not threads",
             "hung_after": "gunicorn watches workers, not threads",
             "request_timeout": "gunicorn watches workers, not requests",
+            "control_socket": "`wheatpaste ctl` speaks to our own server alone",
             "proxy_protocol": "let the proxy send X-Forwarded-For, and name it in trusted_proxies",
         },
     ),

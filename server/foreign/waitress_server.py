@@ -6,6 +6,7 @@ import math
 import socket
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -35,6 +36,8 @@ class WaitressServer:
     ipv6: bool = as_in_ours("ipv6")
     backlog: int = as_in_ours("backlog")
     reuse_port: bool = as_in_ours("reuse_port")
+    user: str | None = as_in_ours("user")
+    group: str | None = as_in_ours("group")
     threads: int = as_in_ours("threads")
     max_request_head: Size = as_in_ours("max_request_head")
     max_body: Size = as_in_ours("max_body")
@@ -56,9 +59,9 @@ class WaitressServer:
     log_socket_errors: bool = as_in_ours("log_socket_errors")
 
     def __post_init__(self) -> None:
-        ours_with_options_of(self)
+        _ = self.ours  # it knows what cannot stand together
 
-    @property
+    @cached_property
     def ours(self) -> HTTPServer:
         """Our server with these options."""
         return ours_with_options_of(self)
@@ -66,6 +69,10 @@ class WaitressServer:
     def addresses(self) -> tuple[Address, ...]:
         """Where the options say to listen."""
         return self.ours.addresses()
+
+    def prepare(self) -> tuple[str, ...]:
+        """Nothing has to be read before privileges are given up."""
+        return ()
 
     def bind(self) -> list[socket.socket]:
         """Open the listening sockets. Raises ``OptionError``."""
@@ -89,10 +96,9 @@ class WaitressServer:
         """Serve ``app`` until SIGTERM or Ctrl-C. Raises ``OptionError``, ``KeyboardInterrupt`` at a second Ctrl-C."""
         from ..waitress_engine import Engine
 
-        ours = self.ours
-        opened = list(sockets) if sockets is not None else ours.bind()
-        urls = ours.urls(opened)
-        front = Front(app, ours, takes_prefix=False)
+        opened = list(sockets) if sockets is not None else self.ours.bind()
+        urls = self.ours.urls(opened)
+        front = Front(app, self.ours, takes_prefix=False)
         engine = Engine(front, opened, self._adjustments(), grace=self.drain_timeout)
         if started is not None:
             started(urls)
@@ -122,9 +128,17 @@ class WaitressServer:
 
 
 _NO_TLS = "Waitress does not speak TLS: put a proxy in front that does, and set url_scheme = https"
-_REFUSED = dict.fromkeys(("tls", "tls_certificate", "tls_context"), _NO_TLS)
-_ONE_PROCESS = "Waitress is one process"
+_ONE_PROCESS = "Waitress is one process, which nobody replaces"
 _SILENCE = "a connection is closed when it was silent for keep_alive_timeout"
+_REFUSED = dict.fromkeys(("tls", "tls_certificate", "tls_context"), _NO_TLS)
+_ABOUT_TLS = (
+    *("tls_key", "tls_password", "tls_minimum", "tls_ciphers", "tls_client", "tls_client_ca", "tls_client_crl"),
+    "handshake_timeout",
+)
+_ABOUT_PROCESSES = (
+    *("workers", "max_requests", "max_requests_jitter", "max_hung", "max_memory", "worker_timeout"),
+    "preload",
+)
 
 server_runner = make_server_runner(
     WaitressServer,
@@ -132,28 +146,18 @@ server_runner = make_server_runner(
         WaitressServer,
         "Waitress",
         {
-            **dict.fromkeys(
-                (
-                    "tls_key",
-                    "tls_password",
-                    "tls_minimum",
-                    "tls_ciphers",
-                    "tls_client",
-                    "tls_client_ca",
-                    "tls_client_crl",
-                    "handshake_timeout",
-                ),
-                _NO_TLS,
-            ),
-            **dict.fromkeys(("workers", "max_requests", "max_requests_jitter", "max_hung"), _ONE_PROCESS),
+            **dict.fromkeys(_ABOUT_TLS, _NO_TLS),
+            **dict.fromkeys(_ABOUT_PROCESSES, _ONE_PROCESS),
             **dict.fromkeys(("head_timeout", "write_timeout", "body_grace", "body_rate"), _SILENCE),
             "max_request_line": "it counts in max_request_head",
             "max_header_fields": "their size counts, in max_request_head",
             "stream_uploads": "bodies are received before the app starts",
+            "control_socket": "`wheatpaste ctl` speaks to our own server alone",
             "proxy_protocol": "let the proxy send X-Forwarded-For, and name it in trusted_proxies",
             "sendfile": "Waitress sends files in pieces",
             "underscore_headers": "Waitress drops them in any case",
         },
+        refused=_REFUSED,
     ),
-    refused=dict.fromkeys(("tls", "tls_certificate", "tls_context"), _NO_TLS),
+    refused=_REFUSED,
 )
