@@ -136,20 +136,18 @@ class Connection:
         self.send(body)
 
     def send_file(self, head: bytes, fd: int, offset: int, count: int, close: Callable[[], object] | None) -> None:
-        """Send a head and a stretch of a file; ``close`` is called when it is sent, by another thread if need be."""
-        try:
-            self.send(head)
-            if count:
-                output = self._made_output()
-                output.add_file(FileStretch(fd, offset, count))
-                try:
-                    output.flush(self.engine.clock)
-                except OSError as error:
-                    raise ClientGone(str(error)) from None
-        except BaseException:
-            if close is not None:
-                close()
-            raise
+        """Send a head and a stretch of a file; ``close`` is called when it is sent, by another thread if need be.
+
+        When this raises, ``close`` is the caller's business.
+        """
+        self.send(head)
+        if count:
+            output = self._made_output()
+            output.add_file(FileStretch(fd, offset, count))
+            try:
+                output.flush(self.engine.clock)
+            except OSError as error:
+                raise ClientGone(str(error)) from None
         if self.output:
             self.on_sent = close
             self.engine.wait_for_write(self)

@@ -139,6 +139,7 @@ class Engine:
         """Stop taking connections and finish what runs; with ``force`` do not wait for it. From any thread."""
         if self.stopping is None:
             self.stopping = self.clock()
+            self._lines.closing = True
         self._forced = self._forced or force
         self._open_gate()
         self.poller.wake()
@@ -351,7 +352,8 @@ class Engine:
         """How long the poller may wait when nothing happens."""
         if self.stopping is not None:
             return 0.0 if self.finished else _DRAIN_LOOK
-        return _LOOK_EVERY if self.connections or self.waiting or self.busy else None
+        counts = self.settings.max_requests is not None and self.wants_replacement is None
+        return _LOOK_EVERY if self.connections or self.waiting or self.busy or counts else None
 
     def _on_rare_event(self, me: WorkerThread, connection: Connection, mask: int) -> bool:
         """An event of a connection that is not simply read from. Returns whether this thread still leads."""

@@ -120,7 +120,7 @@ class Intake:
                     engine.remember_fields(connection, fields)
                 if framing.forwarding or self._forwarding is not None:
                     self._forward(environ)
-                if engine.stopping is not None or connection.requests + 1 == self._limits.keep_alive_requests:
+                if connection.requests + 1 == self._limits.keep_alive_requests:
                     framing = framing._replace(keep_alive=False)
                 if framing.length or framing.chunked:
                     if self._streams(framing, connection):

@@ -10,13 +10,15 @@ from email.utils import formatdate
 class ReplyLines:
     """The header lines that are the same in all replies of one second."""
 
-    __slots__ = ("_wall", "common", "date", "server", "until")
+    __slots__ = ("_wall", "closing", "common", "date", "server", "until")
 
     def __init__(self, ident: str | None, wall: Callable[[], float] = time.time) -> None:
         self._wall = wall
         self.server = f"Server: {ident}\r\n".encode("latin-1") if ident else b""
         self.date = b""
         self.common = b""
+        self.closing = False
+        """Whether the server is stopping, so that each reply is the last of its connection."""
         self.until = float("-inf")
         """When they have to be made again, on the clock that ``refresh`` is given."""
 

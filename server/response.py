@@ -60,8 +60,9 @@ class Streamed(Protocol):
 
 
 class ReplyLines(Protocol):
-    """The lines that are the same in every reply of a second."""
+    """What is the same in every reply of a second."""
 
+    closing: bool
     date: bytes
     server: bytes
     common: bytes
@@ -342,6 +343,8 @@ class Response:
         if self.streamed is not None and not self.streamed.done:
             self.keep_alive = False  # what is left of the request's body stands in the way of the next request
         reply_lines = self._reply_lines
+        if reply_lines.closing:
+            self.keep_alive = False
         if self._own_date or self._own_server:
             if not self._own_server:
                 lines.append(reply_lines.server)
