@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from .config.problems import ConfigError
     from .middleware.cascade import Cascade
     from .middleware.urlmap import URLMap
-    from .server.waitress_server import serve
+    from .server.serving import serve
 
 _HOMES = {
     "Cascade": "middleware.cascade",
@@ -38,7 +38,7 @@ _HOMES = {
     "loadapp": "config.loadwsgi",
     "loadfilter": "config.loadwsgi",
     "loadserver": "config.loadwsgi",
-    "serve": "server.waitress_server",
+    "serve": "server.serving",
 }
 
 

@@ -21,7 +21,7 @@ ALIASES: dict[str, dict[str, tuple[str, str]]] = {
     "paste": {
         "cascade": (COMPOSITE, "wheatpaste.middleware.cascade:paste_composite_factory"),
         "config": (FILTER, _CONFIG),
-        "http": (RUNNER, "wheatpaste.server.waitress_server:paste_server_runner"),
+        "http": (RUNNER, "wheatpaste.server.http_server:paste_server_runner"),
         "httpexceptions": (FILTER, "wheatpaste.middleware.http_exceptions:filter_factory"),
         "pkg_resources": (APP, "wheatpaste.apps.static:paste_pkg_resources_factory"),
         "static": (APP, "wheatpaste.apps.static:paste_app_factory"),

@@ -17,26 +17,32 @@ from ..config.factories import ServerRunner
 from ..config.options import OptionError
 from ..config.origin import BuildSite, building
 from ..config.problems import ConfigError, Problem, did_you_mean
-from ..server.listeners import Address, is_public, parse_address
-from ..server.waitress_server import WaitressServer, server_runner
+from ..config.translation import translate
+from ..server.http_server import HTTPServer, server_runner
+from ..server.keywords import NAMES
+from ..server.listeners import DEFAULT_PORT, Address, is_public, parse_address
 from .target import Target
 
 if TYPE_CHECKING:
     from ..config.composition import Composition
     from ..config.node import Node
+    from ..server.waitress_server import WaitressServer
 
 SERVER_TYPES = {
     "main": "egg:wheatpaste#main",
     "http": "egg:wheatpaste#main",
     "wheatpaste": "egg:wheatpaste#main",
     "paste": "egg:Paste#http",
-    "waitress": "egg:waitress#main",
-    "gunicorn": "egg:gunicorn#main",
+    "waitress": "egg:wheatpaste#waitress",
+    "gunicorn": "egg:wheatpaste#gunicorn",
+    "cheroot": "egg:wheatpaste#cheroot",
+    "granian": "egg:wheatpaste#granian",
     "wsgiref": "egg:pyramid#wsgiref",
     "cherrypy": "egg:pyramid#cherrypy",
 }
 """What ``--server TYPE`` may name, and the servers of others that can be had by a short name."""
 
+_NO_PORT = -1
 _ADDRESS = ("listen", "unix_socket", "bind", "host", "port")
 
 
@@ -50,13 +56,15 @@ class Wishes(NamedTuple):
     port: int | None = None
     listen: tuple[str, ...] = ()
     threads: int | None = None
+    server_options: Mapping[str, str] = MappingProxyType({})
+    """Other options of the server, as the text of an INI."""
     variables: Mapping[str, str] = MappingProxyType({})
 
 
 class Listening(NamedTuple):
     """The server that was chosen. ``component`` is ours, otherwise ``node`` is built and called with the app."""
 
-    component: WaitressServer | None
+    component: HTTPServer | WaitressServer | None
     node: Node | None
     refuse: Callable[[OptionError], ConfigError]
 
@@ -139,9 +147,13 @@ class Launch:
         # Whatever is not ours is not even looked at: the reloader's parent must not import a deployer's module.
         factory = node.object if _is_known(node) else None
         if factory is not None and not isinstance(factory, ServerRunner):
-            factory = server_runner  # Waitress' own entry point: the same server, with gentler ends
+            from ..server.waitress_server import server_runner as waitress_runner
+
+            factory = waitress_runner  # Waitress' own entry point: the same server, with gentler ends
             if self.wishes.server_type is None and not {"host", "listen", "unix_socket"} & node.local_conf.keys():
                 node.local_conf["host"] = "0.0.0.0"  # its own default, which deployments rely on
+        elif factory is not None and self.wishes.server_type is not None:
+            self._take_over(node, factory)
         self._override(node, ours=factory is not None)
         if factory is None:
             return Listening(component=None, node=node, refuse=lambda error: ConfigError(Problem(what=str(error))))
@@ -194,17 +206,12 @@ class Launch:
         ).root
 
     def _default_server(self) -> Listening:
-        values = _overrides(self.wishes, {}, ours=True)
-
         def refuse(error: OptionError) -> ConfigError:
             return ConfigError(_command_line_problem(error))
 
-        given: dict[str, Any] = dict(values)
-        for name, read in (("port", int), ("threads", int), ("listen", lambda text: tuple(text.split()))):
-            if name in given:
-                given[name] = read(given[name])
         try:
-            component = WaitressServer(**given)
+            values, _ = translate(server_runner.reader, _overrides(self.wishes, {}, ours=True))
+            component = HTTPServer(**values)
         except OptionError as error:
             raise refuse(error) from error
         return Listening(component=component, node=None, refuse=refuse)
@@ -224,6 +231,18 @@ class Launch:
         node.values.put(
             {key: Value(text, how="command line") for key, text in after.items() if before.get(key) != text}
         )
+
+    def _take_over(self, node: Node, factory: ServerRunner) -> None:
+        """Give a server of the command line what the file says to the one that it was written for."""
+        found = None if self.composition is None else self.composition.also("server", "main")
+        runner = found.object if found is not None and _is_known(found) else None
+        if found is None or not isinstance(runner, ServerRunner) or runner.component is not HTTPServer:
+            return
+        from .stand_in import take_over
+
+        told = {(problem.line, problem.key) for problem in self.warnings}
+        taken = take_over(node, factory, found, runner)
+        self.warnings += [each for each in taken if (each.line, each.key) not in told]
 
     def _address_of_the_file(self) -> dict[str, str]:
         """Where the file's own server would listen: another server takes its place, and not a more public one."""
@@ -255,11 +274,15 @@ def _overrides(wishes: Wishes, conf: Mapping[str, str], *, ours: bool) -> dict[s
             if wishes.listen:
                 host, port = _single_address(wishes.listen)
             changed["host"] = wishes.host or host or "127.0.0.1"
-            changed["port"] = str(wishes.port if wishes.port is not None else port or 8080)
-    if wishes.threads is not None:
-        changed.pop("threadpool_workers", None)
-        changed["threads"] = str(wishes.threads)
-    return changed
+            port = port if wishes.port is None else wishes.port
+            # What is ours knows a default, which depends on its other options.
+            if port is not None or not ours:
+                changed["port"] = str(DEFAULT_PORT if port is None else port)
+    said = {**wishes.server_options, **({} if wishes.threads is None else {"threads": str(wishes.threads)})}
+    for old, name in NAMES.items():
+        if name in said:
+            changed.pop(old, None)
+    return {**changed, **said}
 
 
 def _written_address(conf: Mapping[str, str]) -> tuple[str | None, int | None]:
@@ -269,12 +292,14 @@ def _written_address(conf: Mapping[str, str]) -> tuple[str | None, int | None]:
         if words:
             address = parse_address(words[0])
         elif conf.get("host"):
-            address = parse_address(conf["host"], int(conf.get("port") or 8080))
+            address = parse_address(conf["host"], int(conf.get("port") or _NO_PORT))
         else:
             return None, int(conf["port"]) if conf.get("port") else None
     except ValueError:
         return None, None
-    return (address.host, address.port) if address.path is None else (None, None)
+    if not address.host:
+        return None, None
+    return address.host, None if address.port == _NO_PORT else address.port
 
 
 def _single_address(listen: Sequence[str]) -> tuple[str, int]:
@@ -303,7 +328,8 @@ def _server_uri(name: str) -> str:
 
 
 def _command_line_problem(error: OptionError) -> Problem:
-    return Problem(what=error.what, key=f"--{error.option}" if error.option else None, code="wrong-value")
+    key = f"--{error.option.replace('_', '-')}" if error.option else None
+    return Problem(what=error.what, key=key, code="wrong-value")
 
 
 @contextmanager

@@ -11,6 +11,7 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 from .launch import SERVER_TYPES, Wishes
+from .server_options import add_server_options, server_options
 from .service import LOG_FILE, PID_FILE, Service, take_files
 from .target import find_target
 from .terminal import Terminal
@@ -18,6 +19,8 @@ from .terminal import Terminal
 if TYPE_CHECKING:
     from ..server.reload_child import ReloadChild
 
+# Options of the server whose words this command has declared itself; its --server-name means a section.
+_ANYWAY = frozenset({"host", "port", "listen", "threads", "user", "group", "server_name"})
 _ACTIONS = ("start", "stop", "restart", "status")
 
 _EPILOG = """\
@@ -26,6 +29,7 @@ TARGET is an INI file (site.ini, site.ini#name), a URI (config:, egg:, call:), o
 
 start, stop, restart and status control a server in the background through its pid file.
 key=value sets a variable for the INI file. Without [server:main] it serves on 127.0.0.1:8080.
+Every option of the server can be given, such as --max-body 16MB: wheatpaste describe main lists them.
 """
 
 
@@ -44,6 +48,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     add("--host", help="the host alone")
     add("--port", type=int, help="the port alone; 0 takes a free one")
     add("--threads", type=int, metavar="N", help="how many requests at the same time")
+    add_server_options(parser.add_argument_group("the server, over what the file says"), _ANYWAY)
     add = parser.add_argument_group("development").add_argument
     add("--reload", action="store_true", help="start the app anew when a file of it changes")
     add("--reload-interval", type=float, default=1.0, metavar="SECONDS", help="how often to look at the files (1)")
@@ -76,6 +81,7 @@ def run(options: argparse.Namespace) -> int:
         port=options.port,
         listen=tuple(options.listen),
         threads=options.threads,
+        server_options=server_options(options),
         variables=variables,
     )
     if action in ("stop", "status"):

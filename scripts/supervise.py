@@ -62,8 +62,8 @@ class _Sockets:
 
     def listen(self, current: list[socket.socket]) -> list[socket.socket]:
         """The sockets for the next child: the same, or new ones where the configuration names other addresses."""
+        from ..server.http_server import HTTPServer
         from ..server.listeners import close_listeners, socket_files
-        from ..server.waitress_server import WaitressServer
 
         launch = Launch(self._target, self._wishes)
         try:
@@ -86,7 +86,7 @@ class _Sockets:
         self._open = listening.bind()
         self._asked = asked
         self._files = socket_files(self._open)
-        component = listening.component or WaitressServer()
+        component = listening.component or HTTPServer()
         self.urls = component.urls(self._open)
         return self._open
 

@@ -1,7 +1,7 @@
-"""``egg:wheatpaste#main`` and ``#http``: serve an app through Waitress, a server of threads in one process.
+"""What ``egg:waitress#main`` is under ``wheatpaste serve``: Waitress, with a gentler end and the peer kept.
 
-Also ``egg:Paste#http``, whose keys are mapped. The options are Waitress's own, typed, with defaults that suit a site
-behind a proxy or on a developer's machine. The environ keys are written by ``waitress_engine``.
+The options are Waitress's own, typed, with defaults that suit a site behind a proxy or on a developer's machine. The
+environ keys are written by ``waitress_engine``.
 """
 
 from __future__ import annotations
@@ -288,15 +288,6 @@ class WaitressServer:
         return OptionError(type(self).__name__, name, what)
 
 
-def serve(app: WSGIApp, **options: Any) -> None:
-    """Serve an app until SIGTERM or Ctrl-C: ``serve(app, port=8080, threads=8)``.
-
-    The options are those of :class:`WaitressServer`. Raises ``OptionError`` for a wrong one and for an address that
-    cannot be listened on.
-    """
-    WaitressServer(**options).serve(app)
-
-
 def _advice(values: Mapping[str, Any]) -> Iterable[KeyProblem]:
     if values.get("expose_tracebacks"):
         yield KeyProblem("expose_tracebacks", "shows the source and the values of the app to every client", "remove it")
@@ -309,48 +300,5 @@ def _advice(values: Mapping[str, Any]) -> Iterable[KeyProblem]:
 server_runner = make_server_runner(
     WaitressServer,
     ignored={"send_bytes": "Waitress sends output as soon as it can"},
-    advice=_advice,
-)
-
-_POOL = "threads of this server are not watched or killed"
-
-paste_server_runner = make_server_runner(
-    WaitressServer,
-    names={
-        "threadpool_workers": "threads",
-        "request_queue_size": "backlog",
-        "socket_timeout": "channel_timeout",
-        "server_version": "ident",
-    },
-    ignored={
-        "protocol_version": "each client is answered in the version that it speaks",
-        "daemon_threads": "a stopping server always waits for running requests, up to graceful_timeout",
-        "use_threadpool": "this server always has a pool of threads",
-        "handler": "this server has no request handler classes",
-        "start_loop": "this server always starts",
-        "error_email": _POOL,
-        "threadpool_options": _POOL,
-        **{
-            f"threadpool_{name}": _POOL
-            for name in (
-                "daemon",
-                "dying_limit",
-                "error_email",
-                "hung_check_period",
-                "hung_thread_limit",
-                "kill_thread_limit",
-                "logger",
-                "max_requests",
-                "max_zombie_threads_before_die",
-                "spawn_if_under",
-            )
-        },
-    },
-    refused={
-        "ssl_pem": "this server does not speak TLS; put a proxy in front that does, and set `url_scheme = https` here",
-        "ssl_context": "this server does not speak TLS; put a proxy in front that does",
-    },
-    defaults={"threads": 10},
-    unknown="warning",
     advice=_advice,
 )
