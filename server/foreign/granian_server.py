@@ -203,7 +203,7 @@ server_runner = make_server_runner(
             "control_socket": "`wheatpaste ctl` speaks to our own server alone",
             "proxy_protocol": "let the proxy send X-Forwarded-For, and name it in trusted_proxies",
             "sendfile": "granian sends files as the app reads them",
-            "underscore_headers": "apps cannot tell them from those with a dash",
+            "underscore_headers": "granian keeps them",
         },
         refused=_REFUSED,
     ),
