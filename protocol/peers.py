@@ -56,7 +56,7 @@ def remove_forwarding(environ: Environ, keep: Collection[str] = ()) -> list[str]
 
     ``keep`` are environ keys that stay. Returns the keys that went.
     """
-    found = [key for key in environ if reports(key) and key not in keep]
+    found = [key for key in reports(environ) if key not in keep]
     for key in found:
         del environ[key]
     if found:
@@ -70,19 +70,17 @@ def is_direct(environ: Environ) -> bool:
 
     A proxy that says nothing, or whose headers the server removed without a word, cannot be told from a client.
     """
-    if (
-        PROXIED_BY in environ
-        or any(reports(key) for key in environ)
-        or peer_of(environ) != (environ.get("REMOTE_ADDR") or "")
-    ):
+    if PROXIED_BY in environ or reports(environ) or peer_of(environ) != (environ.get("REMOTE_ADDR") or ""):
         return False
     trace: Trace | None = environ.get(TRACE)
     return trace is None or FORWARDING_REMOVED not in trace.notes
 
 
-def reports(key: str) -> bool:
-    """Whether an environ key is a header by which proxies report the original request."""
-    return key.startswith("HTTP_X_FORWARDED_") or key in ("HTTP_FORWARDED", "HTTP_X_REAL_IP")
+def reports(environ: Environ) -> list[str]:
+    """The environ keys of headers by which proxies report the original request."""
+    # A search in each key is the quickest sieve; few go through.
+    found = [key for key in environ if "FORWARDED" in key or key == "HTTP_X_REAL_IP"]
+    return [key for key in found if key.startswith("HTTP_X_FORWARDED_") or key in ("HTTP_FORWARDED", "HTTP_X_REAL_IP")]
 
 
 def network_complaint(word: str) -> str | None:

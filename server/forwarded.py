@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Collection
+from collections.abc import Callable, Collection, Mapping
+from functools import lru_cache
 from typing import NamedTuple
 from urllib.parse import unquote_to_bytes
 
@@ -43,6 +44,8 @@ HEADERS = (
 """The headers that can be believed."""
 
 _REMEMBERED_PEERS = 1024
+_REMEMBERED_READINGS = 1024
+_LONGEST_REMEMBERED = 512
 _DEFAULT_PORTS = {"http": "80", "https": "443"}
 _PORT = re.compile(r"0*(?:[1-9][0-9]{0,3}|[1-5][0-9]{4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0-2][0-9]|6553[0-5])")
 _PREFIX = re.compile(r"(?:/(?:[A-Za-z0-9._~!$&'()*+;=:@-]|%[0-9A-Fa-f]{2})+)*/?")
@@ -58,7 +61,7 @@ class _Malformed(Exception):
 
 
 class _Told(NamedTuple):
-    """What trusted proxies say, each as far as they do; and the headers as they may stay in the environ."""
+    """What trusted proxies say, as far as they do; and the headers as they may stay in the environ. Never changed."""
 
     kept: dict[str, str]
     client: Node | None = None
@@ -90,7 +93,7 @@ def make_forwarding(
     if "forwarded" in names and len(names) > 1:
         raise ValueError("either forwarded or the x-forwarded headers can be believed: they may contradict each other")
     counted = frozenset(_key(name) for name in names)
-    read = _read_forwarded if "forwarded" in names else _read_x_forwarded
+    read = _reader(trusted, count, counted)
     believed: dict[str, bool] = {}
     level = logging.WARNING if log_untrusted else logging.DEBUG
 
@@ -101,14 +104,14 @@ def make_forwarding(
             if len(believed) >= _REMEMBERED_PEERS:
                 believed.clear()
             trust = believed[peer] = trusted.holds(peer)
-        found = [key for key in environ if reports(key)]
+        found = reports(environ)
         if not found:
             return None
         keep_peer(environ)
         told = None
         if trust:
             try:
-                told = read(environ, counted, trusted, count)
+                told = read(environ)
             except _Malformed as error:
                 log.warning(
                     "%s of %s malformed: %s: %.200r",
@@ -130,6 +133,25 @@ def make_forwarding(
         return None
 
     return forward
+
+
+def _reader(trusted: Networks, count: int, counted: frozenset[str]) -> Callable[[Environ], _Told]:
+    """What reads the headers that count. Clients come again, so what was read lately is remembered."""
+    keys = sorted(counted - {"HTTP_X_FORWARDED_BY"})
+
+    def read(*values: str) -> _Told:
+        said = {key: value.strip() for key, value in zip(keys, values, strict=True) if value.strip()}
+        if "HTTP_FORWARDED" in counted:
+            return _read_forwarded(said, trusted, count)
+        return _read_x_forwarded(said, trusted, count)
+
+    read_again = lru_cache(_REMEMBERED_READINGS)(read)
+
+    def told_by(environ: Environ) -> _Told:
+        values = [environ.get(key, "") for key in keys]
+        return read_again(*values) if sum(map(len, values)) <= _LONGEST_REMEMBERED else read(*values)
+
+    return told_by
 
 
 def _key(name: str) -> str:
@@ -171,12 +193,12 @@ def _apply(environ: Environ, told: _Told) -> None:
         environ["SCRIPT_NAME"] = told.prefix + environ.get("SCRIPT_NAME", "")
 
 
-def _read_x_forwarded(environ: Environ, counted: frozenset[str], trusted: Networks, count: int) -> _Told:
+def _read_x_forwarded(said: Mapping[str, str], trusted: Networks, count: int) -> _Told:
     kept: dict[str, str] = {}
 
     def items_of(name: str) -> list[str]:
-        value: str = environ.get(_key(name), "") if _key(name) in counted else ""
-        return split_list(value) if value.strip() else []
+        value = said.get(_key(name))
+        return split_list(value) if value else []
 
     def cut(name: str, items: list[str]) -> None:
         kept[_key(name)] = ", ".join(items[-hops:])
@@ -209,12 +231,12 @@ def _read_x_forwarded(environ: Environ, counted: frozenset[str], trusted: Networ
     )
 
 
-def _read_forwarded(environ: Environ, counted: frozenset[str], trusted: Networks, count: int) -> _Told:
-    value: str = environ.get("HTTP_FORWARDED", "")
-    if not value.strip():
+def _read_forwarded(said: Mapping[str, str], trusted: Networks, count: int) -> _Told:
+    value = said.get("HTTP_FORWARDED")
+    if not value:
         return _Told({})
     try:
-        elements = read_forwarded(value.strip())
+        elements = read_forwarded(value)
     except ValueError as error:
         raise _Malformed("Forwarded", str(error)) from error
 
@@ -233,7 +255,7 @@ def _read_forwarded(environ: Environ, counted: frozenset[str], trusted: Networks
             host = _host("Forwarded", element["host"])
         if "proto" in element:
             scheme = _scheme("Forwarded", element["proto"])
-    return _Told({"HTTP_FORWARDED": _tail(value.strip(), len(believed))}, client, host, scheme)
+    return _Told({"HTTP_FORWARDED": _tail(value, len(believed))}, client, host, scheme)
 
 
 def _tail(value: str, elements: int) -> str:

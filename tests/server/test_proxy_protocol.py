@@ -7,7 +7,7 @@ from ipaddress import ip_address
 from typing import Any
 
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from wheatpaste.protocol.peers import Networks, is_direct, peer_of
@@ -204,6 +204,7 @@ ports = st.integers(0, 65535)
 vectors = st.lists(st.tuples(st.integers(0x30, 0xFF), st.binary(max_size=50)), max_size=5)
 
 
+@settings(max_examples=300, deadline=None)
 @given(st.data(), ports, ports, vectors, st.binary(max_size=50))
 def test_what_a_proxy_writes_is_what_is_read(data: Any, one: int, two: int, more: Any, tail: bytes) -> None:
     version = data.draw(st.sampled_from([4, 6]))
@@ -222,6 +223,7 @@ def test_what_a_proxy_writes_is_what_is_read(data: Any, one: int, two: int, more
             assert said == (str(mapped or meant), port)
 
 
+@settings(max_examples=300, deadline=None)
 @given(
     st.one_of(
         st.binary(max_size=300),
