@@ -83,8 +83,3 @@ PATHS: dict[str, Handler] = {
 
 def app(environ: dict[str, Any], start_response: Start) -> Iterable[bytes]:
     return PATHS[environ["PATH_INFO"]](environ, start_response)
-
-
-def make_app(global_conf: dict[str, str]) -> Handler:
-    """For an INI file."""
-    return app

@@ -61,26 +61,12 @@ class Peer(NamedTuple):
         return (self.workers or setup.workers == 1) and (self.tls or not setup.certificate)
 
 
-INI = """\
-[server:main]
-use = egg:wheatpaste#main
-listen = {setup.address}
-threads = {setup.threads}
-workers = {setup.workers}
-{tls}
-
-[app:main]
-paste.app_factory = server_apps:make_app
-"""
-
-
 def wheatpaste(setup: Setup) -> list[str]:
-    if setup.workers == 1 and not setup.certificate:
-        return ["wheatpaste", "serve", APP, "--listen", setup.address, "--threads", str(setup.threads), "-q"]
-    tls = f"certfile = {setup.certificate}\nkeyfile = {setup.key}" if setup.certificate else ""
-    file = setup.folder / f"{setup.port}.ini"
-    file.write_text(INI.format(setup=setup, tls=tls), encoding="utf-8")
-    return ["wheatpaste", "serve", str(file), "-q"]
+    argv = ["wheatpaste", "serve", APP, "--listen", setup.address, "--quiet"]
+    argv += ["--threads", str(setup.threads), "--workers", str(setup.workers), "--connections", "15000"]
+    if setup.certificate:
+        argv += ["--tls-certificate", setup.certificate, "--tls-key", setup.key]
+    return argv
 
 
 def waitress(setup: Setup) -> list[str]:
