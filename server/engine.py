@@ -555,6 +555,7 @@ class Engine:
 
     def later(self, connection: Connection) -> None:
         """Go on with what a connection has sent when others had their turn."""
+        self.release(connection)
         self.ready.append(connection)
         self.poller.wake()
 
@@ -722,7 +723,7 @@ class Engine:
         self.drop(connection)
 
     def after_reply(self, connection: Connection, *, keep_alive: bool, leading: bool = False) -> bool:
-        """What becomes of a connection when its reply is made. Returns whether it may be read from at once."""
+        """What becomes of a connection when its reply is made. Returns whether this thread may go on with it."""
         if connection.output is not None:
             with self.lock:
                 connection.busy = False
@@ -744,13 +745,21 @@ class Engine:
         deadline = connection.deadline = self.clock() + self.settings.deadlines.keep_alive
         if deadline < connection.due - 1:
             self._timers.set(connection, deadline)
-        if leading and connection.mask == READ:
+        if leading:
             connection.busy = False
-        else:
-            with self.lock:
-                connection.busy = False
-                self._set_mask(connection, READ)
-        return True
+            if connection.mask != READ:
+                self.set_mask(connection, READ)
+            return True
+        if connection.buffer:
+            return True  # it stays with this thread, which goes on with what was sent meanwhile
+        self.release(connection)
+        return False
+
+    def release(self, connection: Connection) -> None:
+        """Give a connection back to whoever leads, to be read from."""
+        with self.lock:
+            connection.busy = False
+            self._set_mask(connection, READ)
 
     def snapshot(self) -> dict[str, Any]:
         """What it is doing at this moment; see ``engine_snapshot``."""

@@ -100,6 +100,8 @@ class Intake:
                 data = _without_empty_lines(data)
                 if not data:
                     connection.buffer = b""
+                    if not leading:
+                        engine.release(connection)
                     return leading
             end = data.find(b"\r\n\r\n", max(seen - 3, 0))
             if end < 0 or end + 4 > self._limits.head:
@@ -110,6 +112,8 @@ class Intake:
                     return leading
                 connection.buffer = data
                 self._await_head(connection)
+                if not leading:
+                    engine.release(connection)
                 return leading
             connection.buffer = data[end + 4 :]
             seen = 0
@@ -126,6 +130,8 @@ class Intake:
                     if self._streams(framing, connection):
                         self._stream_body(connection, environ, framing)
                     elif not self._take_body(connection, environ, framing, pace):
+                        if not leading:
+                            engine.release(connection)
                         return leading
                 else:
                     environ["wsgi.input"] = io.BytesIO()
