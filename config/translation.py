@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, get_origin
 
 from .options import Check, Option, OptionError
 from .problems import did_you_mean
@@ -127,10 +127,12 @@ def translate(reader: Reader, keywords: Mapping[str, Any]) -> tuple[dict[str, An
 
 
 def _read(component: str, key: str, value: Any, kind: Any, read: Callable[[str], Any] | None = None) -> Any:
-    if isinstance(value, Path) or not isinstance(value, str | list | set | frozenset):
-        return value
+    if isinstance(value, Path) and get_origin(kind) is tuple:
+        return (value,)
+    if isinstance(value, list | set | frozenset):
+        return tuple(value) if isinstance(value, list) else tuple(sorted(value))
     if not isinstance(value, str):
-        return tuple(sorted(value) if isinstance(value, set | frozenset) else value)
+        return value
     if kind is str and read is None:
         return value
     try:

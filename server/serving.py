@@ -110,6 +110,8 @@ def serve(
     component = HTTPServer(**values)
     for key, remark in remarks.items():
         log.warning("%s: %s", key, remark)
+    for note in component.prepare():
+        log.info("%s", note)
     opened = list(sockets) if sockets else component.bind()
     for each in opened:
         for level, number, value in socket_options:

@@ -82,9 +82,10 @@ HEAVY = {
         ("import wheatpaste.middleware.urlmap, wheatpaste.middleware.cascade", set()),
         ("import wheatpaste.scripts.main", set()),
         ("import wheatpaste.config.loadwsgi", set()),
+        ("import wheatpaste.server.http_server", set()),
         ("import wheatpaste.server.waitress_server", set()),
     ],
-    ids=["the package", "options", "mounting", "the command line", "the loader", "the server's options"],
+    ids=["the package", "options", "mounting", "the command line", "the loader", "the server's options", "Waitress' options"],
 )
 def test_an_import_stays_within_its_budget(code: str, allowed: set[str]) -> None:
     # Some distributions put modules into every interpreter of an environment; those are not ours to pay for.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import socket
 from collections.abc import Callable
 from typing import Any
@@ -48,6 +47,8 @@ class Lines:
         """Send an object, now or when the other side takes it. Nothing happens once this is closed."""
         if not self._open:
             return
+        import json  # three milliseconds of a start in which nobody asks
+
         self._going += json.dumps(message, separators=(",", ":"), default=str).encode() + b"\n"
         self._write()
         if len(self._going) > self._most_sent:
@@ -110,6 +111,8 @@ class Lines:
         return self._open
 
     def _understand(self, line: bytes) -> Message | None:
+        import json
+
         try:
             message = json.loads(line) if len(line) <= self._most else None
         except (ValueError, RecursionError):

@@ -176,7 +176,6 @@ def test_a_start_imports_nothing_that_it_does_not_need(target: str, tmp_path: Pa
             "asyncio",
             "difflib",
             "encodings.idna",
-            "httptools",
             "importlib.metadata",
             "jinja2",
             "json",

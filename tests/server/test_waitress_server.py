@@ -15,11 +15,11 @@ from typing import Any
 import pytest
 from running_server import Answer
 
-import wheatpaste
 from wheatpaste.config.options import OptionError
 from wheatpaste.config.problems import ConfigError
+from wheatpaste.protocol.peers import FORWARDING_REMOVED
 from wheatpaste.server.waitress_engine import Engine
-from wheatpaste.server.waitress_server import WaitressServer, paste_server_runner, server_runner
+from wheatpaste.server.waitress_server import WaitressServer, server_runner
 
 
 def say(environ: dict[str, Any], start_response: Callable[..., Any]) -> list[bytes]:
@@ -97,7 +97,7 @@ def test_forwarding_headers_of_strangers_are_removed(served: Callable[..., Serve
     answer = running.get(headers={"X-Forwarded-For": "203.0.113.9"})
     assert answer.text.split()[:2] == ["127.0.0.1", "127.0.0.1"]
     running.get()
-    assert noted == [("forwarding headers of an untrusted peer were removed",), ()]
+    assert noted == [(FORWARDING_REMOVED,), ()]
 
 
 def test_the_peer_stays_known_behind_a_trusted_proxy(served: Callable[..., Served]) -> None:
@@ -278,42 +278,8 @@ def test_a_port_in_use_is_a_problem_of_its_key(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])
         ini = tmp_path / "site.ini"
-        ini.write_text(f"[server:main]\nuse = egg:wheatpaste\nport = {port}\n")
+        ini.write_text(f"[server:main]\nuse = egg:waitress\nport = {port}\n")
         with pytest.raises(ConfigError, match="is in use by another process") as caught:
             server_runner(say, {"__file__": str(ini)}, port=port)
     (problem,) = caught.value.problems
     assert (problem.file, problem.line, problem.key) == (str(ini), 3, "port")
-
-
-def test_it_can_be_had_from_the_package() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as taken, pytest.raises(OptionError, match="in use"):
-        wheatpaste.serve(say, port=taken.getsockname()[1])
-
-
-class TestPasteHttp:
-    def test_its_keys_are_mapped(self) -> None:
-        server = paste_server_runner.make(
-            {},
-            host="127.0.0.1:4321",
-            threadpool_workers="3",
-            request_queue_size="7",
-            socket_timeout="9",
-            server_version="Old/1",
-        )
-        assert [str(address) for address in server.addresses()] == ["127.0.0.1:4321"]
-        assert (server.threads, server.backlog, server.channel_timeout, server.ident) == (3, 7, 9, "Old/1")
-
-    def test_it_has_as_many_threads_as_it_had(self) -> None:
-        assert paste_server_runner.make({}).threads == 10
-
-    @pytest.mark.parametrize(
-        "key", ["protocol_version", "daemon_threads", "use_threadpool", "threadpool_kill_thread_limit", "error_email"]
-    )
-    def test_a_key_that_means_nothing_here_is_a_warning(self, key: str, caplog: pytest.LogCaptureFixture) -> None:
-        paste_server_runner.make({}, **{key: "1"})
-        assert f"{key}: does nothing" in caplog.text
-
-    @pytest.mark.parametrize("key", ["ssl_pem", "ssl_context"])
-    def test_tls_stops_the_start_with_the_way_out(self, key: str) -> None:
-        with pytest.raises(ConfigError, match="does not speak TLS; put a proxy in front"):
-            paste_server_runner.make({}, **{key: "site.pem"})
