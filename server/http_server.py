@@ -21,6 +21,7 @@ from ..config.options import OptionError, above, at_least, between, component, e
 from ..config.values import Imported, Seconds, Size
 from ..protocol.peers import network_complaint
 from ..protocol.wsgi import WSGIApp
+from .activation import is_activated
 from .contradictions import contradictions
 from .engine_settings import settings_of
 from .keywords import KEYWORDS
@@ -42,6 +43,8 @@ if TYPE_CHECKING:
     from .tls_handshake import Wraps
 
 _LIMITS, _DEADLINES, _SETTINGS = Limits(), Deadlines(), Settings()
+
+_HOST = "127.0.0.1"
 
 TLS_PORT = 4443
 """The port with TLS, if none is said."""
@@ -110,7 +113,7 @@ class HTTPServer:
 
     # Where it listens
     host: str = option(
-        default="127.0.0.1",
+        default=_HOST,
         doc="Address or name to listen on, or several; 127.0.0.1 is this machine alone, * every interface. "
         "May carry a port.",
     )
@@ -388,6 +391,8 @@ class HTTPServer:
         port = self.port if self.port is not None else TLS_PORT if self.speaks_tls else DEFAULT_PORT
         if self.unix_socket is not None:
             return (Address(path=str(self.unix_socket)),)
+        if not self.listen and self.port is None and self.host == _HOST and is_activated():
+            return (Address(activated=""),)  # nothing is said here, and systemd says something
         return tuple(parse_address(text, port) for text in self.listen or self.host.split())
 
     def prepare(self) -> tuple[str, ...]:

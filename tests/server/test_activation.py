@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from wheatpaste.server.activation import InheritedSocket, Passed, adopt, is_activated, passed_descriptors
+from wheatpaste.server.http_server import HTTPServer
 from wheatpaste.server.listeners import Address, ListenError, close_listeners, open_listeners, socket_files
 
 
@@ -132,6 +133,26 @@ def test_without_systemd_its_sockets_are_missed(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.delenv("LISTEN_PID", raising=False)
     with pytest.raises(ListenError, match="systemd has passed no sockets to this process; start it through its socket"):
         open_listeners([Address(activated="")])
+
+
+@pytest.mark.parametrize(
+    ("options", "address"),
+    [
+        pytest.param({}, Address(activated=""), id="nothing is said"),
+        pytest.param({"port": 9000}, Address("127.0.0.1", 9000), id="a port"),
+        pytest.param({"host": "127.0.0.2"}, Address("127.0.0.2", 8080), id="a host"),
+        pytest.param({"listen": ("127.0.0.1:8080",)}, Address("127.0.0.1", 8080), id="an address"),
+        pytest.param({"unix_socket": Path("/run/x")}, Address(path="/run/x"), id="a path"),
+    ],
+)
+def test_a_server_takes_what_systemd_passes_where_its_options_say_nothing(
+    options: dict[str, object], address: Address, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LISTEN_PID", str(os.getpid()))
+    monkeypatch.setenv("LISTEN_FDS", "1")
+    assert HTTPServer(**options).addresses() == (address,)
+    monkeypatch.delenv("LISTEN_PID")
+    assert HTTPServer().addresses() == (Address("127.0.0.1", 8080),)
 
 
 _ACTIVATED = """
