@@ -11,7 +11,7 @@ from .backoff import HEALTHY
 from .generation import Generation
 from .lines import Lines, Message
 
-PROGRESS = 10.0
+PROGRESS = 5.0
 """Seconds without progress after which a worker's word that it goes on is not believed."""
 
 State = Literal["starting", "ready", "draining"]

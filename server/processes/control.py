@@ -29,7 +29,6 @@ Perform = Callable[[str, Message, Callable[[Message], object]], object]
 
 _LONGEST = 4096
 _MOST = 16
-_PATIENCE = 5.0
 _REFUSAL = b'{"ok":false,"error":"only root and the service\'s own user are answered, and only a few at a time"}\n'
 _PATH = 100  # sockaddr_un has room for 107 bytes on Linux, 103 elsewhere
 
@@ -78,9 +77,13 @@ def _is_private(folder: str) -> bool:
 
 
 class Control:
-    """Answers on a control socket, on a loop. A few connections at a time, none of them for long unless it waits."""
+    """Answers on a control socket, on a loop: a few connections at a time.
 
-    def __init__(self, listener: socket.socket, loop: Loop, perform: Perform) -> None:
+    One on which nothing is asked is closed after ``patience`` seconds.
+    """
+
+    def __init__(self, listener: socket.socket, loop: Loop, perform: Perform, patience: float = 5.0) -> None:
+        self._patience = patience
         self._listener = listener
         self._loop = loop
         self._perform = perform
@@ -112,7 +115,9 @@ class Control:
                 stream.send(_REFUSAL)
             stream.close()
             return
-        self._visitors.add(_Visitor(stream, self._loop, self._perform, self._visitors.discard))
+        visitor = _Visitor(stream, self._loop, self._perform, self._visitors.discard)
+        self._visitors.add(visitor)
+        self._loop.after(self._patience, visitor.hurry)
 
 
 def is_allowed(stream: socket.socket) -> bool:
@@ -129,7 +134,6 @@ class _Visitor:
         self._left = left
         self._asked = False
         self._lines = Lines(stream, loop, self._heard, lambda: left(self), most=_LONGEST)
-        loop.after(_PATIENCE, self._hurry)
 
     def leave(self) -> None:
         self._lines.close()
@@ -150,7 +154,7 @@ class _Visitor:
     def _answer(self, message: Message) -> None:
         self._lines.send(message)
 
-    def _hurry(self) -> None:
+    def hurry(self) -> None:
         """Who has asked nothing yet takes somebody's place."""
         if not self._asked:
             self.leave()

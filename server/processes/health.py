@@ -34,7 +34,7 @@ class Health:
         found = []
         for child in children:
             if late:
-                child.heard = now
+                child.heard = child.progressed = now
             if child.deadline is not None:
                 if now >= child.deadline:
                     log.warning("worker %d has not ended in time, and is killed", child.pid)
@@ -46,6 +46,8 @@ class Health:
                 self._abort(child, now, f"has not been heard of for {silence:g} seconds")
             elif child.state == "starting" and now - child.started > START:
                 self._abort(child, now, f"has not become ready in {START:g} seconds")
+            elif child.state == "ready" and now - child.progressed > silence:
+                found.append((child, f"its engine has not gone on for {silence:g} seconds"))
             else:
                 most = child.generation.habits.max_memory
                 if most is not None and (self._rss(child.pid) or 0) > most:

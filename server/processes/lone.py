@@ -32,7 +32,7 @@ log = logging.getLogger(__name__)
 
 Reply = Callable[[Message], object]
 
-PROGRESS = 10.0
+PROGRESS = 5.0
 """Seconds without progress after which an engine is not believed to go on."""
 
 
@@ -229,6 +229,7 @@ class Lone:
 
     def _tick(self) -> None:
         report = report_of(self._engine.snapshot())
+        self._engine.poller.wake()  # an idle engine waits without end; whether it woke shows at the next tick
         now = self.loop.clock()
         before, self._progress = self._progress, report.pop("progress")
         if self._progress != before or self._progress is None:

@@ -363,6 +363,8 @@ class Parent:
             child.lines.close()
         del self._children[child.pid]
         self._gathering.gone(child.pid)
+        if self._code is not None:  # it is over, and why was said
+            return
         if child.state == "draining":
             log.debug("worker %d %s", child.pid, how_it_ended(status))
             return

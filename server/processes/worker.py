@@ -25,10 +25,21 @@ BEAT = 1.0
 _PATIENCE = 5.0
 
 
+class Wakeable(Protocol):
+    """What an engine waits in."""
+
+    def wake(self) -> None:
+        """Have it look around."""
+
+
 class Engine(Protocol):
-    """What is asked of what serves."""
+    """What is asked of what serves. Each look around counts as progress."""
 
     wants_replacement: str | None
+
+    @property
+    def poller(self) -> Wakeable:
+        """What it waits in while nothing happens."""
 
     def run(self) -> None:
         """Serve until stopped."""
@@ -69,7 +80,7 @@ class Worker:
 
     def ready(self) -> None:
         """Say that requests are answered. Any thread may call it."""
-        self._loop.post(lambda: self._lines.send({"say": "ready"}))
+        self._loop.post(self._ready)
 
     def failed(self, title: str, text: str, code: int) -> None:
         """Say why this process cannot serve, and wait until that was sent."""
@@ -100,6 +111,10 @@ class Worker:
         if self._engine is not None:
             self._engine.stop()
 
+    def _ready(self) -> None:
+        self._lines.send({"say": "ready"})
+        self._beat()
+
     def _until_idle(self, sent: threading.Event) -> None:
         if self._lines.idle:
             sent.set()
@@ -117,6 +132,8 @@ class Worker:
         engine = self._engine
         report = {} if engine is None else report_of(engine.snapshot())
         self._lines.send({"say": "alive", "report": report})
+        if engine is not None and not self._draining:
+            engine.poller.wake()  # an idle engine waits without end; whether it woke shows in the next report
         reason = None if engine is None else engine.wants_replacement
         if reason and not self._told:
             self._told = True
