@@ -116,7 +116,8 @@ class Exposure:
         servers = [(node, value) for node, value in self._believers if node.kind == "server"]
         for server, chosen in servers[:1]:
             for node, value in self._believers:
-                if node.kind == "server":
+                # One line of [DEFAULT] for both is no contradiction: what the server has left says the same again.
+                if node.kind == "server" or (value.option is not None and value.option is chosen.option):
                     continue
                 origin = value.origin
                 line = f" (line {chosen.line})" if chosen.line and chosen.origin.file == origin.file else ""

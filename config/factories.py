@@ -56,7 +56,8 @@ class _Factory:
                 from .relocate import site_of
 
                 found = site_of(conf, texts)
-            return ConfigError(Place(found, conf).problem(error.option, error.what, code="wrong-value"))
+            key = reading.said.get(error.option or "", error.option)
+            return ConfigError(Place(found, conf).problem(key, error.what, code="wrong-value"))
 
         return reading, refuse
 

@@ -123,8 +123,8 @@ class Inspector:
         # Without importing, some values are text still where an object is due.
         ready = self.importing and sound or not any(name in reading.values for name in traits.imports)
         if ready and not reading.errors and not isinstance(factory, CompositeFactory):
-            self._make(node, reader, reading.values)
-        if node.kind != "server" and reading.values.get("trusted_proxies"):
+            self._make(node, reader, reading)
+        if reading.values.get("trusted_proxies") and "trusted_proxy" not in node.values:
             self.exposure.believes(node, "trusted_proxies")
         mounts = list(reading.mounts)
         for name in traits.references:
@@ -186,15 +186,16 @@ class Inspector:
         site = BuildSite(origin=node.where, origins=_Places(node.values), inherited=_Places(node.globals))
         return reader.read(_texts(node.values), _texts(node.globals), site, importing=importing)
 
-    def _make(self, node: Node, reader: Reader, values: dict[str, Any]) -> None:
+    def _make(self, node: Node, reader: Reader, reading: Reading) -> None:
         """Make our component, for the rules that join several of its options. That starts nothing."""
         wrapped = (_no_app,) if node.kind == "filter" else ()
         try:
-            reader.component(*wrapped, **values)
+            reader.component(*wrapped, **reading.values)
         except OptionError as error:
-            value = node.values.get(error.option or "")
+            key = reading.said.get(error.option or "", error.option or "")
+            value = node.values.get(key)
             if value is not None:
-                self._report_value(node, str(error.option), value, error.what, "", "wrong-value")
+                self._report_value(node, key, value, error.what, "", "wrong-value")
             else:
                 what = f"{error.option}: {error.what}" if error.option else error.what
                 self._report(node, what, "", "wrong-value", node.where)

@@ -19,11 +19,15 @@ Texts = Mapping[str, str]
 
 
 class Reading(NamedTuple):
-    """What a section's text came to: keyword arguments, mounts, and everything that is wrong."""
+    """What a section's text came to: keyword arguments, mounts, and everything that is wrong.
+
+    ``said`` is the key that has said an option, which may be another spelling or one of another program.
+    """
 
     values: dict[str, Any]
     mounts: list[Mount]
     problems: list[Problem]
+    said: Mapping[str, str] = MappingProxyType({})
 
     @property
     def errors(self) -> list[Problem]:
@@ -103,15 +107,14 @@ class Reader(NamedTuple):
         values: dict[str, Any] = dict(self.defaults)
         for option in self.options:
             self._read_option(option, given, global_conf, place, values, problems, importing)
+        said = {name: key for name, (key, _) in given.items()}
         if foreign:
-            merge = Merge(self.options, values, {name: key for name, (key, _) in given.items()})
-            problems += self._translate(foreign, merge, place)
+            problems += self._translate(foreign, Merge(self.options, values, said), place)
         if self.advice is not None:
-            problems += [
-                place.problem(each.key, each.what, each.fix, severity="warning", code="advice")
-                for each in self.advice(values)
-            ]
-        return Reading(values, mounts, problems)
+            for each in self.advice(values):
+                key = said.get(each.key or "", each.key)
+                problems.append(place.problem(key, each.what, each.fix, severity="warning", code="advice"))
+        return Reading(values, mounts, problems, said)
 
     def _read_option(
         self,

@@ -51,12 +51,12 @@ class Contradiction(NamedTuple):
 
 
 class Merge:
-    """Options, and which key has said each of them."""
+    """Options, and which key has said each of them; both are added to."""
 
-    def __init__(self, options: Iterable[Option], values: dict[str, Any], said: Mapping[str, str]) -> None:
+    def __init__(self, options: Iterable[Option], values: dict[str, Any], said: dict[str, str]) -> None:
         self._options = {option.name: option for option in options}
         self.values = values
-        self._said = dict(said)
+        self._said = said
 
     def add(self, key: str, translation: Translation, value: Any) -> Contradiction | None:
         """Let a key say its options. The first thing that is wrong with that is returned."""

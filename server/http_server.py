@@ -513,6 +513,16 @@ class HTTPServer:
         return error.about
 
 
+def _is_missing(path: Path) -> bool:
+    try:
+        path.stat()
+    except FileNotFoundError:
+        return True
+    except OSError:
+        pass  # another user may see it
+    return False
+
+
 def _advice(values: Mapping[str, Any]) -> Iterable[KeyProblem]:
     if values.get("expose_tracebacks"):
         yield KeyProblem("expose_tracebacks", "shows the source and the values of the app to every client", "remove it")
@@ -524,6 +534,11 @@ def _advice(values: Mapping[str, Any]) -> Iterable[KeyProblem]:
         yield KeyProblem(
             "underscore_headers", "lets clients write headers that only a proxy should", "remove it, or make it refuse"
         )
+    for name in ("tls_certificate", "tls_key", "tls_client_ca", "tls_client_crl"):
+        said = values.get(name) or ()
+        for path in said if isinstance(said, tuple) else (said,):
+            if _is_missing(path):
+                yield KeyProblem(name, f"there is no file {path}", "name one that is there when the server starts")
     most, threads = values.get("max_hung"), values.get("threads", _SETTINGS.threads)
     if most is not None and most > threads:
         yield KeyProblem("max_hung", f"is never reached with {threads} threads", f"make it {threads} or less")

@@ -162,6 +162,20 @@ GOOD = {
         use = egg:waitress#main
         listen = 127.0.0.1:8080 [::1]:8080 localhost:80
         """,
+    "proxies that the server and a filter trust by one line": """
+        [DEFAULT]
+        trusted_proxies = 10.0.0.1
+
+        [app:main]
+        use = egg:wheatpaste#echo
+        filter-with = prefix
+
+        [filter:prefix]
+        use = egg:wheatpaste#prefix
+
+        [server:main]
+        use = egg:wheatpaste#main
+        """,
     "a secret that is one": """
         [app:main]
         paste.app_factory = recording_factories:app_factory

@@ -236,11 +236,19 @@ class TestInINIFiles:
             ("trusted_proxy", "*"),
             ("underscore_headers", "keep"),
             ("max_hung", "17"),
+            ("tls_certificate", "/nowhere/x.pem"),
+            ("tls_client_ca", "/nowhere/x.pem"),
+            ("ssl_pem", "/nowhere/x.pem"),
         ],
     )
-    def test_what_surprises_is_a_warning(self, key: str, text: str) -> None:
+    def test_what_surprises_is_a_warning_about_the_key_that_says_it(self, key: str, text: str) -> None:
         problems = server_runner.reader.read({key: text}, {}).problems
-        assert [(problem.severity, problem.code) for problem in problems] == [("warning", "advice")]
+        assert [(problem.severity, problem.code, problem.key) for problem in problems] == [("warning", "advice", key)]
+
+    def test_a_contradiction_is_blamed_on_the_key_that_says_it(self) -> None:
+        with pytest.raises(ConfigError) as caught:
+            paste_server_runner.make({}, ssl_pem="*", tls_certificate="/x")
+        assert [problem.key for problem in caught.value.problems] == ["ssl_pem"]
 
 
 WAITRESS = [
@@ -288,7 +296,7 @@ PASTE = [
     pytest.param({"use_threadpool": "true"}, {"threads": 10}, id="use_threadpool"),
     pytest.param({"protocol_version": "HTTP/1.1"}, {"keep_alive_requests": None}, id="HTTP/1.1"),
     pytest.param({"ssl_pem": "*"}, {"tls": "dev", "tls_certificate": ()}, id="a certificate for development"),
-    pytest.param({"ssl_pem": "/x.pem"}, {"tls": None, "tls_certificate": (Path("/x.pem"),)}, id="a certificate"),
+    pytest.param({"ssl_pem": __file__}, {"tls": None, "tls_certificate": (Path(__file__),)}, id="a certificate"),
     pytest.param({"threadpool_hung_thread_limit": "5"}, {"hung_after": 5}, id="hung_thread_limit"),
     pytest.param({"threadpool_max_zombie_threads_before_die": "0"}, {"max_hung": None}, id="any number of zombies"),
     pytest.param({"threadpool_max_zombie_threads_before_die": "3"}, {"max_hung": 4}, id="more than three zombies"),
