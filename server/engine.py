@@ -399,7 +399,8 @@ class Engine:
         if connection.state == CLOSED:
             return
         if connection.busy:
-            self._timers.set(connection, now + self.settings.deadlines.keep_alive)
+            soon = _LOOK_EVERY if connection.state == HANDSHAKING else self.settings.deadlines.keep_alive
+            self._timers.set(connection, now + soon)
             output = connection.output
             if output and output.taken_at + self.settings.deadlines.write <= now:
                 output.fail("the client took nothing for too long")

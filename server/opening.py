@@ -102,11 +102,17 @@ class Opening:
         except HandshakeFailed as failed:
             log.info("no TLS with %s: it %s", connection.key, failed.reason)
             connection.sock = handshake.socket
-            engine.drop(connection)
+            connection.busy = False
+            # Gently, or the client loses the alert that tells it why.
+            engine.after_reply(connection, keep_alive=False)
             return
         connection.sock = handshake.socket
         connection.busy = False
         if wants is not None:
+            if engine.clock() >= connection.deadline:
+                # Who sends a byte now and then is always busy when the leader looks.
+                engine.drop(connection)
+                return
             engine.set_mask(connection, READ if wants == "read" else WRITE)
             return
         connection.begin_tls(handshake.socket)  # type: ignore[arg-type]  # it speaks TLS now

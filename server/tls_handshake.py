@@ -42,7 +42,7 @@ class Handshake:
     """The handshake of one accepted, non-blocking socket.
 
     ``socket`` is what to poll and to close: first the accepted socket, from the client's first byte on the
-    ``ssl.SSLSocket`` that took its descriptor over.
+    ``ssl.SSLSocket`` that took its descriptor over, and after a failure a plain one again.
     """
 
     __slots__ = ("socket", "_tls", "_wrapped")
@@ -55,7 +55,9 @@ class Handshake:
     def step(self) -> Wants | None:
         """Go as far as possible. What to wait for, or None when it is done and ``socket`` can be used.
 
-        Raises ``HandshakeFailed``, after which ``socket`` is to be closed, and :class:`SpokePlainHTTP`.
+        Raises ``HandshakeFailed`` and :class:`SpokePlainHTTP`. After a failure close ``socket`` as after a last reply:
+        writing first, and all of it when the client has nothing more to say, or a reset takes the alert from it that
+        would have told it why.
         """
         try:
             if self._wrapped is None:
@@ -72,8 +74,15 @@ class Handshake:
         except HandshakeFailed:
             raise
         except OSError as error:
+            self._give_back()
             raise HandshakeFailed(_reason(error)) from error
         return None
+
+    def _give_back(self) -> None:
+        """Make ``socket`` a plain one again: TLS is over, its alert is sent, and the rest is a close like any other."""
+        if self._wrapped is not None and self._wrapped.fileno() >= 0:
+            self.socket = socket.socket(fileno=self._wrapped.detach())
+            self.socket.setblocking(False)
 
     def _client_speaks(self) -> bool:
         try:
