@@ -9,6 +9,7 @@ from dataclasses import replace
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
+from .collector import waiting
 from .evaluate import Resolver, Scope
 from .ini import IniFile, Section
 from .inspector import Inspector
@@ -47,11 +48,15 @@ def check_file(
     path, name = _split(target)
     resolver = Resolver(on_file)
     passed = None if global_conf is None else Values.wrap(global_conf, how="command line")
-    scope = resolver.scope(path, passed)
+    with waiting():
+        scope = resolver.scope(path, passed)
     if scope is None or scope.file is None:
         return _finished(resolver.problems)
     run = _Check(resolver, scope, scope.file, passed, importing, serving, on_file)
-    return run.run(app_name or name, server_name)
+    if importing:
+        return run.run(app_name or name, server_name)
+    with waiting():
+        return run.run(app_name or name, server_name)
 
 
 def check_composition(
@@ -69,7 +74,8 @@ def check_composition(
     if scope is None or scope.file is None:
         return _finished(composition.problems)
     run = _Check(composition.resolver, scope, scope.file, composition.passed, False, serving, on_file)
-    return run.run(None, server_name, composition.root)
+    with waiting():
+        return run.run(None, server_name, composition.root)
 
 
 def _split(target: str) -> tuple[str, str | None]:

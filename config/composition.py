@@ -10,6 +10,7 @@ import sys
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from .collector import waiting
 from .evaluate import Resolver, Scope
 from .ini import IniFile
 from .layers import Settings
@@ -62,7 +63,8 @@ class Composition:
         """
         resolver = Resolver(on_file, loaders)
         passed = _variables(global_conf, given_by, resolver)
-        root = resolver.resolve(kind, uri, name, relative_to, passed)
+        with waiting():
+            root = resolver.resolve(kind, uri, name, relative_to, passed)
         made = cls(root, kind, uri, resolver)
         made._relative_to, made.passed, made._name = relative_to, passed, name
         if made.settings.loader == "pastedeploy":

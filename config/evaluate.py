@@ -34,6 +34,8 @@ MAX_SECTIONS = 10_000
 
 _PYTHON_NAME = r"[A-Za-z_][\w.]*:[A-Za-z_][\w.]*"
 
+_PREFIXES = {kind: frozenset(each.prefixes) for kind, each in TYPES.items()}
+
 Trail = tuple[tuple[str, str, Kind, Origin], ...]
 
 
@@ -311,7 +313,7 @@ class Scope:
         namesakes = self.file.named(wanted)
         if len(namesakes) < 2 and wanted != "main":
             # Nearly always: a large file has thousands of lookups.
-            return [each for each in namesakes if each.prefix in TYPES[kind].prefixes]
+            return [each for each in namesakes if each.prefix in _PREFIXES[kind]]
         found: list[Section] = []
         for group in TYPES[kind].config_prefixes:
             for prefix in group:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from .listeners import Listens, debug_keys, is_debugger, public_address
+from .listeners import Listens, is_debugger, public_address, switches_debugging_on
 from .node import Node, Value
 from .origin import Origin
 from .problems import Problem
@@ -31,9 +31,15 @@ class Exposure:
     def see(self, node: Node, secrets: frozenset[str] = frozenset()) -> None:
         """Look at the values of a node; ``secrets`` are keys that are declared to be some. Weak ones are reported."""
         self._judge_globals(node)
-        self._judge_exposure(node)
+        if node.kind == "server":
+            self._judge_server(node)
+        elif node.entry_point is not None and is_debugger(node.entry_point.distribution, node.entry_point.name):
+            place = node.reference_origin or node.where
+            self._debuggers.append(("this debugger runs code for whoever opens it", "use", place))
         for key, value in node.values.items():
             self._judge_secret(key, value, node.section, key in secrets)
+            if node.kind != "server" and switches_debugging_on(key, value.text):
+                self._debuggers.append(("debug mode is on", key, value.origin))
 
     def believes(self, node: Node, key: str) -> None:
         """Note that a filter or server believes forwarding headers, by its own key or a global one."""
@@ -54,8 +60,8 @@ class Exposure:
             self._globals.add(mark)
             if value.how != "built in":
                 self._judge_secret(key, value, value.section, declared=False)
-                for debug in debug_keys({key: value.text}):
-                    self._debuggers.append(("debug mode is on", debug, value.origin))
+                if switches_debugging_on(key, value.text):
+                    self._debuggers.append(("debug mode is on", key, value.origin))
 
     def _judge_secret(self, key: str, value: Value, section: str | None, declared: bool) -> None:
         if value.environment:
@@ -77,22 +83,15 @@ class Exposure:
             )
         )
 
-    def _judge_exposure(self, node: Node) -> None:
+    def _judge_server(self, node: Node) -> None:
         distribution = node.entry_point.distribution if node.entry_point is not None else ""
         entry = node.entry_point.name if node.entry_point is not None else ""
         texts = {key: value.text for key, value in node.values.items()}
-        if node.kind == "server":
-            if texts.get("trusted_proxy", "").strip():
-                self.believes(node, "trusted_proxy")
-            listens = public_address(texts, distribution, entry)
-            if listens is not None:
-                self.listeners.append((node, listens))
-            return
-        for key in debug_keys(texts):
-            self._debuggers.append(("debug mode is on", key, node.values[key].origin))
-        if is_debugger(distribution, entry):
-            place = node.reference_origin or node.where
-            self._debuggers.append(("this debugger runs code for whoever opens it", "use", place))
+        if texts.get("trusted_proxy", "").strip():
+            self.believes(node, "trusted_proxy")
+        listens = public_address(texts, distribution, entry)
+        if listens is not None:
+            self.listeners.append((node, listens))
 
     def _debugging(self, file: str, listeners: list[Listener]) -> Iterator[Problem]:
         """Debugging, and a server that others reach."""

@@ -22,7 +22,6 @@ DEFAULT = "DEFAULT"
 
 # Keys whose first colon belongs to them. Cut at it, they would be the key "http" or "domain [".
 _URL_KEY = r"(?i:https?://|domain\s+\[)[^=]*="
-_DELIMITER = re.compile(r"[=:]")
 
 
 class Option:
@@ -209,12 +208,13 @@ def _parse(text: str, file: IniFile) -> None:
                 complain(number, what, fix, "no-section")
                 headless = True
             continue
-        found = _DELIMITER.search(value)
-        if found is None:
+        cut, colon = value.find("="), value.find(":")
+        if cut < 0 or 0 <= colon < cut:
+            cut = colon
+        if cut < 0:
             fix = "write 'key = value', or indent the line if it continues the value above"
             complain(number, "there is no '=' or ':' in this line", fix, "no-delimiter")
             continue
-        cut = found.start()
         if value[cut] == ":" and cut < 12 and (url := re.match(_URL_KEY, value)):
             cut = url.end() - 1
         key = value[:cut].rstrip()

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 
 from .references import normalise
+from .values import TRUE_WORDS
 
 # Servers that listen everywhere unless told otherwise.
 _OPEN_BY_DEFAULT = frozenset(
@@ -50,10 +51,6 @@ def is_debugger(distribution: str, entry: str) -> bool:
     return (normalise(distribution), entry) in _DEBUGGERS
 
 
-def debug_keys(values: Mapping[str, str]) -> Iterator[str]:
-    """The keys that switch a debug mode on."""
-    from .values import TRUE_WORDS
-
-    for key in values:
-        if (key == "debug" or key.endswith(".debug")) and values[key].strip().lower() in TRUE_WORDS:
-            yield key
+def switches_debugging_on(key: str, text: str) -> bool:
+    """Whether this key with this value switches a debug mode on."""
+    return (key == "debug" or key.endswith(".debug")) and text.strip().lower() in TRUE_WORDS

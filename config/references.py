@@ -10,6 +10,7 @@ import os
 import re
 import sys
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from typing import Any, Literal, NamedTuple
 
 Scheme = Literal["config", "egg", "call", "module", "name"]
@@ -29,7 +30,7 @@ class BadReference(ValueError):
 
 def is_uri(name: str | None) -> bool:
     """Whether a name has a scheme. A Windows path (``C:\\x.ini``) has, too: it means a file."""
-    return name is not None and _SCHEME.match(name) is not None
+    return name is not None and ":" in name and _SCHEME.match(name) is not None
 
 
 class Reference(NamedTuple):
@@ -84,13 +85,14 @@ class Reference(NamedTuple):
             "unknown-scheme",
         )
 
-    @classmethod
-    def parse_module(cls, text: str) -> Reference:
+    @staticmethod
+    @lru_cache(maxsize=256)  # a large file names few factories, each many times
+    def parse_module(text: str) -> Reference:
         """Take the value of a protocol key apart: ``package.module:attribute``, or a module alone."""
         found = _OBJECT.match(text.strip())
         if found is None:
             raise BadReference("this is not module:object", "write package.module:object")
-        return cls(scheme="module", text=text, module=found["module"], object=found["object"] or "")
+        return Reference(scheme="module", text=text, module=found["module"], object=found["object"] or "")
 
     def load(self) -> Any:
         """Import the module and return the object. Raises what the import raises, or ``AttributeError``."""

@@ -74,7 +74,6 @@ class Evaluation:
         scope = self.scope
         options = self.section.options
         defaults = scope.variables.defaults()
-        raw = scope.variables.raw
         wanted: dict[str, Value] = {}
         for key, option in options.items():
             if key.startswith("set "):
@@ -85,12 +84,12 @@ class Evaluation:
                 self._hide(key, option, defaults[key])
             else:
                 self.local[key] = scope.variables.value(option, self.header, "section", options)
-        for key, option in raw.items():
+        for key, option in scope.variables.directives().items():
             if key in options:
                 continue
             if key.startswith("set "):
                 self._set(key[4:].strip(), scope.variables.value(option, DEFAULT, "set", options))
-            elif key.startswith("get "):
+            else:
                 wanted[key[4:].strip()] = scope.variables.value(option, DEFAULT, "get", options)
         for name, value in wanted.items():
             found = self.globals.get(value.text)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from functools import lru_cache
 
 from .ini import DEFAULT, IniFile, Section
 from .layers import SECTION
@@ -104,18 +105,29 @@ def _keys(section: Section) -> Iterator[Problem]:
 
 
 def _meant_key(key: str, section: Section) -> str | None:
-    # Most keys are plainly no slip; asking about each of them would take longer than all the rest.
+    meant = _meant(key)
+    if meant is None or meant in _FACTORIES or meant == "filter-with":
+        return meant
+    if meant == "use":
+        return None if _composes(section) else meant
+    return meant if section.prefix == _TAKEN_BY[meant] else None
+
+
+_TAKEN_BY = {"pipeline": "pipeline", "next": "filter-app"}
+
+
+@lru_cache(maxsize=1024)
+def _meant(key: str) -> str | None:
+    """What a key may be a slip of. A large file has few keys, each a thousand times."""
     lower = key.lower()
     if lower.startswith("paste."):
         return _near(key, _FACTORIES)
     if lower.replace("_", "").replace("-", "").replace(" ", "") in ("filterwith", "filterswith", "withfilter"):
         return "filter-with"
-    if lower in ("use", "uses", "us", "ues") and not _composes(section):
+    if lower in ("use", "uses", "us", "ues"):
         return "use"
-    if lower in ("pipline", "pipelin", "pipelines", "pipeine", "piepline", "pipeline") and section.prefix == "pipeline":
+    if lower in ("pipline", "pipelin", "pipelines", "pipeine", "piepline", "pipeline"):
         return "pipeline"
-    if lower in ("next", "nxt", "nex", "next-app", "next_app") and section.prefix == "filter-app":
+    if lower in ("next", "nxt", "nex", "next-app", "next_app"):
         return "next"
-    if lower.startswith(("set_", "get_", "set:", "get:")) and section.prefix != "server":
-        return None
     return None

@@ -37,6 +37,7 @@ class Variables:
         self._report = report
         self._path = file.path if file else None
         self._cached: Values | None = None
+        self._directives: dict[str, Option] | None = None
         self._literal: set[str] = set()
         self._made = 0
         self.injected: dict[str, Value] = {}
@@ -51,7 +52,7 @@ class Variables:
 
     def inject(self, values: Mapping[str, Value], overwrite: bool = True) -> None:
         """Add variables as if they stood in ``[DEFAULT]``; existing keys stay unless ``overwrite``."""
-        self._cached = None
+        self._cached = self._directives = None
         for key, value in values.items():
             if not overwrite and key in self.raw:
                 continue
@@ -72,6 +73,12 @@ class Variables:
             self._cached = made
         return self._cached
 
+    def directives(self) -> dict[str, Option]:
+        """Those of ``raw`` that begin with ``set`` or ``get``: they count in each section, and there hardly are any."""
+        if self._directives is None:
+            self._directives = {key: each for key, each in self.raw.items() if key.startswith(("set ", "get "))}
+        return self._directives
+
     def _default(self, key: str, option: Option) -> Value:
         given = self.injected.get(key)
         if given is None:
@@ -90,6 +97,8 @@ class Variables:
         Where that fails the problem is reported, and the text stays as written.
         """
         text = option.text
+        if "%" not in text and option.over is None:
+            return Value(text, option, header, how)
         environment: tuple[str, ...] = ()
         if "%" in text:
             out: list[str] = []

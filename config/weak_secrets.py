@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 SHORTEST = 16
 """Characters of a signing secret below which it can be guessed; what a key generator makes is longer."""
@@ -38,14 +39,21 @@ _REPEATED = r"(.)\1*"
 _COUNTED = ("0123456789", "1234567890", "abcdefghijklmnopqrstuvwxyz")
 
 
+@lru_cache(maxsize=1024)
+def _reading(key: str) -> tuple[str, bool]:
+    """The letters of a key, and whether it names a secret. A large file has few keys, each a thousand times."""
+    words = _LETTERS.sub("", key.lower())
+    return words, _SECRET.search(words) is not None and re.search(_ABOUT, words) is None
+
+
 def weakness(key: str, text: str, *, declared: bool = False) -> str | None:
     """Why the value of ``key`` is no secret, in words that do not tell it, or None.
 
     ``declared``: the option is known to be a secret, whatever it is called. Truth values, numbers of few digits and
     empty texts are not judged: keys such as ``secret = false`` switch something.
     """
-    words = _LETTERS.sub("", key.lower())
-    if not declared and (_SECRET.search(words) is None or re.search(_ABOUT, words) is not None):
+    words, speaks = _reading(key)
+    if not (declared or speaks):
         return None
     value = text.strip()
     if not value or value.lower() in ("true", "false", "yes", "no", "on", "off", "none", "null"):

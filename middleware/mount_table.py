@@ -18,14 +18,30 @@ from ..protocol.trace import Mount as Step
 from .mount_keys import Place, merged, wire_path
 
 
-@record
 class Entry:
-    """One mount: what stands there, its prefix in WSGI form, the steps it adds to a request's record, its place."""
+    """One mount: what stands there, its prefix in WSGI form, the steps it adds to a request's record, its place.
 
-    app: Any
-    prefix: str
-    steps: tuple[Step]
-    place: Place
+    Never changed. Written out, because a large map makes ten thousand of them.
+    """
+
+    __slots__ = ("app", "place", "prefix", "steps")
+
+    def __init__(self, app: Any, prefix: str, steps: tuple[Step], place: Place) -> None:
+        self.app = app
+        self.prefix = prefix
+        self.steps = steps
+        self.place = place
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Entry):
+            return NotImplemented
+        return (self.place, self.steps, self.app) == (other.place, other.steps, other.app)
+
+    def __hash__(self) -> int:
+        return hash((self.place, self.steps))
+
+    def __repr__(self) -> str:
+        return f"<Entry {self.place}: {self.app!r}>"
 
     @classmethod
     def of(cls, place: Place, app: Any, origin: str = "") -> Entry:
