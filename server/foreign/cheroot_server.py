@@ -116,7 +116,7 @@ class CherootServer:
         forget_activation()
         name = listener.getsockname()
         place = str(name[0]) if isinstance(name, tuple) else "localhost"
-        front = Front(with_file_bodies(app), self.ours, catches_exit=True, server_name=place)
+        front = Front(with_file_bodies(app), self.ours, limits_bodies=True, catches_exit=True, server_name=place)
         server = self._server(front, listener)
         server.prepare()
         stopping = threading.Thread(target=server.stop, name="stop", daemon=True)
@@ -141,8 +141,33 @@ class CherootServer:
         from cheroot.server import HTTPConnection, HTTPRequest
         from cheroot.wsgi import Server
 
+        most = self.max_body
+
         class Request(HTTPRequest):  # type: ignore[misc]  # cheroot has no types
             header_reader = _header_reader(self.underscore_headers)
+
+            def read_request_headers(self) -> bool:
+                """Refuse what is announced to be too large, before a byte of it is read."""
+                if not super().read_request_headers():
+                    return False
+                length = self.inheaders.get(b"Content-Length", b"0")
+                if not length.isdigit():
+                    self.simple_response("400 Bad Request", "The Content-Length of the request is not a number.")
+                    return False
+                if int(length) > most:
+                    self.simple_response("413 Request Entity Too Large")
+                    return False
+                return True
+
+            def respond(self) -> None:
+                """Leave nothing of a chunked body on the connection, where the next request is expected."""
+                super().respond()
+                if self.chunked_read:
+                    if self.rfile.closed:
+                        for _ in self.rfile.read_trailer_lines():
+                            pass
+                    else:
+                        self.close_connection = True
 
         class Connection(HTTPConnection):  # type: ignore[misc]
             RequestHandlerClass = Request
@@ -172,7 +197,6 @@ class CherootServer:
             accepted_queue_timeout=0,
         )
         server.max_request_header_size = self.max_request_head
-        server.max_request_body_size = self.max_body
         server.keep_alive_conn_limit = _MANY
         wraps = self.ours.wraps()
         if wraps is not None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import multiprocessing
 import os
+import signal
 import socket
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -124,8 +125,14 @@ class GranianServer:
         # The app cannot be sent to a process that begins from nothing.
         multiprocessing.set_start_method("fork", force=True)
         process = os.getpid()
+
+        def load() -> WSGIApp:
+            # A worker that is told to end before it serves would do as its parent does: make a note, and go on.
+            signal.signal(signal.SIGTERM, signal.SIG_DFL)
+            return adapted
+
         try:
-            server.serve(target_loader=lambda: adapted, wrap_loader=False)
+            server.serve(target_loader=load, wrap_loader=False)
         except SystemExit as stop:
             if os.getpid() != process or stop.code:
                 raise
@@ -145,6 +152,10 @@ class GranianServer:
                 self._sfd = listener.fileno()
                 self._shd = SocketHolder(self._sfd, is_unix, self.backlog)
                 self._ssp = self._sso = None
+
+            def _drop_shared_socket(self) -> None:
+                """Take no more connections while the workers finish."""
+                listener.close()
 
         certificate = self.tls_certificate[0] if self.tls_certificate else None
         return Listening(

@@ -124,7 +124,7 @@ class GunicornServer:
         opened = list(sockets) if sockets is not None else self.ours.bind()
         urls = self.ours.urls(opened)
         forget_activation()
-        front = Front(app, self.ours, limits_bodies=True, connection="gunicorn.socket")
+        front = Front(app, self.ours, limits_bodies=True, catches_exit=True, connection="gunicorn.socket")
 
         def ready(arbiter: Any) -> None:
             if started is not None:

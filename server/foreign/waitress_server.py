@@ -114,8 +114,9 @@ class WaitressServer:
             "url_prefix": self.url_prefix,
             # Whom to believe is decided in front of the app, in one way for every server.
             "clear_untrusted_proxy_headers": False,
-            "max_request_header_size": self.max_request_head,
-            "max_request_body_size": self.max_body,
+            # These of Waitress are refused themselves.
+            "max_request_header_size": self.max_request_head + 1,
+            "max_request_body_size": self.max_body + 1,
             "inbuf_overflow": max(1, self.body_memory),
             "outbuf_overflow": self.output_memory,
             "outbuf_high_watermark": self.output_memory,

@@ -15,6 +15,7 @@ INI = """
     use = egg:wheatpaste#main
     port = {port}
     threads = 3
+    {options}
 
     [composite:main]
     use = egg:wheatpaste#urlmap
@@ -24,6 +25,10 @@ INI = """
     /written = written
     /lines = lines
     /large = large
+    /who = who
+    /size = size
+    /slow = slow
+    /exits = exits
 
     [app:files]
     use = egg:wheatpaste#static
@@ -48,10 +53,32 @@ INI = """
     [app:large]
     use = egg:wheatpaste#wsgi
     app = hosted_apps:large
+
+    [app:who]
+    use = egg:wheatpaste#wsgi
+    app = hosted_apps:who
+
+    [app:size]
+    use = egg:wheatpaste#wsgi
+    app = hosted_apps:size
+
+    [app:slow]
+    use = egg:wheatpaste#wsgi
+    app = hosted_apps:slow
+
+    [app:exits]
+    use = egg:wheatpaste#wsgi
+    app = hosted_apps:exits
 """
 
 APPS = """
+    import json
+    import os
+    import time
+
     import flask
+
+    HERE = os.path.dirname(os.path.abspath(__file__))
 
     shop = flask.Flask(__name__)
 
@@ -82,16 +109,45 @@ APPS = """
     def large(environ, start_response):
         start_response("200 OK", [("Content-Type", "application/octet-stream")])
         return (b"x" * 65536 for _ in range(16))
+
+
+    def who(environ, start_response):
+        start_response("200 OK", [("Content-Type", "application/json")])
+        plain = {key: value for key, value in environ.items() if isinstance(value, str | bool)}
+        return [json.dumps(plain).encode()]
+
+
+    def size(environ, start_response):
+        length = len(environ["wsgi.input"].read())
+        start_response("200 OK", [("Content-Type", "text/plain")])
+        return [str(length).encode()]
+
+
+    def slow(environ, start_response):
+        open(os.path.join(HERE, "began"), "w").close()
+        end = time.monotonic() + 20
+        while not os.path.exists(os.path.join(HERE, "go")) and time.monotonic() < end:
+            time.sleep(0.02)
+        start_response("200 OK", [("Content-Type", "text/plain")])
+        return [b"slow"]
+
+
+    def exits(environ, start_response):
+        raise SystemExit("out of flour")
 """
 
 
-def write_site(folder: Path, port: int = 8080) -> Path:
-    """Write the site into a folder; returns its INI file."""
+def write_site(folder: Path, port: int = 8080, **options: str) -> Path:
+    """Write the site into a folder, with more options of its server; returns its INI file."""
     (folder / "public").mkdir()
     (folder / "public" / "index.html").write_text("<p>front</p>")
     (folder / "hosted_apps.py").write_text(textwrap.dedent(APPS))
     path = folder / "site.ini"
-    path.write_text(textwrap.dedent(INI.format(port=port)))
+    path.write_text(
+        textwrap.dedent(
+            INI.format(port=port, options="\n    ".join(f"{key} = {text}" for key, text in options.items()))
+        )
+    )
     return path
 
 
