@@ -38,13 +38,14 @@ class Certificate:
     """A server's certificate: a PEM file with the certificate and its chain, and its private key.
 
     Without ``key`` the chain's file holds the key, too. ``ca`` is the file that clients have to be told to trust, where
-    it is known (:mod:`.dev_certificate`).
+    it is known (:mod:`.dev_certificate`); ``is_new`` that nobody can have been told yet.
     """
 
     chain: Path
     key: Path | None = None
     password: str | None = field(default=None, repr=False)
     ca: Path | None = None
+    is_new: bool = field(default=False, compare=False)
 
     @property
     def files(self) -> tuple[Path, ...]:

@@ -58,15 +58,20 @@ def dev_certificate(
         made = _make(tuple(dict.fromkeys((*wanted, *(found or ()))))[:_MANY_NAMES], now())
         _write(descriptor, _LEAF, made.leaf, 0o600)
         _write(descriptor, _AUTHORITY, made.authority, 0o600)
-    return Certificate(place / _LEAF, ca=place / _AUTHORITY)
+    return Certificate(place / _LEAF, ca=place / _AUTHORITY, is_new=True)
 
 
-def how_to_trust(ca: Path) -> list[str]:
+def how_to_trust(ca: Path, *, briefly: bool = False) -> list[str]:
     """Lines for a terminal: where the authority's file is, and how browsers and tools learn to trust it."""
     file, debian = shlex.quote(str(ca)), "/usr/local/share/ca-certificates/wheatpaste.crt"
+    if briefly:
+        return [
+            f"The certificate is for development, of the authority in {ca}",
+            "Browsers warn until that is imported among their authorities; curl takes --cacert, Python SSL_CERT_FILE.",
+        ]
     return [
         f"The certificate is for development, of an authority made for it: {ca}",
-        "Until that is trusted, browsers warn. Its key was thrown away: nothing else can ever be signed with it.",
+        "Browsers warn until that is trusted. Its key was thrown away: nothing else can ever be signed with it.",
         f"  curl            curl --cacert {file} https://localhost:…",
         f"  Python          SSL_CERT_FILE={file} (requests: REQUESTS_CA_BUNDLE)",
         f"  Debian, Ubuntu  sudo cp {file} {debian} && sudo update-ca-certificates",

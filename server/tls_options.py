@@ -96,7 +96,7 @@ def _certificates(server: HTTPServer) -> tuple[list[Certificate], tuple[str, ...
         from .dev_certificate import dev_certificate, how_to_trust
 
         made = dev_certificate(address.host for address in server.addresses() if address.host)
-        return [made], () if made.ca is None else tuple(how_to_trust(made.ca))
+        return [made], () if made.ca is None else tuple(how_to_trust(made.ca, briefly=not made.is_new))
     keys = server.tls_key or (None,) * len(server.tls_certificate)
     return [
         Certificate(chain, key, server.tls_password) for chain, key in zip(server.tls_certificate, keys, strict=True)

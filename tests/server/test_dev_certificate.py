@@ -364,6 +364,15 @@ def test_it_says_how_each_system_learns_to_trust_it(folder: Path) -> None:
     assert text.count("'/home/ada lovelace/authority.pem'") == 6  # to be copied into a shell
 
 
+def test_whoever_was_told_before_is_told_briefly(folder: Path) -> None:
+    first, second = dev_certificate(folder=folder), dev_certificate(folder=folder)
+
+    assert (first.is_new, second.is_new) == (True, False)
+    told = how_to_trust(folder / "authority.pem", briefly=True)
+    assert len(told) == 2
+    assert told[0].endswith(f" {folder}/authority.pem")
+
+
 @pytest.mark.slow
 @pytest.mark.skipif(shutil.which("openssl") is None, reason="openssl is not installed")
 def test_openssl_verifies_it(folder: Path) -> None:
