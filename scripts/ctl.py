@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import sys
 from typing import Any
 
@@ -103,4 +102,4 @@ def _place(file: str, server_name: str | None) -> str | None:
     component = launch.listening().component
     if not isinstance(component, HTTPServer):
         return None
-    return control_place(component, site_name(file if os.path.exists(file) else None, file))
+    return control_place(component, site_name(target.path, target.text))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import os
 import socket
 import time
@@ -29,7 +30,7 @@ def serve_site(service: Service, launch: Launch, listening: Listening, component
     files = socket_files(site.sockets)
     started_by = os.getpid()
     try:
-        control = _open_control(service, component)
+        control = _open_control(site)
         try:
             site.set_up_logging(launch)
             return _run_parent(site, control) if component.has_parent else _run_alone(site, listening, control)
@@ -50,13 +51,13 @@ def control_place(component: HTTPServer, site: str) -> str | None:
 
 
 def site_name(path: str | None, text: str) -> str:
-    """What a site is called when its control socket is looked for: the file, wherever one stands when naming it."""
+    """What a site is called when its control socket is looked for: its file, wherever one stands when naming that."""
     return os.path.realpath(path) if path else text
 
 
-def _open_control(service: Service, component: HTTPServer) -> socket.socket | None:
-    target = service.options.target
-    path = control_place(component, site_name(target if os.path.exists(target) else None, target))
+def _open_control(site: Site) -> socket.socket | None:
+    component, target = site.component, site.launch.target
+    path = control_place(component, site_name(target.path, target.text))
     if path is None:
         return None
     automatic = component.control_socket is None
@@ -76,6 +77,8 @@ def _run_parent(site: Site, listener: socket.socket | None) -> int:
     if site.component.preload:
         site.drop_privileges()  # this process is about to run code of the app
     first = site.first()
+    gc.enable()
+    gc.freeze()  # what is here now is shared with every worker
     herald = Herald(
         service.terminal,
         lambda: service.tell_start(site.launch, urls_of(site.component, site.sockets), _notes(site)),

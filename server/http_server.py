@@ -460,11 +460,17 @@ class HTTPServer:
         ``settings`` are those that :meth:`settings` made before, such as by a process that could read private keys.
         """
         from .engine import Engine
+        from .engine_status import EngineStatus
+        from .server_status import KEY
 
         told = self.settings() if settings is None else settings
         if told.max_requests is not None and self.max_requests_jitter:
             told = told._replace(max_requests=told.max_requests + random.randint(0, self.max_requests_jitter))
-        return Engine(app, sockets, told, on_ready=on_ready, handle_signals=handle_signals)
+        if KEY in told.environ:
+            return Engine(app, sockets, told, on_ready=on_ready, handle_signals=handle_signals)
+        alone = EngineStatus()
+        alone.engine = Engine(app, sockets, alone.told_in(told), on_ready=on_ready, handle_signals=handle_signals)
+        return alone.engine
 
     def serve(
         self,
@@ -502,8 +508,17 @@ class HTTPServer:
                 remove_socket_files(files)
 
     def hurried(self, grace: float) -> HTTPServer:
-        """The same server, that at its end waits for running requests no longer than ``grace`` seconds."""
-        return replace(self, drain_timeout=min(grace, self.drain_timeout))
+        """The same server for the reloader: one process, that waits for running requests at most ``grace`` seconds."""
+        return replace(
+            self,
+            drain_timeout=min(grace, self.drain_timeout),
+            workers=1,
+            preload=False,
+            max_requests=None,
+            max_requests_jitter=0,
+            max_hung=None,
+            max_memory=None,
+        )
 
     def _option_of(self, error: ListenError) -> str:
         if self.listen:

@@ -20,10 +20,9 @@ from ...protocol.wsgi import WSGIApp
 from ..server_status import ServerStatus
 from .lines import Message
 from .loop import Loop
-from .memory import resident
 from .reasons import reasons_of
 from .report import report_of
-from .snapshot import site_snapshot
+from .snapshot import one_process
 from .stacks import stacks_of_threads
 from .witness import Witness
 from .worker import Engine
@@ -173,31 +172,13 @@ class Lone:
             reply(answer)
 
     def _snapshot(self) -> Message:
-        engine = self._engine.snapshot()
-        report = report_of(engine)
-        progress = report.pop("progress")
-        now = time.time()
-        process = {
-            "pid": os.getpid(),
-            "state": "draining" if self._state == "draining" else "ready",
-            "generation": self._generation,
-            "age": round(now - self._born, 3),
-            "silent": 0.0 if progress is None else round(self.loop.clock() - self._progressed, 3),
-            "leaving": None,
-            "memory": resident(os.getpid()),
-            "engine": engine,
-        }
-        return site_snapshot(
+        return one_process(
+            self._engine.snapshot(),
             state=self._state,
-            pid=os.getpid(),
-            parent=False,
             generation=self._generation,
             started=self._born,
-            now=now,
             listening=self._addresses,
-            wanted=1,
-            totals=report,
-            processes=[process],
+            silent=round(self.loop.clock() - self._progressed, 3),
         )
 
     def _ready(self) -> None:

@@ -43,6 +43,7 @@ Plan = Callable[[Generation], Generation]
 where the addresses are the same. Raises ``ConfigError`` for what is wrong."""
 
 _GATHER = 1.0
+_MOST_FAILURES = 5
 _MARGIN = 5.0
 """Seconds in which a worker must have ended when its requests are finished or given up."""
 _SIGNALS = (
@@ -115,8 +116,7 @@ class Parent:
             self.loop.on_signal(number, callback)
         self.loop.every(1.0, self._tick)
         try:
-            while self._code is None:
-                self.loop.turn(self._settle())
+            self._follow()
         finally:
             for child in self._children.values():
                 child.signal(signal.SIGKILL)
@@ -124,7 +124,20 @@ class Parent:
                     child.lines.close()
             remove_socket_files(self._files)
             self.loop.close()
-        return self._code
+        return self._code or 0
+
+    def _follow(self) -> None:
+        failures = 0
+        while self._code is None:
+            try:
+                self.loop.turn(self._settle())
+                failures = 0
+            except Exception:
+                # The workers serve; a mistake here must not end them. One that comes again at once will not go away.
+                failures += 1
+                if failures > _MOST_FAILURES:
+                    raise
+                log.exception("the parent process failed, and goes on")
 
     def stop(self) -> None:
         """Drain all workers and end. A second time: without waiting for their requests."""

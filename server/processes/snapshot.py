@@ -22,9 +22,13 @@ The schema, version 1::
 
 from __future__ import annotations
 
+import os
+import time
 from collections.abc import Sequence
 
 from .lines import Message
+from .memory import resident
+from .report import report_of
 
 VERSION = 1
 
@@ -56,3 +60,34 @@ def site_snapshot(
         "totals": totals,
         "processes": list(processes),
     }
+
+
+def one_process(
+    engine: Message, *, state: str, generation: int, started: float, listening: Sequence[str], silent: float
+) -> Message:
+    """The snapshot of a service that is this process alone; ``engine`` is that of its engine."""
+    now = time.time()
+    totals = report_of(engine)
+    del totals["progress"]
+    process = {
+        "pid": os.getpid(),
+        "state": "draining" if state == "draining" else "ready",
+        "generation": generation,
+        "age": round(now - started, 3),
+        "silent": silent,
+        "leaving": None,
+        "memory": resident(os.getpid()),
+        "engine": engine,
+    }
+    return site_snapshot(
+        state=state,
+        pid=os.getpid(),
+        parent=False,
+        generation=generation,
+        started=started,
+        now=now,
+        listening=listening,
+        wanted=1,
+        totals=totals,
+        processes=[process],
+    )

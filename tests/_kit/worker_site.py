@@ -75,7 +75,7 @@ class WorkerSite:
         self.options.update({name: str(value) for name, value in options.items()})
         lines = [
             "[server:main]",
-            "paste.server_runner = wheatpaste.server.http_server:server_runner",
+            "use = egg:wheatpaste#main",
             "control_socket = %(here)s/ctl",
             *(f"{name} = {value}" for name, value in self.options.items()),
             "[app:main]",

@@ -1,0 +1,62 @@
+"""What an app is told of a server that nobody operates: one process, started from Python or by the reloader."""
+
+from __future__ import annotations
+
+import os
+import time
+from typing import TYPE_CHECKING, Any
+
+from .server_status import KEY, ServerStatus
+from .settings import Settings
+from .thread_pool_view import KEY as THREAD_POOL
+from .thread_pool_view import ThreadPoolView
+
+if TYPE_CHECKING:
+    from .engine import Engine
+
+
+class EngineStatus:
+    """Answers for the engine of this process, once it is known in ``engine``."""
+
+    def __init__(self) -> None:
+        self.engine: Engine | None = None
+        self.status = ServerStatus(self._answer)
+        self._born = time.time()
+
+    def told_in(self, settings: Settings) -> Settings:
+        """The settings, with the keys of each environ that say how the server is doing."""
+        pool = ThreadPoolView(self.engine_snapshot, settings.threads, settings.deadlines.hung)
+        return settings._replace(environ={**settings.environ, KEY: self.status, THREAD_POOL: pool})
+
+    def engine_snapshot(self) -> dict[str, Any]:
+        """What the engine is doing."""
+        return {"threads": []} if self.engine is None else self.engine.snapshot()
+
+    def _answer(self, command: str, patience: float) -> dict[str, Any]:
+        from .processes.stacks import stacks_of_threads
+
+        engine = self.engine
+        if engine is None:
+            return {"ok": False, "error": "the server is starting"}
+        match command:
+            case "status":
+                return {"ok": True, "result": self._snapshot(engine)}
+            case "stacks":
+                return {"ok": True, "result": {"processes": [{"pid": os.getpid(), "threads": stacks_of_threads()}]}}
+            case "drain":
+                engine.stop()
+                return {"ok": True, "result": {"state": "draining"}}
+            case _:
+                return {"ok": False, "error": "this server was started from Python, with an app that is what it is"}
+
+    def _snapshot(self, engine: Engine) -> dict[str, Any]:
+        from .processes.snapshot import one_process
+
+        return one_process(
+            engine.snapshot(),
+            state="draining" if engine.stopping is not None else "serving",
+            generation=1,
+            started=self._born,
+            listening=[],
+            silent=0.0,
+        )
