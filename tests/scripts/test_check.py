@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -178,15 +179,11 @@ def test_workflow_commands_of_github_are_escaped() -> None:
 def test_a_report_for_gitlab_keeps_its_fingerprints_when_lines_move() -> None:
     first, moved, other = (
         json.loads(written("gitlab", [problem], []))[0]
-        for problem in (ODD, Problem(**{**_fields(ODD), "line": 9}), Problem(**{**_fields(ODD), "key": "other"}))
+        for problem in (ODD, replace(ODD, line=9), replace(ODD, key="other"))
     )
     assert first["location"] == {"path": "a:b,c.ini", "lines": {"begin": 7}}
     assert (first["severity"], first["check_name"]) == ("major", "odd")
     assert first["fingerprint"] == moved["fingerprint"] != other["fingerprint"]
-
-
-def _fields(problem: Problem) -> dict[str, object]:
-    return {name: getattr(problem, name) for name in Problem.__slots__}
 
 
 def test_sarif_names_rule_level_and_place() -> None:
