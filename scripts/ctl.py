@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 from typing import Any
 
@@ -91,7 +92,9 @@ def _read(words: list[str]) -> tuple[dict[str, Any], str]:
 
 def _place(file: str, server_name: str | None) -> str | None:
     """The control socket that the file's server has. Raises ``ConfigError`` for a file that cannot be read."""
+    from ..config.problems import ConfigError
     from ..server.http_server import HTTPServer
+    from ..server.processes.control import usual_path
     from .launch import Launch, Wishes
     from .processes import control_place, site_name
     from .target import find_target
@@ -99,7 +102,13 @@ def _place(file: str, server_name: str | None) -> str | None:
     target = find_target(file)
     launch = Launch(target, Wishes(server_name=server_name))
     launch.load()
-    component = launch.listening().component
-    if not isinstance(component, HTTPServer):
-        return None
-    return control_place(component, site_name(target.path, target.text))
+    site = site_name(target.path, target.text)
+    try:
+        component = launch.listening().component
+    except ConfigError:
+        # What runs has read the file before it was broken; it may be about to be asked what is wrong.
+        usual = usual_path(site)
+        if usual is None or not os.path.exists(usual):
+            raise
+        return usual
+    return control_place(component, site) if isinstance(component, HTTPServer) else None
