@@ -78,6 +78,16 @@ class Listening(NamedTuple):
         host = str(conf.get("host") or "127.0.0.1")
         return (Address(host, int(port)),) if port.isdecimal() else ()
 
+    def prepare(self) -> tuple[str, ...]:
+        """Let the server read certificates; lines for whoever starts it. Raises ``ConfigError``."""
+        prepare: Callable[[], tuple[str, ...]] | None = getattr(self.component, "prepare", None)
+        if prepare is None:  # nothing to read
+            return ()
+        try:
+            return prepare()
+        except OptionError as error:
+            raise self.refuse(error) from error
+
     def bind(self) -> list[socket.socket]:
         """Open the sockets, where the server is ours. Raises ``ConfigError``."""
         if self.component is None:

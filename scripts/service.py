@@ -144,6 +144,7 @@ class Service:
             return serve_site(self, launch, listening, listening.component)
         sockets = list(inherited) or listening.bind()
         component = listening.component
+        prepared = listening.prepare()
         account = self.account(getattr(component, "user", None), getattr(component, "group", None))
         set_up_logging(launch.composition, self.wishes.variables, self.verbosity)
         if account is not None:
@@ -162,9 +163,8 @@ class Service:
 
         files = socket_files(sockets)
         try:
-            component.serve(
-                app, sockets=sockets, started=lambda urls: self.tell_start(launch, urls, public_note(sockets))
-            )
+            notes = (*public_note(sockets), *prepared)
+            component.serve(app, sockets=sockets, started=lambda urls: self.tell_start(launch, urls, notes))
         except OptionError as error:
             raise listening.refuse(error) from error
         finally:
