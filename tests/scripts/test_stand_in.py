@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import textwrap
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -31,7 +32,7 @@ def choose(write_ini: Callable[..., Path]) -> Choose:
     """The server that ``--server NAME`` comes to for a file with these lines in [server:main], and the warnings."""
 
     def choose(name: str, lines: str, *, use: str = "egg:wheatpaste#main", **wishes: Any) -> tuple[Any, list[Problem]]:
-        text = "\n".join(line.strip() for line in lines.strip().splitlines())
+        text = textwrap.dedent(lines).strip()
         path = write_ini(f"[app:main]\nuse = egg:wheatpaste#echo\n\n[server:main]\nuse = {use}\n{text}\n")
         for certificate in ("site.pem", "a.pem", "b.pem"):
             (path.parent / certificate).touch()
