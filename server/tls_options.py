@@ -83,12 +83,17 @@ class RenewedTLS:
 
 def _watch(watched: weakref.ref[RenewedTLS], every: float) -> None:
     pause = threading.Event()
-    while not pause.wait(every):
-        renewed = watched()
-        if renewed is None:
-            return
-        if renewed.contexts.changed():
-            renewed.contexts.reload()
+    while _look(watched()):
+        pause.wait(every)
+
+
+def _look(renewed: RenewedTLS | None) -> bool:
+    """Read the files if they have changed. False when the server that they were for is gone."""
+    if renewed is None:
+        return False
+    if renewed.contexts.changed():
+        renewed.contexts.reload()
+    return True
 
 
 def _certificates(server: HTTPServer) -> tuple[list[Certificate], tuple[str, ...]]:
