@@ -12,10 +12,11 @@ missing=""
     exit 1
 }
 
-# --- Debian packages: a browser, for the pages.
+# --- Debian packages: a browser, for the pages, and Apache, which also serves.
 need=""
 command -v chromium >/dev/null 2>&1 || need="$need chromium"
 command -v chromedriver >/dev/null 2>&1 || need="$need chromium-driver"
+[ -e /usr/lib/apache2/modules/mod_wsgi.so ] || need="$need apache2 libapache2-mod-wsgi-py3"
 if [ -n "$need" ]; then
     if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; then
         apt-get update -qq

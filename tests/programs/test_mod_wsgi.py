@@ -55,8 +55,13 @@ def start(folder: Path, running_server: Callable[..., RunningServer]) -> Callabl
     """Writes what is generated for an INI file, as a deployer does, and starts Apache with it on a free port."""
     apache = shutil.which("apache2", path=f"{os.environ['PATH']}:/usr/sbin")
     wsgi = f"mod_wsgi.so-{sys.version_info.major}.{sys.version_info.minor}"
-    if apache is None or not (MODULES / wsgi).exists():
-        lacking(f"Apache with mod_wsgi for this Python ({MODULES / wsgi})")
+    if apache is None or not (MODULES / "mod_wsgi.so").exists():
+        lacking("Apache with mod_wsgi")
+    if not (MODULES / wsgi).exists():
+        pytest.skip(f"the system's mod_wsgi is for another Python than this ({sys.version.split()[0]})")
+    packages = Path(sysconfig.get_path("purelib"))
+    if os.geteuid() == 0 and not all(each.stat().st_mode & 0o001 for each in (packages, *packages.parents)):
+        pytest.skip(f"Apache's user may not read {packages}")
 
     def start(ini: Path) -> RunningServer:
         done = subprocess.run(
@@ -69,7 +74,6 @@ def start(folder: Path, running_server: Callable[..., RunningServer]) -> Callabl
         )
         directives = done.stdout[done.stdout.index("# For a <VirtualHost>") :]
         # Apache's interpreter is the system's, of the same version as this one: it gets the packages of this one.
-        packages = sysconfig.get_path("purelib")
         directives = re.sub(r'(python-home="[^"]*" )?display-name', f"python-path={packages} display-name", directives)
         (folder / "directives.conf").write_text(directives)
         user, group = ("www-data", "www-data") if os.geteuid() == 0 else (f"#{os.geteuid()}", f"#{os.getegid()}")
