@@ -52,6 +52,11 @@ class Pace:
         if self.parent is not None:
             self.parent.learn(wall, cpu, waited=waited)
 
+    def look_at(self, wall: float) -> None:
+        """Take in that one was over after ``wall`` seconds, where nothing else was measured."""
+        self.known = True
+        self.watched = self.watched or wall > WORTH_A_LOOK
+
     def overrun(self) -> None:
         """One is taking so long that the leader was replaced: the next shall not have to be noticed first."""
         self.known = self.watched = self.slow = True

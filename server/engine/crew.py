@@ -1,0 +1,160 @@
+"""The threads: one leads, some run requests, the others follow.
+
+Whoever is about to run a request that will wait hands the lead over first; whoever is done takes what waits for a
+thread, leads where nobody does, or joins the followers.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from collections import deque
+from collections.abc import Callable
+from typing import TypeAlias
+
+from .worker_thread import WorkerThread
+
+Task: TypeAlias = Callable[[WorkerThread], object]
+
+
+class Crew:
+    """The threads of an engine. ``lead`` polls and serves until the thread that it is given leads no more."""
+
+    def __init__(self, size: int, lead: Task) -> None:
+        self.size = size
+        """Requests that run at the same time."""
+        self.lock = threading.Lock()
+        """Held for the few lines that change who leads, who is free, and whose a connection is."""
+        self.threads: list[WorkerThread] = []
+        self.leader: WorkerThread | None = None
+        self.busy = 0
+        """Threads that run something while another one leads."""
+        self.turn = 0
+        """Requests that leaders have begun."""
+        self.finished = False
+        self.waiting: deque[Task] = deque()
+        """Requests that wait for a thread; the engine limits them."""
+        self._lead = lead
+        self._followers: list[WorkerThread] = []
+        self._jobs: deque[Callable[[], object]] = deque()
+        self._leader_wanted = False
+        self._by_ident: dict[int, WorkerThread] = {}
+
+    @property
+    def idle(self) -> bool:
+        """Whether nobody runs anything, and nothing waits for a thread."""
+        return not (self.busy or self.waiting or self._jobs)
+
+    @property
+    def is_full(self) -> bool:
+        """Whether as many requests run as may."""
+        return self.busy >= self.size
+
+    def start(self) -> None:
+        """Let the first thread lead."""
+        with self.lock:
+            first = self._new_thread()
+            first.leading = True
+            self.leader = first
+        first.wake.release()
+
+    def end(self) -> None:
+        """Let every thread end that is not in the middle of something, and wait a moment for it."""
+        self.finished = True
+        for thread in self.threads:
+            with contextlib.suppress(RuntimeError):
+                thread.wake.release()
+        for thread in self.threads:
+            if not thread.started and thread.thread is not None:
+                thread.thread.join(1)
+
+    def current(self) -> WorkerThread | None:
+        """The calling thread, if it is one of the crew."""
+        return self._by_ident.get(threading.get_ident())
+
+    def hand_over(self, me: WorkerThread) -> None:
+        """Let another thread lead; ``me``, who led, is a worker from now on."""
+        with self.lock:
+            me.leading = False
+            self.busy += 1
+            if self._followers:
+                follower = self._followers.pop()
+            elif len(self.threads) < 2 * self.size + 2:
+                # More than may run requests: somebody has to look at the sockets even when all of those are slow.
+                follower = self._new_thread()
+            else:
+                self._leader_wanted = True
+                self.leader = None
+                return
+            follower.leading = True
+            self.leader = follower
+        follower.wake.release()
+
+    def step_down(self) -> None:
+        """To be called by a thread that is about to wait: if it leads, another one leads on."""
+        me = self.current()
+        if me is not None and me.leave_slot():
+            self.hand_over(me)
+
+    def overtake(self, leader: WorkerThread, turn: int) -> bool:
+        """Let another thread lead over the head of one that is still in the same turn; whether that was so."""
+        if self.turn != turn or not leader.leave_slot():
+            return False
+        self.hand_over(leader)
+        return True
+
+    def run_elsewhere(self, job: Callable[[], object], *, or_refuse: bool = False) -> bool:
+        """Have a worker do something that the leader should not wait for.
+
+        When all are busy, whoever is done next does it; with ``or_refuse`` nobody does, and False is returned.
+        """
+        with self.lock:
+            if self.finished or (or_refuse and self.is_full):
+                return False
+            self._jobs.append(job)
+            if self._followers:
+                follower = self._followers.pop()
+            elif len(self.threads) <= self.size:
+                follower = self._new_thread()
+            else:
+                return True
+            self.busy += 1
+        follower.wake.release()
+        return True
+
+    def _new_thread(self) -> WorkerThread:
+        thread = WorkerThread(f"wheatpaste-{len(self.threads) + 1}")
+        self.threads.append(thread)
+        thread.thread = threading.Thread(target=self._work, args=(thread,), name=thread.name, daemon=True)
+        thread.thread.start()
+        return thread
+
+    def _work(self, me: WorkerThread) -> None:
+        me.ident = threading.get_ident()
+        self._by_ident[me.ident] = me
+        while True:
+            me.wake.acquire()
+            if self.finished:
+                return
+            task: Task | None = self._lead if me.leading else self._next_task(me)
+            while task is not None and not self.finished:
+                task(me)
+                task = self._next_task(me)
+
+    def _next_task(self, me: WorkerThread) -> Task | None:
+        """What a worker does next; None when it becomes a follower."""
+        with self.lock:
+            if self._leader_wanted:
+                self._leader_wanted = False
+                self.busy -= 1
+                me.leading = True
+                self.leader = me
+                return self._lead
+            if self._jobs:
+                job = self._jobs.popleft()
+                return lambda _: job()
+            if self.waiting:
+                return self.waiting.popleft()
+            self.busy -= 1
+            self._followers.append(me)
+            return None

@@ -1,0 +1,254 @@
+"""One request and its reply: who runs it, when it has to wait, and what becomes of the connection afterwards."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+from collections import deque
+from typing import TYPE_CHECKING
+
+from ..forecast import WORTH_A_LOOK
+from ..http1.refusals import Refused, refusal_bytes
+from ..http1.response import Response, answer_failure
+from .connection import IDLE, RUNNING, WRITING, Connection
+from .poller import READ, WRITE
+from .streamed_body import StreamedBody
+from .thread_usage import usage
+from .worker_thread import Request, WorkerThread
+
+if TYPE_CHECKING:
+    from .engine import Engine
+
+log = logging.getLogger("wheatpaste.server.exchange")
+
+_TELL_FULL_EVERY = 60.0
+
+
+class Exchange:
+    """Runs requests. Methods that may change who leads return whether the calling thread still does."""
+
+    def __init__(self, engine: Engine) -> None:
+        settings = engine.settings
+        self._engine = engine
+        self._clock = engine.clock
+        self._crew = engine.crew
+        self._connections = engine.connections
+        self._lines = engine.lines
+        self._watchdog = engine.watchdog
+        self._limits = settings.limits
+        self._deadlines = settings.deadlines
+        self._health_paths = settings.health_paths
+        self._size = settings.threads
+        self._expose = settings.expose_tracebacks
+        self._claims = settings.deadlines.request is not None
+        self._queue: deque[tuple[Connection, float]] = deque()
+        self._full_told = float("-inf")
+
+    def dispatch(
+        self, me: WorkerThread, connection: Connection, request: Request, *, leading: bool
+    ) -> tuple[bool, bool]:
+        """Run a request here, or let it wait. Returns whether this thread leads, and may go on with the connection."""
+        if leading:
+            crew = self._crew
+            is_slow = request.kind.pace.slow or type(connection.body) is StreamedBody
+            if crew.busy >= self._size and self._must_wait(request, is_slow=is_slow):
+                if self._enqueue(connection, request):
+                    return True, False
+            elif is_slow:
+                crew.hand_over(me)
+                leading = False
+        return self.serve(me, connection, request, leading=leading)
+
+    def _must_wait(self, request: Request, *, is_slow: bool) -> bool:
+        """Whether a request may not run beside as many as may run: one more may, if it is known to be fast."""
+        if self._size == 1:
+            return True  # which promises that the app is never entered twice
+        if request.environ["PATH_INFO"] in self._health_paths:
+            return False
+        return is_slow or not request.kind.pace.known
+
+    def _enqueue(self, connection: Connection, request: Request) -> bool:
+        """Let a request wait for a thread; False when one has become free."""
+        crew = self._crew
+        with crew.lock:
+            if crew.busy < self._size:
+                return False
+            room = len(crew.waiting) < self._limits.waiting
+            if room:
+                connection.state = RUNNING
+                self._queue.append((connection, self._clock()))
+                crew.waiting.append(lambda me: self._run_waiting(me, connection, request))
+        if not room:
+            self._engine.farewell.refuse(connection, _overload())
+        self._tell_full()
+        return True
+
+    def _tell_full(self) -> None:
+        now = self._clock()
+        if now >= self._full_told + _TELL_FULL_EVERY:
+            self._full_told = now
+            log.warning("all %d threads are busy, requests wait (said at most once a minute)", self._size)
+
+    def _run_waiting(self, me: WorkerThread, connection: Connection, request: Request) -> None:
+        self._queue.popleft()  # both queues are first in, first out, and changed together
+        _, free = self.serve(me, connection, request, leading=False)
+        if free:
+            self._engine.intake.advance(me, connection, connection.buffer, leading=False)
+
+    def oldest_waiting(self, now: float) -> float | None:
+        """Seconds that the first request has waited for a thread, None when none waits."""
+        try:
+            return round(now - self._queue[0][1], 3)
+        except IndexError:
+            return None
+
+    def refuse_overdue(self, now: float) -> None:
+        """Answer with 503 what has waited for a thread too long."""
+        while self._queue and self._queue[0][1] + self._deadlines.waiting <= now:
+            with self._crew.lock:
+                if not self._crew.waiting:
+                    return
+                self._crew.waiting.popleft()
+                connection, _ = self._queue.popleft()
+            self._engine.farewell.refuse(connection, _overload())
+
+    def serve(self, me: WorkerThread, connection: Connection, request: Request, *, leading: bool) -> tuple[bool, bool]:
+        """Run a request in this thread. Returns whether it leads, and whether it may go on with the connection."""
+        environ, framing, kind = request
+        pace = kind.pace
+        connection.state = RUNNING
+        me.request = request
+        started = me.started = self._clock()
+        if started >= self._lines.until:
+            self._lines.refresh(started)
+        before = usage() if pace.watched else None
+        if leading:
+            me.slot.append(True)
+            self._crew.turn += 1
+            if self._watchdog.asleep:
+                self._watchdog.wake()
+        response = Response(connection, kind, framing.keep_alive, self._lines)
+        if self._claims or connection.body is not None:
+            self._prepare(me, connection, response)
+        failure: BaseException | None = None
+        try:
+            response.run(self._engine.app, environ)
+        except BaseException as error:  # noqa: BLE001 - whatever an app raises, SystemExit too, is its request's end
+            failure = error
+        if leading:
+            leading = me.leave_slot()  # or the watchdog has let another thread lead
+        ended = self._clock()
+        me.started = 0.0
+        me.request = None
+        if before is not None:
+            after = usage()
+            pace.learn(ended - started, after.cpu - before.cpu, waited=before.waited_until(after))
+        elif not pace.known or ended - started > WORTH_A_LOOK:
+            pace.look_at(ended - started)
+        me.served += 1
+        connection.requests += 1
+        if connection.body is not None:
+            connection.free_request()
+        if failure is not None:
+            self._end_failed(connection, response, request, failure)
+            return leading, False
+        if connection.output is None and leading and response.keep_alive:
+            # What after_reply would come to, for most requests.
+            connection.state = IDLE
+            deadline = connection.deadline = ended + self._deadlines.keep_alive
+            if deadline >= connection.due - 1 and connection.mask == READ:
+                return True, True
+        return leading, self.after_reply(connection, keep_alive=response.keep_alive, leading=leading)
+
+    def _prepare(self, me: WorkerThread, connection: Connection, response: Response) -> None:
+        body = connection.body
+        if isinstance(body, StreamedBody):
+            response.streamed = body
+        if self._claims:
+            me.connection = connection
+            me.unclaimed = response.unclaimed = [True]
+
+    def _end_failed(self, connection: Connection, response: Response, request: Request, failure: BaseException) -> None:
+        refusal = answer_failure(request.environ, response, failure, expose=self._expose)
+        farewell = self._engine.farewell
+        if refusal is not None:
+            farewell.refuse(connection, refusal, head_only=request.kind.is_head)
+        else:
+            farewell.cut(connection, by_reset=response.ends_with_connection)
+
+    def after_reply(self, connection: Connection, *, keep_alive: bool, leading: bool) -> bool:
+        """What becomes of a connection when its reply is made. Returns whether this thread may go on with it."""
+        if connection.output is not None:
+            with self._crew.lock:
+                if connection.output:
+                    connection.keep_alive = keep_alive
+                    connection.state = WRITING
+                    self._connections.set_mask_locked(connection, WRITE)
+                    self._connections.look_again(connection, self._clock() + self._deadlines.write)
+                    return False
+            connection.output = None
+            closing, connection.on_sent = connection.on_sent, None
+            if closing is not None:
+                self._crew.run_elsewhere(closing)
+        if not keep_alive:
+            self._engine.farewell.linger(connection)
+            return False
+        deadline = connection.deadline = self._clock() + self._deadlines.keep_alive
+        if deadline < connection.due - 1:
+            self._connections.look_again(connection, deadline)
+        if connection.buffer and not leading:
+            return True  # it stays with this thread, which goes on with what was sent meanwhile
+        self._connections.release(connection)
+        return leading
+
+    def flush(self, connection: Connection) -> None:
+        """The client takes more of a reply. The leader calls this, perhaps while a worker still adds to it."""
+        output = connection.output
+        if output is None:
+            return
+        try:
+            done = output.flush(self._clock)
+        except OSError:
+            with self._crew.lock:
+                if connection.busy:
+                    self._connections.set_mask_locked(connection, 0)
+                    return
+            self._connections.drop(connection)
+            return
+        if not done:
+            return
+        with self._crew.lock:
+            if connection.busy:
+                if not output:
+                    self._connections.set_mask_locked(connection, 0)
+                return
+            if connection.state != WRITING or output:
+                return
+        if self.after_reply(connection, keep_alive=connection.keep_alive, leading=True) and connection.buffer:
+            self._engine.later(connection)
+
+    def give_up(self, thread: WorkerThread) -> bool:
+        """Answer a request that takes too long with 504, if nothing was sent; whether it was. From the watchdog."""
+        unclaimed, connection = thread.unclaimed, thread.connection
+        if unclaimed is None or connection is None:
+            return False
+        try:
+            unclaimed.pop()
+        except IndexError:
+            return False
+        engine = self._engine
+        refusal = Refused(504, "request-timeout", "The request took too long.")
+        engine.count_refusal(refusal)
+        with contextlib.suppress(OSError):
+            connection.send_now(refusal_bytes(refusal, engine.reply_lines().common, engine.settings.ident))
+            connection.shut_down_writing()
+        return True
+
+    def may_stream(self) -> bool:
+        """Whether one more thread may wait for a client's upload: never so many that others find none."""
+        streaming = sum(isinstance(each.body, StreamedBody) for each in list(self._connections.open.values()))
+        return self._size > 1 and streaming < max(self._size // 4, 1)
+
+
+def _overload() -> Refused:
+    return Refused(503, "overload", "The server is busy. Try again in a moment.", 5)

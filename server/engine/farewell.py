@@ -1,0 +1,110 @@
+"""The end of a connection: refusals, the lingering close, and deadlines that have passed."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import socket
+import struct
+from typing import TYPE_CHECKING
+
+from ..http1.client_gone import ClientGone
+from ..http1.refusals import Refused, refusal_bytes
+from .connection import IN_BODY, IN_HEAD, LINGERING, WRITING, Connection
+
+if TYPE_CHECKING:
+    from .engine import Engine
+
+log = logging.getLogger("wheatpaste.server.farewell")
+
+_LINGER_BYTES = 64 * 1024
+_LINGER_SECONDS = 2.0
+_RECEIVE = 16 * 1024
+_CLIENTS_MISTAKES = (501, 505)
+
+
+class Farewell:
+    """Ends connections, gently where somebody may still read."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._connections = engine.connections
+        self._deadlines = engine.settings.deadlines
+
+    def refuse(self, connection: Connection, refusal: Refused, *, head_only: bool = False) -> None:
+        """Answer a request that is not served, and close so that the client can read the answer."""
+        engine = self._engine
+        is_ours = refusal.status >= 500 and refusal.status not in _CLIENTS_MISTAKES
+        log.log(
+            logging.WARNING if is_ours else logging.INFO,
+            "refused %s with %d: %s (%s)",
+            connection.key or "a local client",
+            refusal.status,
+            refusal.what.partition("\r\n")[0],
+            refusal.rule,
+        )
+        engine.count_refusal(refusal)
+        connection.buffer = b""
+        try:
+            common = engine.reply_lines().common
+            connection.send(refusal_bytes(refusal, common, engine.settings.ident, head_only=head_only))
+        except ClientGone:
+            self._connections.drop(connection)
+            return
+        engine.exchange.after_reply(connection, keep_alive=False, leading=False)
+
+    def linger(self, connection: Connection) -> None:
+        """Close so that what was sent arrives: a reset would take it out of the client's hands (RFC 9112 9.6)."""
+        connection.free_request()
+        if not connection.shut_down_writing():
+            self._connections.drop(connection)
+            return
+        self._connections.set_deadline(connection, _LINGER_SECONDS)
+        self._connections.release(connection, LINGERING)
+
+    def on_lingering(self, connection: Connection) -> None:
+        """Drop what still comes, until the client has closed or has sent enough."""
+        try:
+            data = connection.sock.recv(_RECEIVE)
+        except self._engine.would_block:
+            return
+        except OSError:
+            data = b""
+        connection.lingered += len(data)
+        if not data or connection.lingered > _LINGER_BYTES:
+            self._connections.drop(connection)
+
+    def cut(self, connection: Connection, *, by_reset: bool) -> None:
+        """Close in the middle of a reply. A reset, where the end of the connection would seem to be its end."""
+        if by_reset:
+            with contextlib.suppress(OSError):
+                connection.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self._connections.drop(connection)
+
+    def look_at(self, connection: Connection, now: float) -> None:
+        """The second has come in which this connection was to be looked at. The leader calls this."""
+        deadlines, connections = self._deadlines, self._connections
+        output = connection.output
+        if connection.busy:
+            connections.look_again(connection, now + deadlines.keep_alive)
+            if output and output.taken_at + deadlines.write <= now:
+                output.fail("the client took nothing for too long")
+        elif connection.state == WRITING:
+            due = (output.taken_at if output is not None else 0.0) + deadlines.write
+            if due <= now:
+                connections.drop(connection)
+            else:
+                connections.look_again(connection, due)
+        elif connection.deadline > now:
+            connections.look_again(connection, connection.deadline)
+        elif connection.state == IN_BODY and connection.body is not None:
+            body = connection.body
+            due = body.started + deadlines.body_grace + body.received / max(deadlines.body_rate, 1)
+            if due > now:
+                connections.set_deadline(connection, due - now)
+            else:
+                self.refuse(connection, Refused(408, "body-timeout", "The request body came too slowly."))
+        elif connection.state == IN_HEAD and connection.buffer:
+            self.refuse(connection, Refused(408, "head-timeout", "The head of the request took too long."))
+        else:
+            connections.drop(connection)

@@ -1,0 +1,115 @@
+"""A listening socket in the engine: connections are taken from it, up to the limits."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import logging
+import os
+import socket
+from typing import TYPE_CHECKING
+
+from ..http1.base_environ import connection_environ
+from ..http1.heads import HeadReader
+from ..http1.refusals import Refused, refusal_bytes
+from .poller import READ
+
+if TYPE_CHECKING:
+    from .engine import Engine
+
+log = logging.getLogger("wheatpaste.server.listener")
+
+_AT_ONCE = 64
+_NO_DESCRIPTORS = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
+_PAUSE = 0.2
+
+
+class Listener:
+    """Takes connections. Only the leader calls it."""
+
+    def __init__(self, engine: Engine, sock: socket.socket, reader: HeadReader) -> None:
+        self.sock = sock
+        self.fd = sock.fileno()
+        self.reader = reader
+        self.paused_until: float | None = None
+        self._engine = engine
+        self._spare: int | None = None
+        self._told = False
+        self._is_tcp = sock.family != getattr(socket, "AF_UNIX", None)
+        sock.setblocking(False)
+
+    def open(self) -> None:
+        """Begin to take connections."""
+        self._spare = os.open(os.devnull, os.O_RDONLY | getattr(os, "O_CLOEXEC", 0))
+        self._engine.poller.watch(self.fd, READ)
+
+    def accept(self) -> None:
+        """Take the connections that wait, some of them at least."""
+        for _ in range(_AT_ONCE):
+            try:
+                sock, address = self.sock.accept()
+            except BlockingIOError:
+                return
+            except OSError as error:
+                if error.errno in _NO_DESCRIPTORS:
+                    self._out_of_descriptors(error)
+                    return
+                continue  # the client left before its turn
+            refusal = self._engine.connections.room_for(address)
+            if refusal is not None:
+                self._turn_away(sock, refusal)
+                continue
+            sock.setblocking(False)
+            if self._is_tcp:
+                with contextlib.suppress(OSError):
+                    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            self._engine.welcome(sock, self.reader, connection_environ(address), is_tcp=self._is_tcp)
+
+    def _turn_away(self, sock: socket.socket, refusal: Refused) -> None:
+        engine = self._engine
+        engine.count_refusal(refusal)
+        with contextlib.suppress(OSError):
+            sock.setblocking(False)
+            if engine.settings.tls is None:
+                sock.send(refusal_bytes(refusal, engine.reply_lines().common, engine.settings.ident))
+                sock.shutdown(socket.SHUT_WR)
+                sock.recv(65536)  # what is unread would turn the close into a reset
+        sock.close()
+
+    def _out_of_descriptors(self, error: OSError) -> None:
+        """Without a descriptor nothing can be accepted, and the poller would report the same socket for ever."""
+        if not self._told:
+            self._told = True
+            log.error(
+                "no connection can be taken: %s; raise the limit (ulimit -n) or lower `connections`", error.strerror
+            )
+        if self._spare is not None:
+            # Give the one who waits longest an end instead of silence.
+            os.close(self._spare)
+            self._spare = None
+            with contextlib.suppress(OSError):
+                sock, _ = self.sock.accept()
+                self._turn_away(sock, Refused(503, "descriptors", "The server has too many connections.", 1))
+            with contextlib.suppress(OSError):
+                self._spare = os.open(os.devnull, os.O_RDONLY | getattr(os, "O_CLOEXEC", 0))
+        self.paused_until = self._engine.clock() + _PAUSE
+        self._engine.poller.forget(self.fd)
+
+    def resume(self) -> None:
+        """Try again after a pause."""
+        if self.paused_until is not None:
+            self.paused_until = None
+            self._engine.poller.watch(self.fd, READ)
+
+    def close(self) -> None:
+        """Stop: what waits in the queue is taken first, or those clients would be reset."""
+        if self.fd < 0:
+            return
+        self._engine.poller.forget(self.fd)
+        self.accept()
+        self._engine.poller.forget(self.fd)
+        self.sock.close()
+        if self._spare is not None:
+            os.close(self._spare)
+            self._spare = None
+        self.fd = -1

@@ -1,0 +1,140 @@
+"""What a client has not taken yet: bytes and stretches of files, sent as the socket lets them go.
+
+The app's thread adds, the leader sends when the socket can take more, and both may be at it at the same time.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections import deque
+from collections.abc import Callable
+from typing import Any
+
+from ..http1.client_gone import ClientGone
+
+_SENDFILE_AT_ONCE = 1024 * 1024
+_READ_AT_ONCE = 256 * 1024
+_MOST_AT_ONCE = 4 * 1024 * 1024
+
+
+class FileStretch:
+    """Bytes of an open file that are still to be sent."""
+
+    __slots__ = ("count", "fd", "offset")
+
+    def __init__(self, fd: int, offset: int, count: int) -> None:
+        self.fd, self.offset, self.count = fd, offset, count
+
+
+class Output:
+    """The queue of one connection. ``progress`` is called, with the lock held, whenever the client took something."""
+
+    __slots__ = ("_error", "_items", "_lock", "_room", "_send", "_sock", "_would_block", "memory", "taken_at")
+
+    def __init__(self, sock: Any, would_block: tuple[type[BaseException], ...], now: float) -> None:
+        self._sock = sock
+        self._send = sock.send
+        self._would_block = would_block
+        self._items: deque[memoryview | FileStretch] = deque()
+        self._lock = threading.Lock()
+        self._room = threading.Condition(self._lock)
+        self._error: str | None = None
+        self.memory = 0
+        """Bytes that wait in memory."""
+        self.taken_at = now
+        """When the client last took something."""
+
+    def __bool__(self) -> bool:
+        return bool(self._items)
+
+    def add(self, data: bytes | memoryview) -> None:
+        """Queue bytes. Raises ``ClientGone`` once sending has failed."""
+        with self._lock:
+            self._check()
+            self._items.append(memoryview(data))
+            self.memory += len(data)
+
+    def add_file(self, stretch: FileStretch) -> None:
+        """Queue a stretch of a file, which stays open until it is sent."""
+        with self._lock:
+            self._check()
+            self._items.append(stretch)
+
+    def flush(self, clock: Callable[[], float]) -> bool:
+        """Send what the socket takes now. Returns whether all is sent. Raises ``OSError`` when the client is gone."""
+        with self._lock:
+            total = 0
+            try:
+                while self._items:
+                    if total >= _MOST_AT_ONCE:
+                        return False  # others want to be served, too
+                    total += self._send_first()
+                    self.taken_at = clock()
+            except self._would_block:
+                return False
+            except OSError as error:
+                self._fail(str(error))
+                raise
+            finally:
+                self._room.notify_all()
+            return True
+
+    def _send_first(self) -> int:
+        item = self._items[0]
+        if isinstance(item, FileStretch):
+            count = self._send_file(item)
+            if count == 0:
+                raise OSError("the file became shorter while it was sent")
+            item.offset += count
+            item.count -= count
+            if not item.count:
+                self._items.popleft()
+            return count
+        sent: int = self._send(item)
+        self.memory -= sent
+        if sent == len(item):
+            self._items.popleft()
+        else:
+            self._items[0] = item[sent:]
+        return sent
+
+    def _send_file(self, item: FileStretch) -> int:
+        count = min(item.count, _SENDFILE_AT_ONCE)
+        if hasattr(self._sock, "context"):  # TLS has to see the bytes
+            data = os.pread(item.fd, min(count, _READ_AT_ONCE), item.offset)
+            return int(self._send(data)) if data else 0
+        return os.sendfile(self._sock.fileno(), item.fd, item.offset, count)
+
+    def wait_below(self, limit: int, timeout: float) -> None:
+        """Wait until at most ``limit`` bytes are in memory; ``ClientGone`` after ``timeout`` without progress."""
+        with self._room:
+            while self.memory > limit and self._error is None:
+                before = self.taken_at
+                if not self._room.wait(timeout) and self.taken_at == before:
+                    self._fail("the client took nothing for too long")
+            self._check()
+
+    def wait_sent(self, timeout: float) -> None:
+        """Wait until everything is sent. Raises ``ClientGone`` after ``timeout`` seconds without progress."""
+        with self._room:
+            while self._items and self._error is None:
+                before = self.taken_at
+                if not self._room.wait(timeout) and self.taken_at == before:
+                    self._fail("the client took nothing for too long")
+            self._check()
+
+    def fail(self, reason: str) -> None:
+        """Give up: what waits is dropped, and whoever adds or waits gets ``ClientGone``."""
+        with self._lock:
+            self._fail(reason)
+
+    def _fail(self, reason: str) -> None:
+        self._error = reason
+        self._items.clear()
+        self.memory = 0
+        self._room.notify_all()
+
+    def _check(self) -> None:
+        if self._error is not None:
+            raise ClientGone(self._error)

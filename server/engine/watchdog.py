@@ -1,0 +1,139 @@
+"""The watchdog: it sees that a leader is stuck in a request, and that a request hangs.
+
+It looks every millisecond while a leader runs requests and sleeps while none does: each look takes the interpreter
+from whoever is working.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import sys
+import threading
+import traceback
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from .engine import Engine
+    from .worker_thread import WorkerThread
+
+log = logging.getLogger("wheatpaste.server.watchdog")
+
+_TICK = 0.001
+_CALM_TICKS = 20
+"""Looks without a running request after which it sleeps."""
+_WATCH = 1.0
+"""Seconds between two looks at requests that workers run."""
+
+
+class Watchdog:
+    """One thread of the engine."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._bell = threading.Lock()
+        self._bell.acquire()
+        self._thread: threading.Thread | None = None
+        self._ended = False
+        self.asleep = False
+        """Whether it has to be woken before it sees anything. Leaders look at it before each request."""
+
+    def start(self) -> None:
+        """Begin to watch."""
+        self._thread = threading.Thread(target=self._watch, name="wheatpaste-watchdog", daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End, soon."""
+        self._ended = True
+        self.wake()
+        if self._thread is not None:
+            self._thread.join(1)
+
+    def wake(self) -> None:
+        """Let it look now."""
+        self.asleep = False
+        with contextlib.suppress(RuntimeError):  # it was rung already
+            self._bell.release()
+
+    def _watch(self) -> None:
+        engine, bell = self._engine, self._bell
+        calm = 0
+        last_turn = -1
+        next_watch = 0.0
+        while not self._ended:
+            if calm > _CALM_TICKS:
+                self.asleep = True
+                # A request that began just now has not seen it.
+                leader = engine.crew.leader
+                if leader is None or not leader.slot:
+                    bell.acquire(timeout=_WATCH if engine.crew.busy else -1)
+                self.asleep = False
+                calm = 0
+            else:
+                bell.acquire(timeout=_TICK)
+            leader, turn = engine.crew.leader, engine.crew.turn
+            if leader is not None and leader.slot:
+                if turn == last_turn:
+                    self._overtake(leader, turn)
+                calm = 0
+            elif turn == last_turn:
+                calm += 1
+            last_turn = turn
+            now = engine.clock()
+            if now >= next_watch:
+                next_watch = now + _WATCH
+                self._look_for_hung(now)
+
+    def _overtake(self, leader: WorkerThread, turn: int) -> None:
+        request = leader.request
+        if self._engine.crew.overtake(leader, turn) and request is not None:
+            request.kind.pace.overrun()
+
+    def _look_for_hung(self, now: float) -> None:
+        engine = self._engine
+        deadlines = engine.settings.deadlines
+        hung = 0
+        for thread in list(engine.crew.threads):
+            started = thread.started
+            age = now - started if started else 0.0
+            if not started:
+                thread.hung_told = thread.timed_out = False
+                continue
+            if age > deadlines.hung:
+                hung += 1
+                if not thread.hung_told:
+                    thread.hung_told = True
+                    self._tell_hung(thread, age)
+            if deadlines.request is not None and age > deadlines.request:
+                self._time_out(thread, age, deadlines.request)
+        most = engine.settings.max_hung
+        if most is not None and hung >= most and engine.wants_replacement is None:
+            engine.wants_replacement = f"{hung} of its threads hang"
+
+    def _time_out(self, thread: WorkerThread, age: float, limit: float) -> None:
+        engine = self._engine
+        if not thread.timed_out:
+            thread.timed_out = True
+            if engine.exchange.give_up(thread):
+                self._tell_hung(thread, age, "was answered with 504")
+        elif age > 2 * limit and engine.wants_replacement is None:
+            # A thread cannot be ended from outside, a process can.
+            engine.wants_replacement = f"a request has been running for {age:.0f} s"
+
+    def _tell_hung(self, thread: WorkerThread, age: float, what: str = "is still running") -> None:
+        request = thread.request
+        if request is None:
+            return
+        environ = request.environ
+        frame = sys._current_frames().get(thread.ident or 0)
+        stack = "".join(traceback.format_stack(frame)) if frame is not None else "  (gone)\n"
+        log.warning(
+            "%s %s %s after %.1f s, in %s:\n%s",
+            environ.get("REQUEST_METHOD"),
+            f"{environ.get('SCRIPT_NAME', '')}{environ.get('PATH_INFO', '')}",
+            what,
+            age,
+            thread.name,
+            stack.rstrip(),
+        )

@@ -1,0 +1,68 @@
+"""A thread of the crew, and what is known of it: idle, leading, or running a request since when."""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING, NamedTuple
+
+from ...protocol.wsgi import Environ
+from ..http1.heads import Framing, Kind
+
+if TYPE_CHECKING:
+    from .connection import Connection
+
+
+class Request(NamedTuple):
+    """A request that is complete, as far as it has to be before the app starts."""
+
+    environ: Environ
+    framing: Framing
+    kind: Kind
+
+
+class WorkerThread:
+    """One thread. Between tasks it waits for its ``wake`` lock."""
+
+    __slots__ = (
+        "connection",
+        "hung_told",
+        "ident",
+        "leading",
+        "name",
+        "request",
+        "served",
+        "slot",
+        "started",
+        "thread",
+        "timed_out",
+        "unclaimed",
+        "wake",
+    )
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.ident: int | None = None
+        self.thread: threading.Thread | None = None
+        self.wake = threading.Lock()
+        self.wake.acquire()
+        self.leading = False
+        self.slot: list[bool] = []
+        """Holds something while it runs a request as the leader. Whoever takes it out decides: the leader, that the
+        request is over; the watchdog, that somebody else leads. Taking out of a list is atomic."""
+        self.started = 0.0
+        """When the running request began, on the engine's clock; 0 when none is running."""
+        self.request: Request | None = None
+        self.served = 0
+        """Requests that it has run."""
+        self.hung_told = self.timed_out = False
+        self.unclaimed: list[bool] | None = None
+        """With a deadline for requests: what the reply and the 504 compete for, and on which connection."""
+        self.connection: Connection | None = None
+
+    def leave_slot(self) -> bool:
+        """Take out what the slot holds; whether this call did."""
+        try:
+            self.slot.pop()
+        except IndexError:
+            return False
+        return True
