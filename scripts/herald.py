@@ -72,6 +72,11 @@ class Herald:
         """Tell systemd that the old configuration goes on. Why is in the log."""
         self._notifier.ready("the last reload was refused, see the log; serving as before")
 
+    def handed_over(self, pid: int) -> None:
+        """Tell systemd that another process is the service from now on."""
+        self._say(f"the new program serves with pid {pid}")
+        self._notifier.main_pid(pid)
+
     def stopping(self) -> None:
         """Tell systemd that the service ends."""
         self._notifier.stopping("finishing the running requests")

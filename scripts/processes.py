@@ -21,6 +21,9 @@ from .site import Site, urls_of
 from .terminal import short_path
 
 if TYPE_CHECKING:
+    from ..server.processes.lone import Lone
+    from ..server.processes.parent import Parent
+    from ..server.processes.upgrade import Upgrade
     from .service import Service
 
 
@@ -57,6 +60,9 @@ def site_name(path: str | None, text: str) -> str:
 
 def _open_control(site: Site) -> socket.socket | None:
     component, target = site.component, site.launch.target
+    heir = site.service.inheritance
+    if heir is not None and heir.belongings.control is not None:
+        return heir.belongings.control
     path = control_place(component, site_name(target.path, target.text))
     if path is None:
         return None
@@ -102,6 +108,7 @@ def _run_parent(site: Site, listener: socket.socket | None) -> int:
         terminal_gone=_terminal_watch(),
     )
     control = Control(listener, parent.loop, parent.perform) if listener is not None else None
+    parent.upgrade = _upgrade(site, parent, herald, control).begin
     try:
         code = parent.run()
     finally:
@@ -148,6 +155,7 @@ def _run_alone(site: Site, listening: Listening, listener: socket.socket | None)
         terminal_gone=_terminal_watch(),
     )
     control = Control(listener, lone.loop, lone.perform) if listener is not None else None
+    lone.upgrade = _upgrade(site, lone, herald, control).begin
     try:
         lone.run(site.engine(component, app, site.sockets, site.settings, lone))
     except OptionError as error:
@@ -156,6 +164,30 @@ def _run_alone(site: Site, listening: Listening, listener: socket.socket | None)
         if control is not None:
             control.close()
     return 0
+
+
+def _upgrade(site: Site, process: Parent | Lone, herald: Herald, control: Control | None) -> Upgrade:
+    """What starts this command once more, with the sockets and the pid file of this process."""
+    from ..server.processes.upgrade import Belongings, Upgrade
+
+    service = site.service
+
+    def belongings() -> Belongings:
+        return Belongings(
+            sockets=site.places,
+            control=None if control is None else control.listener,
+            pid_file=None if service.pid_file is None else service.pid_file.descriptor,
+        )
+
+    def done(pid: int) -> None:
+        if service.pid_file is not None:
+            service.pid_file.abandon()  # it names the other process
+        herald.handed_over(pid)
+        if control is not None:
+            control.close()
+        process.hand_over()
+
+    return Upgrade(process.loop, service.command(), belongings, done)
 
 
 def _notes(site: Site) -> Sequence[str]:

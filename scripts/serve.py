@@ -101,6 +101,12 @@ def run(options: argparse.Namespace) -> int:
         from .background import start
 
         return start(service, target, restart=action == "restart")
+    if "WHEATPASTE_UPGRADE" in os.environ:
+        from ..server.processes.upgrade import Inheritance
+
+        service.inheritance = Inheritance.from_environment()
+        if service.inheritance is not None:
+            service.in_child.append(service.inheritance.abandon)
     with ExitStack() as stack:
         code = take_files(service, stack, background=False)
         return code if code else service.serve(target)

@@ -6,6 +6,7 @@ import argparse
 import gc
 import os
 import socket
+import sys
 import threading
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack, suppress
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from ..server.failures import Failure
     from ..server.pid_file import PidFile
     from ..server.privileges import Account
+    from ..server.processes.upgrade import Inheritance
     from ..server.reload_child import ReloadChild
 
 PID_FILE = "wheatpaste.pid"
@@ -42,12 +44,24 @@ class Service:
         self.started: Callable[[], object] | None = None
         self.in_child: list[Callable[[], object]] = []
         """What a worker process does with what it has of its parent's."""
+        self.inheritance: Inheritance | None = None
+        """What the program before this one has left to it."""
         self._reopen: Callable[[], object] | None = None
 
     @property
     def verbosity(self) -> int:
         """How much more than usual to say, or less."""
         return int(self.options.verbose) - int(self.options.quiet)
+
+    def command(self) -> list[str]:
+        """What starts the same service once more, in the foreground."""
+        words = sys.argv[1:]
+        if self.pid_file is not None and self.options.words[:1] in (["start"], ["restart"]):
+            words.remove(self.options.words[0])
+        words = [word for word in words if word != "--daemon"]
+        words += [] if self.pid_file is None else [f"--pid-file={self.pid_file.path}"]
+        words += [] if self.log is None else [f"--log-file={self.log[1]}"]
+        return [sys.executable, "-m", __package__.split(".")[0], *words]
 
     def redirect(self) -> None:
         """Send output to the log file, if there is one."""
@@ -229,6 +243,10 @@ class Service:
             open_browser(urls[0])
         if self.started is not None:
             self.started()
+        if self.inheritance is not None:
+            if self.pid_file is not None:
+                self.pid_file.write()
+            self.inheritance.serves()
 
 
 def open_browser(url: str) -> None:
@@ -259,8 +277,12 @@ def take_files(service: Service, stack: ExitStack, *, background: bool) -> int:
         from ..server.pid_file import PidFile, PidFileError
 
         service.pid_file = PidFile(pid_path)
+        heir = service.inheritance
         try:
-            service.pid_file.acquire()
+            if heir is not None and heir.belongings.pid_file is not None:
+                service.pid_file.adopt(heir.belongings.pid_file)
+            else:
+                service.pid_file.acquire()
         except PidFileError as error:
             terminal.error(error.what)
             return 1

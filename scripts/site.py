@@ -37,7 +37,11 @@ class Site:
         self.component = component
         self.account = service.account(component.user, component.group)
         self._places: dict[Address, list[socket.socket]] = {}
+        heir = service.inheritance
+        self._inherited = {} if heir is None else {name: list(each) for name, each in heir.belongings.sockets.items()}
         self.sockets = self._open(listening, component)
+        for sockets in self._inherited.values():  # of addresses that are no longer named
+            close_listeners(sockets)
         self.settings = _settings(listening, component)
 
     def first(self) -> Generation:
@@ -68,6 +72,15 @@ class Site:
         if not isinstance(listening.component, HTTPServer):
             raise ConfigError(Problem(what="names another kind of server", fix="stop this one and start that"))
         return launch, listening, listening.component
+
+    @property
+    def places(self) -> dict[str, list[socket.socket]]:
+        """The open sockets by their address as text."""
+        serving = {id(each) for each in self.sockets}
+        named = {
+            str(address): [each for each in sockets if id(each) in serving] for address, sockets in self._places.items()
+        }
+        return {address: sockets for address, sockets in named.items() if sockets}
 
     def set_up_logging(self, launch: Launch) -> None:
         """Log as that configuration says. Raises ``ConfigError``."""
@@ -126,6 +139,7 @@ class Site:
         try:
             for address in component.addresses():
                 known = [each for each in self._places.get(address, ()) if each.fileno() >= 0]
+                known = known or self._inherited.pop(str(address), [])
                 if not known:
                     known = component.bind((address,))
                     opened += known

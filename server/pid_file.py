@@ -89,6 +89,19 @@ class PidFile:
                 return
             os.close(descriptor)  # its last holder removed it between our open and our lock
 
+    def adopt(self, descriptor: int) -> None:
+        """Go on with the lock that another program took and whose descriptor this process has inherited.
+
+        The file still names that program: :meth:`write` changes that.
+        """
+        self._descriptor = descriptor
+        self._owner = 0
+
+    @property
+    def descriptor(self) -> int | None:
+        """What the lock stands on, for a program that is to :meth:`adopt` it; None while it is not taken."""
+        return self._descriptor
+
     def write(self) -> None:
         """Write the number of this process; the one that was forked writes it again. Raises ``PidFileError``."""
         if self._descriptor is None:

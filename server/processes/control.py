@@ -84,7 +84,7 @@ class Control:
 
     def __init__(self, listener: socket.socket, loop: Loop, perform: Perform, patience: float = 5.0) -> None:
         self._patience = patience
-        self._listener = listener
+        self.listener = listener
         self._loop = loop
         self._perform = perform
         self._visitors: set[_Visitor] = set()
@@ -92,22 +92,22 @@ class Control:
 
     def close(self) -> None:
         """Stop listening, remove the socket's file and leave all connections."""
-        if self._listener.fileno() < 0:
+        if self.listener.fileno() < 0:
             return
-        self._loop.forget(self._listener.fileno())
-        close_listeners([self._listener])
+        self._loop.forget(self.listener.fileno())
+        close_listeners([self.listener])
         for each in list(self._visitors):
             each.leave()
 
     def abandon(self) -> None:
         """Close a forked child's copies; the file and the loop are those of the other process."""
-        self._listener.close()
+        self.listener.close()
         for each in self._visitors:
             each.abandon()
 
     def _accept(self) -> None:
         try:
-            stream, _ = self._listener.accept()
+            stream, _ = self.listener.accept()
         except OSError:  # it went away, or there are no descriptors left for it
             return
         if len(self._visitors) >= _MOST or not is_allowed(stream):

@@ -2,8 +2,8 @@
 
 Its engine runs in the main thread, as ever; a thread beside it answers the operator and does what signals ask.
 
-Signals: SIGHUP takes the configuration up anew and opens log files anew, SIGUSR1 does the latter alone. SIGTERM and
-SIGINT drain and end; a second one ends at once.
+Signals: SIGHUP takes the configuration up anew and opens log files anew, SIGUSR1 does the latter alone. SIGUSR2
+starts a new program that takes over. SIGTERM and SIGINT drain and end; a second one ends at once.
 """
 
 from __future__ import annotations
@@ -66,6 +66,8 @@ class Lone:
         self._addresses = listening
         self._reopen = reopen
         self._terminal_gone = terminal_gone
+        self.upgrade: Callable[[], object] | None = None
+        """Starts a new program beside this one; it ends with :meth:`hand_over`."""
         self._engine: ChangeableEngine
         self._state: Literal["starting", "serving", "reloading", "draining"] = "starting"
         self._born = time.time()
@@ -88,6 +90,7 @@ class Lone:
         before = {number: signal.signal(number, self._on_stop) for number in (signal.SIGTERM, signal.SIGINT)}
         self.loop.on_signal(signal.SIGHUP, self._hang_up)
         self.loop.on_signal(signal.SIGUSR1, self._reopen)
+        self.loop.on_signal(signal.SIGUSR2, self._begin_upgrade)
         self.loop.every(1.0, self._tick)
         thread = threading.Thread(target=self._follow, daemon=True, name="wheatpaste-operator")
         thread.start()
@@ -193,6 +196,17 @@ class Lone:
         else:
             self._reopen()
             self.reload()
+
+    def hand_over(self) -> None:
+        """Finish the running requests and end, because another program serves."""
+        self._state = "draining"
+        self._engine.stop()
+
+    def _begin_upgrade(self) -> None:
+        if self.upgrade is not None and self._state == "serving":
+            self.upgrade()
+        else:
+            log.warning("no new program is started while this one is %s", self._state)
 
     def _on_stop(self, number: int, frame: object) -> None:
         # Here and not on the loop, which may be busy: the main thread only waits for the engine.

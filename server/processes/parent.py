@@ -3,7 +3,8 @@
 It never answers a request and imports nothing of the app. It has one thread, so that it may fork.
 
 Signals: SIGHUP takes up the configuration and the code anew, SIGTERM and SIGINT drain and end (a second one at once),
-SIGQUIT ends now, SIGUSR1 opens log files anew, SIGTTIN and SIGTTOU ask for a worker more or less.
+SIGQUIT ends now, SIGUSR1 opens log files anew, SIGUSR2 starts a new program that takes over, SIGTTIN and SIGTTOU ask
+for a worker more or less.
 """
 
 from __future__ import annotations
@@ -53,6 +54,7 @@ _SIGNALS = (
     signal.SIGINT,
     signal.SIGQUIT,
     signal.SIGUSR1,
+    signal.SIGUSR2,
     signal.SIGTTIN,
     signal.SIGTTOU,
 )
@@ -86,6 +88,8 @@ class Parent:
         self._witness = witness
         self._listening = listening
         self._reopen = reopen
+        self.upgrade: Callable[[], object] | None = None
+        """Starts a new program beside this one; it ends with :meth:`hand_over`."""
         self._in_child = in_child
         self._terminal_gone = terminal_gone
         self._children: dict[int, Child] = {}
@@ -110,6 +114,7 @@ class Parent:
             (signal.SIGINT, self._interrupt),
             (signal.SIGQUIT, self._quit),
             (signal.SIGUSR1, self._reopen_logs),
+            (signal.SIGUSR2, self._begin_upgrade),
             (signal.SIGTTIN, lambda: self._want(self._wanted + 1)),
             (signal.SIGTTOU, lambda: self._want(self._wanted - 1)),
         ):
@@ -139,15 +144,22 @@ class Parent:
                     raise
                 log.exception("the parent process failed, and goes on")
 
+    def hand_over(self) -> None:
+        """Drain all workers and end, because another program serves."""
+        self._drain()
+
     def stop(self) -> None:
         """Drain all workers and end. A second time: without waiting for their requests."""
-        now, grace = self.loop.clock(), self._grace
         if self._state == "draining":
             for child in self._children.values():
-                child.hurry(now, 2.0)
+                child.hurry(self.loop.clock(), 2.0)
             return
-        self._state = "draining"
         self._witness.stopping()
+        self._drain()
+
+    def _drain(self) -> None:
+        now, grace = self.loop.clock(), self._grace
+        self._state = "draining"
         self._answer_waiting({"ok": False, "error": "the server is stopping"})
         # Closed here first: while one process has a socket open, clients are put into its queue.
         for generation in (self._current, self._candidate):
@@ -462,6 +474,12 @@ class Parent:
 
     def _quit(self) -> None:
         self._code = 0
+
+    def _begin_upgrade(self) -> None:
+        if self.upgrade is not None and self._state == "serving":
+            self.upgrade()
+        else:
+            log.warning("no new program is started while this one is %s", self._state)
 
     def _reopen_logs(self) -> None:
         self._reopen()
