@@ -1,8 +1,9 @@
 """All figures, peers side by side: ``python benchmarks/run.py [--only NAME] [--quick] [--json FILE] [--write]``.
 
-Needs nothing but Python: what is measured is the wheel, built from the files that git knows, in a fresh virtual
-environment with its peers (``build/bench``). The benchmarks run one after another, each in a process of its own. With
-``--write`` the figures go into docs/benchmarks.md and the README; without it the tables are printed.
+Needs Python, and wrk for the servers (``--only server:hello`` is one of their scenarios). What is measured is the
+wheel, built from the files that git knows, in a fresh virtual environment with its peers (``build/bench``). The
+benchmarks run one after another, each in a process of its own. With ``--write`` the figures go into docs/benchmarks.md
+and the README; without it the tables are printed.
 """
 
 from __future__ import annotations
@@ -22,7 +23,10 @@ from report import Measured, page, place_between
 
 ROOT = Path(__file__).resolve().parent.parent
 WORK = ROOT / "build" / "bench"
-PEERS = ("Paste", "PasteDeploy", "WebOb", "waitress", "Werkzeug", "whitenoise", "servestatic", "gunicorn", "pyramid")
+SERVERS = ("granian", "waitress", "cheroot", "gunicorn", "gevent", "uWSGI", "bjoern")
+COMPILED = ("uWSGI", "bjoern")
+"""Servers that are only to be had as source: measured where a compiler, and libev-dev for bjoern, are there."""
+PEERS = ("Paste", "PasteDeploy", "WebOb", *SERVERS, "Werkzeug", "whitenoise", "servestatic", "pyramid")
 
 
 class Benchmark(NamedTuple):
@@ -32,6 +36,8 @@ class Benchmark(NamedTuple):
     title: str
     rounds: int
     quick: int
+    parts: bool = False
+    """Whether it takes ``--scenario NAME`` and ``--quick``."""
 
     @property
     def script(self) -> Path:
@@ -39,6 +45,7 @@ class Benchmark(NamedTuple):
 
 
 BENCHMARKS = (
+    Benchmark("server", "The server", rounds=3, quick=1, parts=True),
     Benchmark("dispatch", "Dispatch", rounds=51, quick=2),
     Benchmark("static_files", "Static files", rounds=21, quick=1),
     Benchmark("large_ini", "A large INI", rounds=15, quick=1),
@@ -80,10 +87,22 @@ def copy_source(target: Path) -> None:
             shutil.copyfile(ROOT / name, target / name)
 
 
-def measure(benchmark: Benchmark, python: Path, rounds: int) -> Findings:
-    """Run one benchmark. Raises ``CalledProcessError`` when it fails."""
+def install_compiled(python: Path) -> None:
+    """Install the servers that have to be compiled, those that can be."""
+    pip = [str(python), "-m", "pip", "--quiet", "--disable-pip-version-check"]
+    for name in COMPILED:
+        say(f"compiling {name}")
+        if subprocess.run([*pip, "install", name], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL).returncode:
+            say(f"{name} cannot be compiled here and is left out")
+
+
+def measure(benchmark: Benchmark, python: Path, quick: bool, parts: Sequence[str]) -> Findings:
+    """Run one benchmark, or these parts of it. Raises ``CalledProcessError`` when it fails."""
+    rounds = benchmark.quick if quick else benchmark.rounds
     say(f"{benchmark.title} ({rounds} rounds)")
     argv = [str(python), str(benchmark.script), "--json", "--rounds", str(rounds)]
+    if benchmark.parts:
+        argv += [word for part in parts for word in ("--scenario", part)] + ["--quick"] * quick
     found = json.loads(subprocess.run(argv, stdout=subprocess.PIPE, check=True).stdout)
     return Findings(
         text=found["text"],
@@ -94,11 +113,14 @@ def measure(benchmark: Benchmark, python: Path, rounds: int) -> Findings:
 
 
 def versions(python: Path) -> dict[str, str]:
-    """What is installed beside that Python."""
-    code = "import json, sys; from importlib.metadata import version; print(json.dumps([*map(version, sys.argv[1:])]))"
-    names = ("wheatpaste", *PEERS)
-    done = subprocess.run([str(python), "-c", code, *names], stdout=subprocess.PIPE, check=True)
-    return dict(zip(names, json.loads(done.stdout), strict=True))
+    """Which of the peers are installed beside that Python."""
+    code = (
+        "import json; from importlib.metadata import distributions; "
+        "print(json.dumps({each.name.lower(): each.version for each in distributions()}))"
+    )
+    done = subprocess.run([str(python), "-c", code], stdout=subprocess.PIPE, check=True)
+    found = json.loads(done.stdout)
+    return {name: found[name.lower()] for name in ("wheatpaste", *PEERS) if name.lower() in found}
 
 
 def docstring(script: Path) -> str:
@@ -109,7 +131,7 @@ def docstring(script: Path) -> str:
 
 def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description="Measure all figures, peers side by side.")
-    parser.add_argument("--only", action="append", choices=[each.name for each in BENCHMARKS], help="this one alone")
+    parser.add_argument("--only", action="append", metavar="NAME", help="this one alone; server:hello for a part of it")
     parser.add_argument(
         "--quick", action="store_true", help="a round or two: shows that it runs, the figures are loose"
     )
@@ -119,15 +141,22 @@ def main(argv: Sequence[str] | None = None) -> int:
     options = parser.parse_args(argv)
     if options.write and (options.only or options.quick or options.here):
         parser.error("--write takes all benchmarks, at full length and from the wheel")
-    chosen = [each for each in BENCHMARKS if not options.only or each.name in options.only]
+    only = [name.partition(":") for name in options.only or ()]
+    known = {each.name: each for each in BENCHMARKS}
+    for name, _, part in only:
+        if name not in known or (part and not known[name].parts):
+            parser.error(f"there is no {name}{':' * bool(part)}{part}; there are: {', '.join(known)}, server:hello")
+    chosen = [each for each in BENCHMARKS if not only or each.name in {name for name, _, _ in only}]
     python = Path(sys.executable) if options.here else build_environment(WORK)
+    if not options.here and any(each.name == "server" for each in chosen):
+        install_compiled(python)
     installed = {} if options.here else versions(python)
     measured = [
         Measured(
             each.name,
             each.title,
             docstring(each.script),
-            measure(each, python, each.quick if options.quick else each.rounds),
+            measure(each, python, options.quick, [part for name, _, part in only if part and name == each.name]),
         )
         for each in chosen
     ]

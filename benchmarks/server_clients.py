@@ -32,6 +32,8 @@ class Exchange:
 
     def connect(self) -> None:
         self.socket = socket.create_connection((HOST, self.port), timeout=10)
+        # As HTTP clients do; without it the end of a body waits for a delayed acknowledgement.
+        self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, True)
         self.socket.setblocking(False)
         self.begin()
 

@@ -42,20 +42,21 @@ class Setup(NamedTuple):
 
 
 class Peer(NamedTuple):
-    """A server: its name here and on the index, its command, and whether it has processes and TLS."""
+    """A server: its name, its command, and whether it has processes and TLS."""
 
     name: str
-    distribution: str
+    distributions: tuple[str, ...]
+    """The names on the index that it can have been installed by."""
     command: Callable[[Setup], list[str]]
     workers: bool = False
     tls: bool = False
 
     def version(self) -> str | None:
         """The installed version; None where it is not installed."""
-        try:
-            return version(self.distribution)
-        except PackageNotFoundError:
-            return None
+        for each in self.distributions:
+            with suppress(PackageNotFoundError):
+                return version(each)
+        return None
 
     def fits(self, setup: Setup) -> bool:
         return (self.workers or setup.workers == 1) and (self.tls or not setup.certificate)
@@ -122,16 +123,16 @@ GRANIAN = "granian"
 BJOERN = "bjoern"
 PASTE = "paste.httpserver"
 PEERS = (
-    Peer(OURS, "wheatpaste", wheatpaste, workers=True, tls=True),
-    Peer(GRANIAN, "granian", granian, workers=True, tls=True),
-    Peer(UWSGI, "uWSGI", uwsgi, workers=True, tls=True),
-    Peer(BJOERN, "bjoern", launched("bjoern")),
-    Peer(WAITRESS, "waitress", waitress),
-    Peer(CHEROOT, "cheroot", launched("cheroot"), tls=True),
-    Peer(GTHREAD, "gunicorn", gunicorn("gthread"), workers=True, tls=True),
-    Peer(GEVENT, "gevent", gunicorn("gevent"), workers=True, tls=True),
-    Peer(SYNC, "gunicorn", gunicorn("sync"), workers=True, tls=True),
-    Peer(PASTE, "Paste", launched("paste")),
+    Peer(OURS, ("wheatpaste",), wheatpaste, workers=True, tls=True),
+    Peer(GRANIAN, ("granian",), granian, workers=True, tls=True),
+    Peer(UWSGI, ("uWSGI", "pyuwsgi"), uwsgi, workers=True, tls=True),
+    Peer(BJOERN, ("bjoern",), launched("bjoern")),
+    Peer(WAITRESS, ("waitress",), waitress),
+    Peer(CHEROOT, ("cheroot",), launched("cheroot"), tls=True),
+    Peer(GTHREAD, ("gunicorn",), gunicorn("gthread"), workers=True, tls=True),
+    Peer(GEVENT, ("gevent",), gunicorn("gevent"), workers=True, tls=True),
+    Peer(SYNC, ("gunicorn",), gunicorn("sync"), workers=True, tls=True),
+    Peer(PASTE, ("Paste",), launched("paste")),
 )
 
 

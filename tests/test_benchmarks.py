@@ -2,6 +2,7 @@
 
 import importlib.util
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -48,6 +49,37 @@ def test_a_benchmark_measures_ours_beside_its_peers(name: str, tmp_path: Path) -
     assert done.stdout.count("\n| ") >= 3, "and the peers' rows below its head"
     figures = json.loads(file.read_text(encoding="utf-8"))
     assert figures[name], "the bare numbers are in the file"
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+@pytest.mark.skipif(shutil.which("wrk") is None, reason="wrk asks the servers; on Debian: apt install wrk")
+@pytest.mark.parametrize(
+    "part", ["hello", "workers", "upload", "idle", "handshakes", "slow_senders", "slow_readers"], ids="server:{}".format
+)
+def test_a_scenario_measures_our_server_beside_others(part: str, tmp_path: Path) -> None:
+    file = tmp_path / "figures.json"
+    command = [sys.executable, str(BENCHMARKS / "run.py"), "--here", "--quick", "--only", f"server:{part}"]
+    done = subprocess.run([*command, "--json", str(file)], capture_output=True, text=True, cwd=tmp_path, timeout=280)
+    assert done.returncode == 0, done.stderr
+    figures = json.loads(file.read_text(encoding="utf-8"))["server"]
+    assert list(figures) == [part], "nothing else was measured"
+    ours, theirs = figures[part]["wheatpaste"]["0"], figures[part]["granian"]["0"]
+    assert ours.keys() == theirs.keys()
+    assert "| wheatpaste" in done.stdout
+    assert ours["rate"] > 0, done.stderr
+    assert not ours["errors"], done.stderr
+    if part == "idle":
+        assert ours["held"] == 300, "every idle connection was answered and kept"
+
+
+def test_a_benchmark_that_is_not_there_is_named_with_those_that_are() -> None:
+    for name in ("sever", "startup:hello"):
+        done = subprocess.run(
+            [sys.executable, str(BENCHMARKS / "run.py"), "--only", name], capture_output=True, text=True, timeout=60
+        )
+        assert done.returncode == 2
+        assert f"there is no {name}; there are: server, dispatch" in done.stderr
 
 
 def test_only_a_whole_run_is_written_down() -> None:
