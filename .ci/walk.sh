@@ -84,6 +84,7 @@ expect "listing" wheatpaste describe static
 expect "urlmap" wheatpaste describe
 expect "shop at /shop/cart" wheatpaste request site.ini /shop/cart
 expect "200 OK" wheatpaste request -i site.ini /
+expect "Wrote site.wsgi" wheatpaste generate wsgi site.ini
 expect "URLMap" wheatpaste shell site.ini -c 'print(app)'
 serve site.ini --port 0
 [ "$(fetch "$url/shop/x")" = "shop at /shop/x" ] || fail "the shop does not answer"
