@@ -7,7 +7,6 @@ in one variable of the environment, and over a pipe on which the new one says th
 from __future__ import annotations
 
 import contextlib
-import json
 import logging
 import os
 import socket
@@ -44,6 +43,8 @@ class Inheritance:
         text = os.environ.pop(VARIABLE, None)
         if text is None:
             return None
+        import json  # only who is handed a running service needs it
+
         told = json.loads(text)
         descriptors = [number for numbers in told["sockets"].values() for number in numbers]
         for number in (*descriptors, told["control"], told["pid_file"], told["report"]):
@@ -94,6 +95,8 @@ class Upgrade:
         if self._process is not None:
             log.warning("a new program is being started already")
             return
+        import json
+
         hearing, report = os.pipe()
         given = self._belongings()
         sockets = {address: [each.fileno() for each in each_of] for address, each_of in given.sockets.items()}
