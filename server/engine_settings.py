@@ -74,7 +74,7 @@ def settings_of(server: HTTPServer) -> Settings:
         url_scheme=server.scheme,
         forwarding=_forwarding(server),
         proxy_protocol=_proxy_protocol(server),
-        multiprocess=server.workers > 1,
+        multiprocess=server.has_parent,
         **told,
     )
 

@@ -1,4 +1,7 @@
-"""What an app is told of a server that nobody operates: one process, started from Python or by the reloader."""
+"""What an app is told of a server that nobody operates: one process, started from Python or by the reloader.
+
+As elsewhere, in ``wheatpaste.server`` and ``paste.httpserver.thread_pool``.
+"""
 
 from __future__ import annotations
 
@@ -6,10 +9,7 @@ import os
 import time
 from typing import TYPE_CHECKING, Any
 
-from .server_status import KEY, ServerStatus
-from .settings import Settings
-from .thread_pool_view import KEY as THREAD_POOL
-from .thread_pool_view import ThreadPoolView
+from .server_status import ServerStatus
 
 if TYPE_CHECKING:
     from .engine import Engine
@@ -22,11 +22,6 @@ class EngineStatus:
         self.engine: Engine | None = None
         self.status = ServerStatus(self._answer)
         self._born = time.time()
-
-    def told_in(self, settings: Settings) -> Settings:
-        """The settings, with the keys of each environ that say how the server is doing."""
-        pool = ThreadPoolView(self.engine_snapshot, settings.threads, settings.deadlines.hung)
-        return settings._replace(environ={**settings.environ, KEY: self.status, THREAD_POOL: pool})
 
     def engine_snapshot(self) -> dict[str, Any]:
         """What the engine is doing."""

@@ -461,6 +461,7 @@ class HTTPServer:
         """
         from .engine import Engine
         from .engine_status import EngineStatus
+        from .processes.told import with_status
         from .server_status import KEY
 
         told = self.settings() if settings is None else settings
@@ -469,7 +470,8 @@ class HTTPServer:
         if KEY in told.environ:
             return Engine(app, sockets, told, on_ready=on_ready, handle_signals=handle_signals)
         alone = EngineStatus()
-        alone.engine = Engine(app, sockets, alone.told_in(told), on_ready=on_ready, handle_signals=handle_signals)
+        told = with_status(told, alone)
+        alone.engine = Engine(app, sockets, told, on_ready=on_ready, handle_signals=handle_signals)
         return alone.engine
 
     def serve(

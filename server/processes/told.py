@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from ..server_status import KEY, ServerStatus
 from ..settings import Settings
 from ..thread_pool_view import KEY as THREAD_POOL
 from ..thread_pool_view import ThreadPoolView
-from .lines import Message
+
+if TYPE_CHECKING:
+    from .lines import Message
 
 
 class Process(Protocol):
