@@ -9,6 +9,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Callable
@@ -405,14 +406,50 @@ def test_a_start_in_the_background_that_fails_says_why(site: WorkerSite) -> None
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else")
-def test_workers_are_another_user_and_the_parent_stays_root(site: WorkerSite) -> None:
-    site.folder.chmod(0o755)
-    for parent in site.folder.parents:
-        if not os.access(parent, os.X_OK) or parent.stat().st_mode & 0o001 == 0:
-            pytest.skip("the other user cannot get at the folder of the test")
-    server = site.start("--user", "65534", "--group", "65534")
-    assert site.answer("/uid") == "65534 65534"
-    assert Path(f"/proc/{server.pid}").stat().st_uid == 0
+def test_workers_are_another_user_and_the_parent_stays_root(running_server: Callable[..., RunningServer]) -> None:
+    with tempfile.TemporaryDirectory() as place:  # where the other user can get at it
+        folder = Path(place)
+        folder.chmod(0o755)
+        site = WorkerSite(folder, running_server)
+        server = site.start("--log-file", "out.log", user="65534", group="65534", wait=False)
+        log = folder / "out.log"
+        poll(lambda: log.exists() and "http://" in log.read_text(), 20, server.log)
+        found = re.search(r":(\d+)/", log.read_text())
+        assert found is not None
+        assert ask_port(int(found[1]), "/uid") == "65534 65534"
+        assert Path(f"/proc/{server.pid}").stat().st_uid == 0
+        # What the parent opens anew, the workers can write to.
+        log.rename(folder / "out.log.1")
+        os.kill(server.pid, signal.SIGUSR1)
+        poll(log.exists, 10, log.read_text)
+        assert log.stat().st_uid == 65534
+        assert site.ask("reload")["ok"]
+        assert ask_port(int(found[1]), "/uid") == "65534 65534"
+        assert server.stop() == 0
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else")
+def test_another_user_is_not_answered_whatever_the_permissions(running_server: Callable[..., RunningServer]) -> None:
+    with tempfile.TemporaryDirectory() as place:
+        folder = Path(place)
+        folder.chmod(0o755)
+        site = WorkerSite(folder, running_server)
+        site.start()
+        (folder / "ctl").chmod(0o777)
+        reading, writing = os.pipe()
+        pid = os.fork()
+        if pid == 0:
+            os.setuid(65534)
+            with socket.socket(socket.AF_UNIX) as stranger:
+                stranger.settimeout(10)
+                stranger.connect(str(folder / "ctl"))
+                os.write(writing, stranger.recv(1000))
+            os._exit(0)
+        os.close(writing)
+        os.waitpid(pid, 0)
+        with os.fdopen(reading, "rb") as answer:
+            assert b"only root" in answer.read()
+        assert site.ask("status")["ok"]
 
 
 def test_an_app_of_python_is_served_by_several_processes(
