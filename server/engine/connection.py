@@ -220,7 +220,8 @@ class Connection:
                 from ..tls_handshake import close_notify
 
                 close_notify(self.sock)
-            socket.socket.shutdown(self.sock, socket.SHUT_WR)
+            # Below TLS: its own shutdown would forget the encrypted connection, and not tell the client anything.
+            (socket.socket.shutdown if self.is_tls else type(self.sock).shutdown)(self.sock, socket.SHUT_WR)
         except OSError:
             return False
         return True

@@ -79,7 +79,7 @@ class Exchange:
                 self._queue.append((connection, self._clock()))
                 crew.waiting.append(lambda me: self._run_waiting(me, connection, request))
         if not room:
-            self._engine.farewell.refuse(connection, _overload())
+            self._engine.farewell.refuse(connection, _overload(), request.kind)
         self._tell_full()
         return True
 
@@ -172,7 +172,7 @@ class Exchange:
         refusal = answer_failure(request.environ, response, failure, expose=self._expose)
         farewell = self._engine.farewell
         if refusal is not None:
-            farewell.refuse(connection, refusal, head_only=request.kind.is_head)
+            farewell.refuse(connection, refusal, request.kind)
         else:
             farewell.cut(connection, by_reset=response.ends_with_connection)
 

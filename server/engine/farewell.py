@@ -13,6 +13,7 @@ from ..http1.refusals import Refused, refusal_bytes
 from .connection import IN_BODY, IN_HEAD, LINGERING, WRITING, Connection
 
 if TYPE_CHECKING:
+    from ..http1.heads import Kind
     from .engine import Engine
 
 log = logging.getLogger("wheatpaste.server.farewell")
@@ -31,8 +32,11 @@ class Farewell:
         self._connections = engine.connections
         self._deadlines = engine.settings.deadlines
 
-    def refuse(self, connection: Connection, refusal: Refused, *, head_only: bool = False) -> None:
-        """Answer a request that is not served, and close so that the client can read the answer."""
+    def refuse(self, connection: Connection, refusal: Refused, kind: Kind | None = None) -> None:
+        """Answer a request that is not served, and close so that the client can read the answer.
+
+        ``kind`` is what its request line says, where that could be read.
+        """
         engine = self._engine
         is_ours = refusal.status >= 500 and refusal.status not in _CLIENTS_MISTAKES
         log.log(
@@ -47,7 +51,9 @@ class Farewell:
         connection.buffer = b""
         try:
             common = engine.reply_lines().common
-            connection.send(refusal_bytes(refusal, common, engine.settings.ident, head_only=head_only))
+            is_head, is_1_0 = (kind.is_head, kind.is_1_0) if kind is not None else (False, False)
+            ident = engine.settings.ident
+            connection.send(refusal_bytes(refusal, common, ident, head_only=is_head, is_1_0=is_1_0))
         except ClientGone:
             self._connections.drop(connection)
             return

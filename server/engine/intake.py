@@ -43,6 +43,8 @@ class Intake:
         self._head_limit = engine.settings.limits.head
         self._deadlines = engine.settings.deadlines
         self._forwarding = engine.settings.forwarding
+        self._room = memoryview(bytearray(_RECEIVE_BODY))
+        """Where bodies are received; nobody reads while another thread leads."""
         self._is_simple = self._forwarding is None and self._limits.keep_alive_requests is None
         """Whether nothing has to be done with a request that its head does not ask for."""
 
@@ -52,8 +54,10 @@ class Intake:
         if state > IN_BODY:
             self._on_other(connection, state)
             return True
+        if state == IN_BODY:
+            return self._on_body(me, connection)
         try:
-            data = connection.recv(_RECEIVE if state != IN_BODY else _RECEIVE_BODY)
+            data = connection.recv(_RECEIVE)
             if connection.is_tls:
                 data = _drain_tls(connection, data)
         except self._would_block:
@@ -65,8 +69,6 @@ class Intake:
             # Half of a request is no request; after a whole one there is nothing left to say.
             self._connections.drop(connection)
             return True
-        if state == IN_BODY:
-            return self._more_body(me, connection, data)
         held = connection.buffer
         if held:
             return self.advance(me, connection, held + data, leading=True, seen=len(held))
@@ -115,7 +117,7 @@ class Intake:
                     if not self._has_body(connection, environ, framing, kind):
                         return self._leave(connection, IN_BODY, leading=leading)
             except Refused as refusal:
-                self._engine.farewell.refuse(connection, refusal, head_only=data.startswith(b"HEAD "))
+                self._engine.farewell.refuse(connection, refusal, connection.reader.kind_of(data))
                 return leading
             request = Request(environ, framing, kind)
             if leading and (kind.pace.slow or self._crew.busy >= self._size or connection.body is not None):
@@ -210,17 +212,29 @@ class Intake:
         is_asked = framing.expects and not connection.buffer  # the app decides whether the body is wanted
         return (is_asked or self._engine.settings.stream_uploads) and self._engine.exchange.may_stream()
 
-    def _more_body(self, me: WorkerThread, connection: Connection, data: bytes) -> bool:
+    def _on_body(self, me: WorkerThread, connection: Connection) -> bool:
         body, request = connection.body, connection.pending
         if not isinstance(body, ReceivedBody) or request is None:
             return True
         try:
-            connection.buffer = body.feed(data)
+            while not body.done:
+                count = connection.sock.recv_into(self._room)
+                if not count:
+                    self._connections.drop(connection)  # half a body is none
+                    return True
+                connection.buffer = body.feed(self._room[:count])
+                if not (connection.is_tls and connection.sock.pending()):
+                    break
             if not body.done:
                 return True
             _attach(request.environ, body, request.framing)
+        except self._would_block:
+            return True
         except Refused as refusal:
-            self._engine.farewell.refuse(connection, refusal)
+            self._engine.farewell.refuse(connection, refusal, request.kind)
+            return True
+        except OSError:
+            self._connections.drop(connection)
             return True
         connection.pending = None
         leading, free = self._dispatch(me, connection, request, leading=True)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import _socket
 import contextlib
 import errno
 import logging
 import os
 import socket
-from typing import TYPE_CHECKING
+import sys
+from typing import TYPE_CHECKING, Any
 
 from ..http1.base_environ import connection_environ
 from ..http1.heads import HeadReader
@@ -36,7 +38,14 @@ class Listener:
         self._spare: int | None = None
         self._told = False
         self._is_tcp = sock.family != getattr(socket, "AF_UNIX", None)
+        self._inherits = False
         sock.setblocking(False)
+        if self._is_tcp:
+            with contextlib.suppress(OSError):
+                sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                self._inherits = sys.platform == "linux"  # accepted sockets have it from the listening one
+        # The plain type has all that is needed, and costs half; TLS wants the whole.
+        self._is_plain = engine.settings.tls is None and hasattr(sock, "_accept")
 
     def open(self) -> None:
         """Begin to take connections."""
@@ -47,7 +56,7 @@ class Listener:
         """Take the connections that wait, some of them at least."""
         for _ in range(_AT_ONCE):
             try:
-                sock, address = self.sock.accept()
+                sock, address = self._take()
             except BlockingIOError:
                 return
             except OSError as error:
@@ -60,12 +69,20 @@ class Listener:
                 self._turn_away(sock, refusal)
                 continue
             sock.setblocking(False)
-            if self._is_tcp:
+            if self._is_tcp and not self._inherits:
                 with contextlib.suppress(OSError):
                     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             self._engine.welcome(sock, self.reader, connection_environ(address), is_tcp=self._is_tcp)
 
-    def _turn_away(self, sock: socket.socket, refusal: Refused) -> None:
+    def _take(self) -> tuple[Any, Any]:
+        listener: Any = self.sock
+        if not self._is_plain:
+            accepted: tuple[Any, Any] = listener.accept()
+            return accepted
+        fd, address = listener._accept()
+        return _socket.socket(listener.family, listener.type, listener.proto, fileno=fd), address
+
+    def _turn_away(self, sock: Any, refusal: Refused) -> None:
         engine = self._engine
         engine.count_refusal(refusal)
         with contextlib.suppress(OSError):

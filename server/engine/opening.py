@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import socket
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ..http1.refusals import Refused
 from .connection import HANDSHAKING, IDLE, INTRODUCED, SHAKING, Connection
@@ -82,7 +82,11 @@ class Opening:
 
     def shake_hands(self, connection: Connection) -> None:
         """Go on with a handshake, on another thread: signing takes as long as many requests."""
+        sock: Any = connection.sock
         connection.state = SHAKING
+        if getattr(sock, "cipher", bool)():
+            self._step(connection)  # it has signed already; what is left is quick
+            return
         self._connections.set_mask(connection, 0)
         if not self._engine.crew.run_elsewhere(lambda: self._step(connection), or_refuse=True):
             self._step(connection)

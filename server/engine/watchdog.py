@@ -1,7 +1,7 @@
 """The watchdog: it sees that a leader is stuck in a request, and that a request hangs.
 
-It looks every millisecond while a leader runs requests and sleeps while none does: each look takes the interpreter
-from whoever is working.
+It looks every few milliseconds while leaders run requests, every millisecond while they get on slowly, and sleeps while
+there are none: each look takes the interpreter from whoever is working.
 """
 
 from __future__ import annotations
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 log = logging.getLogger("wheatpaste.server.watchdog")
 
 _TICK = 0.001
+_CALM_TICK = 0.005
+"""Seconds between two looks while leaders get through several requests from one to the next."""
 _CALM_TICKS = 20
 """Looks without a running request after which it sleeps."""
 _WATCH = 1.0
@@ -59,6 +61,7 @@ class Watchdog:
     def _watch(self) -> None:
         engine, bell = self._engine, self._bell
         calm = 0
+        tick = _TICK
         last_turn = -1
         next_watch = 0.0
         while not self._ended:
@@ -71,7 +74,7 @@ class Watchdog:
                 self.asleep = False
                 calm = 0
             else:
-                bell.acquire(timeout=_TICK)
+                bell.acquire(timeout=tick)
             leader, turn = engine.crew.leader, engine.crew.turn
             if leader is not None and leader.slot:
                 if turn == last_turn:
@@ -79,6 +82,7 @@ class Watchdog:
                 calm = 0
             elif turn == last_turn:
                 calm += 1
+            tick = _CALM_TICK if turn > last_turn + 1 else _TICK
             last_turn = turn
             now = engine.clock()
             if now >= next_watch:

@@ -138,6 +138,13 @@ class HeadReader:
             environ["HTTP_HOST"] = known.authority
         return environ, known, last
 
+    def kind_of(self, data: bytes) -> Kind | None:
+        """What the request line says that ``data`` begins with, if it can be served at all."""
+        try:
+            return self._read_first(data[: data.find(b"\r\n")])
+        except Refused:
+            return None
+
     def _read_fields(self, block: bytes, known: Kind, facts: Environ) -> Fields:
         lines = block.split(b"\r\n") if block else []
         if len(lines) > self._limits.fields:

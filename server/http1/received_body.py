@@ -5,17 +5,22 @@ from __future__ import annotations
 import contextlib
 import io
 import tempfile
-from typing import IO
+from typing import IO, TYPE_CHECKING
 
 from ..settings import Limits
 from .chunks import ChunkDecoder
 from .refusals import Refused
 
+if TYPE_CHECKING:
+    from _typeshed import ReadableBuffer as Buffer
+
+_READ_AT_ONCE = 64 * 1024
+
 
 class ReceivedBody:
     """A body on its way in. ``file`` is what the app will read, once ``done``."""
 
-    __slots__ = ("_decoder", "_file", "_left", "_limits", "_parts", "length", "received", "started")
+    __slots__ = ("_decoder", "_file", "_left", "_limits", "_parts", "_reader", "length", "received", "started")
 
     def __init__(self, limits: Limits, length: int | None, started: float) -> None:
         """``length`` is None for a chunked body; ``started`` the moment, for the rate at which it must come."""
@@ -23,7 +28,8 @@ class ReceivedBody:
         self._decoder = ChunkDecoder(max_trailers=limits.head, max_fields=limits.fields) if length is None else None
         self._left = length or 0
         self._parts: list[bytes] = []
-        self._file: IO[bytes] | None = None
+        self._file: io.FileIO | None = None
+        self._reader: io.BufferedReader | None = None
         self.length = 0
         """Bytes of the body itself."""
         self.received = 0
@@ -40,19 +46,19 @@ class ReceivedBody:
         """The trailer fields of a chunked body."""
         return self._decoder.trailers if self._decoder is not None else []
 
-    def feed(self, data: bytes) -> bytes:
-        """Take more of it; returns what follows the body. Raises ``Refused``."""
+    def feed(self, data: bytes | memoryview) -> bytes:
+        """Take more of it; returns what follows the body. What is taken is copied. Raises ``Refused``."""
         self.received += len(data)
         if self._decoder is None:
             if len(data) <= self._left:
                 self._left -= len(data)
                 self._store(data)
                 return b""
-            rest = data[self._left :]
+            rest = bytes(data[self._left :])
             self._store(data[: self._left])
             self._left = 0
             return rest
-        pieces, rest = self._decoder.feed(data)
+        pieces, rest = self._decoder.feed(bytes(data))
         for piece in pieces:
             self._store(piece)
         # What is announced counts as well: nobody should send a gigabyte before hearing that it was for nothing.
@@ -60,37 +66,41 @@ class ReceivedBody:
             raise Refused(413, "body", f"exceeds max_body of {self._limits.body}")
         return rest
 
-    def _store(self, piece: bytes) -> None:
+    def _store(self, piece: bytes | memoryview) -> None:
         self.length += len(piece)
         try:
             if self._file is not None:
-                self._file.write(piece)
+                self._write(piece)
                 return
-            self._parts.append(piece)
+            self._parts.append(bytes(piece))
             if self.length > self._limits.body_memory:
-                self._file = tempfile.TemporaryFile(prefix="wheatpaste-")  # noqa: SIM115 - closed with the request
-                for part in self._parts:
-                    self._file.write(part)
+                self._file = tempfile.TemporaryFile(prefix="wheatpaste-", buffering=0)  # noqa: SIM115 - closed with the request
+                self._write(b"".join(self._parts))
                 self._parts.clear()
         except OSError as error:
             self.close()
             raise Refused(507, "body-storage", "There is no room to store the request body.") from error
 
     def file(self) -> IO[bytes]:
-        """The body, to be read from its beginning. Raises ``Refused`` when it cannot be stored."""
+        """The body, to be read from its beginning."""
         if self._file is None:
             parts = self._parts
             return io.BytesIO(parts[0] if len(parts) == 1 else b"".join(parts))
-        try:
-            self._file.seek(0)  # writes what is still buffered
-        except OSError as error:
-            self.close()
-            raise Refused(507, "body-storage", "There is no room to store the request body.") from error
-        return self._file
+        self._file.seek(0)
+        # Pieces were written as they came; it is reading that comes in lines.
+        self._reader = io.BufferedReader(self._file, _READ_AT_ONCE)
+        return self._reader
+
+    def _write(self, piece: Buffer) -> None:
+        file = self._file
+        if file is not None:
+            left = memoryview(piece)
+            while left:
+                left = left[file.write(left) or 0 :]
 
     def close(self) -> None:
-        """Free the temporary file of a body that nobody will read."""
+        """Free the temporary file."""
         if self._file is not None:
-            with contextlib.suppress(OSError):  # its buffer could not be written, which was told before
-                self._file.close()
-            self._file = None
+            with contextlib.suppress(OSError):
+                (self._reader or self._file).close()
+            self._file = self._reader = None

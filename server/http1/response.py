@@ -365,7 +365,7 @@ class Response:
         if not self.keep_alive:
             lines.append(b"Connection: close\r\n\r\n")
         elif self._kind.is_1_0:
-            lines.append(b"Connection: keep-alive\r\n\r\n")
+            lines.append(b"Connection: Keep-Alive\r\n\r\n")
         else:
             lines.append(b"\r\n")
         return (status.line_1_0 if self._kind.is_1_0 else status.line_1_1) + b"".join(lines)
