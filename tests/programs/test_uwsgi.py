@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import shutil
 import subprocess
 import sys
@@ -41,6 +42,25 @@ def test_the_site_is_served_by_uwsgi(command: list[str], running_server: Callabl
     server = running_server(argv=command)
     visit(server)
     assert server.stop() == 0, "SIGTERM ends it"
+
+
+def test_chunked_bodies_come_to_the_app_through_uwsgi(
+    command: list[str], running_server: Callable[..., RunningServer]
+) -> None:
+    server = running_server(argv=command)
+    connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=10)
+    connection.request("POST", "/size", body=iter([b"x" * 1000] * 200), encode_chunked=True)
+    assert connection.getresponse().read() == b"200000"
+    connection.close()
+
+
+def test_an_unread_body_is_never_taken_for_a_request_by_uwsgi(
+    command: list[str], running_server: Callable[..., RunningServer]
+) -> None:
+    inner = b"GET /late HTTP/1.1\r\nHost: x\r\n\r\n"
+    head = b"POST /who HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
+    received = running_server(argv=command).raw(head + b"%x\r\n%s\r\n0\r\n\r\n" % (len(inner), inner))
+    assert received.count(b"HTTP/1.1 ") == received.count(b"HTTP/1.1 200") == 1
 
 
 def test_uwsgi_does_not_start_without_the_app(

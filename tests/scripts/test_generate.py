@@ -90,7 +90,7 @@ def test_it_shows_settings_with_the_address_and_threads_of_the_file(
     write_ini(SITE)
     _, out, _ = generate("site.ini")
     assert f"wsgi-file = {tmp_path}/site.wsgi" in out
-    assert "http11-socket = 127.0.0.1:8123" in out
+    assert "http-socket = 127.0.0.1:8123" in out
     assert "threads = 7" in out
     assert "WSGIDaemonProcess site processes=1 threads=7" in out
     assert f'WSGIScriptAlias / "{tmp_path}/site.wsgi"' in out

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from wheatpaste.protocol.bodies import BodyTooLarge
+from wheatpaste.server.foreign.adapted import with_chunked_bodies
 from wheatpaste.server.foreign.front import Front
 from wheatpaste.server.foreign.request_stream import read_as_file
 from wheatpaste.server.http_server import HTTPServer
@@ -174,3 +175,21 @@ def test_a_body_ends_with_an_error_where_it_exceeds_what_is_taken() -> None:
     read_as_file(environ, most=99)
     with pytest.raises(BodyTooLarge, match="larger than the 99 bytes"):
         environ["wsgi.input"].read()
+
+
+def test_chunks_behind_a_function_are_read_as_a_body() -> None:
+    class Uwsgi:
+        chunks = iter([b"first\nsec", b"ond\n", b"last", b""])
+
+        def chunked_read(self) -> bytes:
+            return next(self.chunks)
+
+    found: list[Any] = []
+
+    def app(environ: Any, start_response: Any) -> list[bytes]:
+        found.extend([environ["wsgi.input_terminated"], *environ["wsgi.input"]])
+        start_response("200 OK", [])
+        return []
+
+    ask(with_chunked_bodies(app, Uwsgi()), environ_of(HTTP_TRANSFER_ENCODING="Chunked"))
+    assert found == [True, b"first\n", b"second\n", b"last"]
