@@ -105,11 +105,16 @@ class Opening:
         except HandshakeFailed as failed:
             log.info("no TLS with %s: it %s", connection.key, failed.reason)
             connection.sock = handshake.socket
-            self._connections.drop(connection)
+            engine.farewell.linger(connection)  # or the client loses the alert that tells it why
             return
         connection.sock = handshake.socket
         if wants is not None:
+            # Who sends a byte now and then makes its connection busy whenever the leader looks at deadlines.
+            if engine.clock() >= connection.deadline:
+                self._connections.drop(connection)
+                return
             connection.state = HANDSHAKING
+            self._connections.look_again(connection, connection.deadline)
             self._connections.set_mask(connection, READ if wants == "read" else WRITE)
             return
         connection.begin_tls(handshake.socket)  # type: ignore[arg-type]  # it speaks TLS now
