@@ -28,7 +28,7 @@ from ..settings import Settings
 from .connection import HANDSHAKING, IDLE, Connection
 from .connections import Connections
 from .crew import Crew
-from .exchange import Exchange
+from .exchange import HOLD, Exchange
 from .farewell import Farewell
 from .intake import Intake
 from .listener import Listener
@@ -80,6 +80,8 @@ class Engine:
         self.poller = make_poller(settings.poller)
         self.crew = Crew(settings.threads, self._lead)
         self.connections = Connections(settings, self.poller, self.crew.lock, clock, self.crew.run_elsewhere)
+        self.events: deque[tuple[int, int]] = deque()
+        """What was polled and not served yet."""
         self.watchdog = Watchdog(self)
         self.farewell = Farewell(self)
         self.exchange = Exchange(self)
@@ -89,7 +91,6 @@ class Engine:
         self._listeners: dict[int, Listener] = {}
         self._on_ready = on_ready
         self._handle_signals = handle_signals
-        self._events: deque[tuple[int, int]] = deque()
         self._ready: deque[Connection] = deque()
         self._next_look = self._next_certificates = 0.0
         self._draining = self._forced = False
@@ -186,9 +187,11 @@ class Engine:
     # ---- the leader ----
 
     def _lead(self, me: WorkerThread) -> None:
-        events, ready, connections = self._events, self._ready, self.connections.open
-        readable, poll, crew = self.intake.on_readable, self.poller.poll, self.crew
+        events, ready, connections = self.events, self._ready, self.connections.open
+        readable, poll, crew, exchange = self.intake.on_readable, self.poller.poll, self.crew, self.exchange
         while not crew.finished:
+            if exchange.held:
+                exchange.send_held()
             while events:
                 fd, mask = events.popleft()
                 connection = connections.get(fd)
@@ -201,6 +204,8 @@ class Engine:
                         return
                 elif not readable(me, connection):
                     return
+            if exchange.held:
+                exchange.send_held()
             if ready:
                 connection = ready.popleft()
                 is_left = connection.state == IDLE and connection.buffer
@@ -212,6 +217,8 @@ class Engine:
             if now >= self._next_look or self.stopping is not None:
                 self._look_around(now)
             events.extend(poll(self._pause()))
+            if len(events) > 1:
+                exchange.hold_until = self.clock() + HOLD
 
     def _pause(self) -> float | None:
         """How long the poller may wait when nothing happens."""

@@ -7,7 +7,8 @@ import logging
 from collections import deque
 from typing import TYPE_CHECKING
 
-from ..forecast import WORTH_A_LOOK
+from ..forecast import WORTH_A_LOOK, Pace
+from ..http1.client_gone import ClientGone
 from ..http1.refusals import Refused, refusal_bytes
 from ..http1.response import Response, answer_failure
 from .connection import IDLE, RUNNING, WRITING, Connection
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 log = logging.getLogger("wheatpaste.server.exchange")
 
 _TELL_FULL_EVERY = 60.0
+HOLD = 0.000_2
+"""Seconds for which replies may be held back."""
 
 
 class Exchange:
@@ -43,6 +46,10 @@ class Exchange:
         self._claims = settings.deadlines.request is not None
         self._queue: deque[tuple[Connection, float]] = deque()
         self._full_told = float("-inf")
+        self._events = engine.events
+        self.held: deque[tuple[Connection, bytes]] = deque()
+        """Replies that are ready and shall leave together, see ``send_held``."""
+        self.hold_until = 0.0
 
     def dispatch(
         self, me: WorkerThread, connection: Connection, request: Request, *, leading: bool
@@ -50,7 +57,7 @@ class Exchange:
         """Run a request here, or let it wait. Returns whether this thread leads, and may go on with the connection."""
         if leading:
             crew = self._crew
-            is_slow = request.kind.pace.slow or type(connection.body) is StreamedBody
+            is_slow = request[2].pace.slow or type(connection.body) is StreamedBody
             if crew.busy >= self._size and self._must_wait(request, is_slow=is_slow):
                 if self._enqueue(connection, request):
                     return True, False
@@ -63,9 +70,9 @@ class Exchange:
         """Whether a request may not run beside as many as may run: one more may, if it is known to be fast."""
         if self._size == 1:
             return True  # which promises that the app is never entered twice
-        if request.environ["PATH_INFO"] in self._health_paths:
+        if request[0]["PATH_INFO"] in self._health_paths:
             return False
-        return is_slow or not request.kind.pace.known
+        return is_slow or not request[2].pace.known
 
     def _enqueue(self, connection: Connection, request: Request) -> bool:
         """Let a request wait for a thread; False when one has become free."""
@@ -79,7 +86,7 @@ class Exchange:
                 self._queue.append((connection, self._clock()))
                 crew.waiting.append(lambda me: self._run_waiting(me, connection, request))
         if not room:
-            self._engine.farewell.refuse(connection, _overload(), request.kind)
+            self._engine.farewell.refuse(connection, _overload(), request[2])
         self._tell_full()
         return True
 
@@ -128,6 +135,10 @@ class Exchange:
             if self._watchdog.asleep:
                 self._watchdog.wake()
         response = Response(connection, kind, framing.keep_alive, self._lines)
+        if leading and self._events and started < self.hold_until and self._may_hold(connection, pace):
+            response.held = self.held
+        elif self.held and leading:
+            self.send_held()
         if self._claims or connection.body is not None:
             self._prepare(me, connection, response)
         failure: BaseException | None = None
@@ -160,6 +171,31 @@ class Exchange:
                 return True, True
         return leading, self.after_reply(connection, keep_alive=response.keep_alive, leading=leading)
 
+    def _may_hold(self, connection: Connection, pace: Pace) -> bool:
+        # Requests that were sent without waiting may be answered by other threads: their order is not to be risked.
+        return pace.known and not pace.watched and not connection.buffer
+
+    def send_held(self) -> None:
+        """Send the replies that were held back.
+
+        Those to requests that came together leave together, after ``HOLD`` seconds at the latest: to wake a process
+        on the other side costs as much as half a request, and is due only once then. Nothing is held back while a
+        request runs that may take long, and nothing while the leader waits.
+        """
+        held = self.held
+        while held:
+            try:
+                connection, data = held.popleft()
+            except IndexError:
+                return  # a new leader is at it, too
+            try:
+                connection.send(data)
+            except ClientGone:
+                self._connections.drop(connection)
+            else:
+                if connection.output is not None:
+                    self.after_reply(connection, keep_alive=True, leading=True)
+
     def _prepare(self, me: WorkerThread, connection: Connection, response: Response) -> None:
         body = connection.body
         if isinstance(body, StreamedBody):
@@ -169,10 +205,10 @@ class Exchange:
             me.unclaimed = response.unclaimed = [True]
 
     def _end_failed(self, connection: Connection, response: Response, request: Request, failure: BaseException) -> None:
-        refusal = answer_failure(request.environ, response, failure, expose=self._expose)
+        refusal = answer_failure(request[0], response, failure, expose=self._expose)
         farewell = self._engine.farewell
         if refusal is not None:
-            farewell.refuse(connection, refusal, request.kind)
+            farewell.refuse(connection, refusal, request[2])
         else:
             farewell.cut(connection, by_reset=response.ends_with_connection)
 

@@ -16,7 +16,7 @@ from ..http1.received_body import ReceivedBody
 from ..http1.refusals import Refused
 from .connection import CLOSED, HANDSHAKING, IDLE, IN_BODY, IN_HEAD, INTRODUCED, LINGERING, Connection
 from .streamed_body import StreamedBody
-from .worker_thread import Request, WorkerThread
+from .worker_thread import WorkerThread
 
 if TYPE_CHECKING:
     from .engine import Engine
@@ -119,7 +119,7 @@ class Intake:
             except Refused as refusal:
                 self._engine.farewell.refuse(connection, refusal, connection.reader.kind_of(data))
                 return leading
-            request = Request(environ, framing, kind)
+            request = (environ, framing, kind)
             if leading and (kind.pace.slow or self._crew.busy >= self._size or connection.body is not None):
                 leading, free = self._dispatch(me, connection, request, leading=True)
             else:
@@ -198,7 +198,7 @@ class Intake:
         if body.done:
             _attach(environ, body, framing)
             return True
-        connection.pending = Request(environ, framing, kind)
+        connection.pending = (environ, framing, kind)
         self._connections.set_deadline(connection, self._deadlines.body_grace)
         if framing.expects and not data:
             try:
@@ -227,11 +227,11 @@ class Intake:
                     break
             if not body.done:
                 return True
-            _attach(request.environ, body, request.framing)
+            _attach(request[0], body, request[1])
         except self._would_block:
             return True
         except Refused as refusal:
-            self._engine.farewell.refuse(connection, refusal, request.kind)
+            self._engine.farewell.refuse(connection, refusal, request[2])
             return True
         except OSError:
             self._connections.drop(connection)

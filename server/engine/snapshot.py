@@ -62,7 +62,7 @@ def snapshot_of(engine: Engine) -> dict[str, Any]:
 
 def _thread(thread: WorkerThread, now: float, engine: Engine) -> dict[str, Any]:
     started, request = thread.started, thread.request
-    environ = None if request is None else request.environ
+    environ = None if request is None else request[0]
     age = now - started if started else None
     if age is None:
         state = "leading" if thread.leading else "idle"

@@ -92,7 +92,7 @@ class Watchdog:
     def _overtake(self, leader: WorkerThread, turn: int) -> None:
         request = leader.request
         if self._engine.crew.overtake(leader, turn) and request is not None:
-            request.kind.pace.overrun()
+            request[2].pace.overrun()
 
     def _look_for_hung(self, now: float) -> None:
         engine = self._engine
@@ -129,7 +129,7 @@ class Watchdog:
         request = thread.request
         if request is None:
             return
-        environ = request.environ
+        environ = request[0]
         frame = sys._current_frames().get(thread.ident or 0)
         stack = "".join(traceback.format_stack(frame)) if frame is not None else "  (gone)\n"
         log.warning(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, TypeAlias
 
 from ...protocol.wsgi import Environ
 from ..http1.heads import Framing, Kind
@@ -12,12 +12,8 @@ if TYPE_CHECKING:
     from .connection import Connection
 
 
-class Request(NamedTuple):
-    """A request that is complete, as far as it has to be before the app starts."""
-
-    environ: Environ
-    framing: Framing
-    kind: Kind
+Request: TypeAlias = tuple[Environ, Framing, Kind]
+"""A request that is complete, as far as it has to be before the app starts."""
 
 
 class WorkerThread:

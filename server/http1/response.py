@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 import traceback
+from collections import deque
 from collections.abc import Callable, Sequence
 from types import TracebackType
 from typing import Any, Protocol
@@ -77,6 +78,8 @@ class Response:
     """Bytes of the body that were sent."""
     streamed: Streamed | None = None
     """The request's body, where the app reads it while it comes."""
+    held: deque[Any] | None = None
+    """Where a whole small reply goes that need not be sent at once, together with where it is to be sent."""
     unclaimed: list[bool] | None = None
     """With a deadline for requests: holds something until either the app's answer or a 504 takes it out."""
     _status: Status | None = None
@@ -202,7 +205,11 @@ class Response:
             return False
         self.head_sent = True
         self.sent = len(chunk)
-        self._sink.send(b"".join((status.line_1_1, *self._lines, line, reply_lines.common, b"\r\n", chunk)))
+        data = b"".join((status.line_1_1, *self._lines, line, reply_lines.common, b"\r\n", chunk))
+        if self.held is not None:
+            self.held.append((self._sink, data))
+        else:
+            self._sink.send(data)
         return True
 
     def _send_whole(self, chunk: bytes) -> None:
