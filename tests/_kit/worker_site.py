@@ -19,6 +19,9 @@ import json, os, threading, time
 HELD = []
 
 def make(global_conf, say="one"):
+    while os.path.exists("hold"):
+        time.sleep(0.02)
+
     def app(environ, start_response):
         path = environ["PATH_INFO"]
         body = say

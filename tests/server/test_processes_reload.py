@@ -57,6 +57,23 @@ def test_one_reload_after_the_other_loses_no_request(site: WorkerSite) -> None:
     assert site.status()["generation"] <= 9
 
 
+def test_what_is_written_while_a_reload_is_under_way_is_taken_up_by_the_next(site: WorkerSite) -> None:
+    site.start()
+    hold = site.folder / "hold"
+    hold.touch()
+    site.app["say"] = "two"
+    site.write()
+    site.hang_up()
+    poll(lambda: len(site.pids("starting")) == 1, 20, site.server.log)
+    site.app["say"] = "three"
+    site.write()
+    site.hang_up()
+    assert site.status()["generation"] == 1
+    hold.unlink()
+    site.wait_for_answer("three")
+    poll(lambda: {site.answer() for _ in range(10)} == {"three"}, 20, site.server.log)
+
+
 def test_a_broken_file_is_refused_with_its_problems_and_the_old_one_goes_on(site: WorkerSite) -> None:
     site.start()
     before = site.pids()
