@@ -83,6 +83,17 @@ class TLSSocket(ssl.SSLSocket):
         made._turn = threading.Lock()
         return made
 
+    def getpeername(self) -> Any:
+        """The peer's address, or "" when the peer is gone.
+
+        A failure would make ``wrap_socket`` fail and close the descriptor, whose number its server still knows as this
+        connection and another thread may get for a new one. Like this the handshake fails, as any other.
+        """
+        try:
+            return super().getpeername()
+        except OSError:
+            return ""
+
     def do_handshake(self, block: bool = False) -> None:  # noqa: D102
         with self._turn:
             super().do_handshake(block)
@@ -177,10 +188,7 @@ class TLSContexts:
     def wrap_socket(
         self, sock: socket, server_side: bool = True, do_handshake_on_connect: bool = False
     ) -> ssl.SSLSocket:
-        """The TLS side of an accepted, non-blocking socket, which is detached. Nothing is read or sent yet.
-
-        Raises ``OSError`` when the peer is gone already.
-        """
+        """The TLS side of an accepted, non-blocking socket, which is detached. Nothing is read or sent yet."""
         return self._current.context.wrap_socket(
             sock, server_side=server_side, do_handshake_on_connect=do_handshake_on_connect
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import socket
 import ssl
 import struct
@@ -121,19 +122,41 @@ def test_a_client_that_leaves_is_noticed(tls: TLSContexts, said: bytes) -> None:
         handshake.socket.close()
 
 
-def test_a_client_that_tears_the_connection_is_noticed(tls: TLSContexts) -> None:
+@pytest.mark.parametrize("said", [b"", _hello()[:60], _hello()], ids=["nothing", "half a hello", "a hello"])
+def test_the_descriptor_stays_the_connections_own_when_a_client_tears_it(tls: TLSContexts, said: bytes) -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         client = socket.create_connection(listener.getsockname())
         server, _ = listener.accept()
         server.setblocking(False)
+        number = server.fileno()
         handshake = Handshake(server, tls)
-        client.send(_hello())
+        client.send(said)
         client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         client.close()
 
         with pytest.raises(HandshakeFailed, match="left"):
             _step_on(handshake)
+
+        # Another thread may get the number as soon as it is closed, so nobody but the connection's owner closes it.
+        assert handshake.socket.fileno() == number
+        os.fstat(number)
         handshake.socket.close()
+
+
+def test_a_client_that_is_gone_before_it_is_wrapped_makes_no_difference(tls: TLSContexts) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        client = socket.create_connection(listener.getsockname())
+        server, _ = listener.accept()
+        server.setblocking(False)
+        number = server.fileno()
+        client.send(_hello())
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        client.close()
+
+        with tls.wrap_socket(server) as wrapped:
+            assert wrapped.fileno() == number
+            with pytest.raises(ConnectionError):
+                wrapped.do_handshake()
 
 
 def test_a_client_that_does_not_trust_the_server_is_told_of_in_words(authority: Authority, tls: TLSContexts) -> None:
