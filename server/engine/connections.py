@@ -82,8 +82,8 @@ class Connections:
         connection.mask = 0
         closing, connection.on_sent = connection.on_sent, None
         connection.close_socket()
-        if closing is not None:
-            self._run_elsewhere(closing)
+        if closing is not None and not self._run_elsewhere(closing):
+            closing()  # at the very end there is no other thread any more
 
     def remember_fields(self, connection: Connection, fields: Fields) -> None:
         """Keep the fields of a connection's request for the next one, for as many connections as there is room."""

@@ -7,14 +7,24 @@ thread, leads where nobody does, or joins the followers.
 from __future__ import annotations
 
 import contextlib
+import logging
 import threading
 from collections import deque
 from collections.abc import Callable
-from typing import TypeAlias
+from typing import Protocol, TypeAlias
 
 from .worker_thread import WorkerThread
 
+log = logging.getLogger("wheatpaste.server.crew")
+
 Task: TypeAlias = Callable[[WorkerThread], object]
+
+
+class Waiting(Protocol):
+    """Something that waits for a thread."""
+
+    def run(self, me: WorkerThread) -> object:
+        """Do it, in the thread that was waited for."""
 
 
 class Crew:
@@ -32,7 +42,7 @@ class Crew:
         self.turn = 0
         """Requests that leaders have begun."""
         self.finished = False
-        self.waiting: deque[Task] = deque()
+        self.waiting: deque[Waiting] = deque()
         """Requests that wait for a thread; the engine limits them."""
         self._lead = lead
         self._followers: list[WorkerThread] = []
@@ -67,6 +77,8 @@ class Crew:
         for thread in self.threads:
             if not thread.started and thread.thread is not None:
                 thread.thread.join(1)
+        while self._jobs:
+            self._jobs.popleft()()
 
     def current(self) -> WorkerThread | None:
         """The calling thread, if it is one of the crew."""
@@ -138,8 +150,13 @@ class Crew:
                 return
             task: Task | None = self._lead if me.leading else self._next_task(me)
             while task is not None and not self.finished:
-                task(me)
-                task = self._next_task(me)
+                try:
+                    task(me)
+                except BaseException:
+                    # A mistake, or a file that does not like to be closed. Without this thread nobody might lead.
+                    log.exception("%s goes on after a task that failed", me.name)
+                    me.forget_request()
+                task = self._lead if me.leading else self._next_task(me)
 
     def _next_task(self, me: WorkerThread) -> Task | None:
         """What a worker does next; None when it becomes a follower."""
@@ -154,7 +171,7 @@ class Crew:
                 job = self._jobs.popleft()
                 return lambda _: job()
             if self.waiting:
-                return self.waiting.popleft()
+                return self.waiting.popleft().run
             self.busy -= 1
             self._followers.append(me)
             return None

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
-from collections import deque
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from ..forecast import WORTH_A_LOOK, Pace
 from ..http1.client_gone import ClientGone
@@ -15,7 +14,7 @@ from .connection import IDLE, RUNNING, WRITING, Connection
 from .poller import READ, WRITE
 from .streamed_body import StreamedBody
 from .thread_usage import usage
-from .worker_thread import Request, WorkerThread
+from .worker_thread import Claim, Request, WorkerThread
 
 if TYPE_CHECKING:
     from .engine import Engine
@@ -23,8 +22,30 @@ if TYPE_CHECKING:
 log = logging.getLogger("wheatpaste.server.exchange")
 
 _TELL_FULL_EVERY = 60.0
+
+
 HOLD = 0.000_2
 """Seconds for which replies may be held back."""
+
+
+class WaitingRequest(NamedTuple):
+    """A request that waits for a thread, since a moment of the engine's clock."""
+
+    exchange: Exchange
+    connection: Connection
+    request: Request
+    since: float
+
+    def run(self, me: WorkerThread) -> None:
+        """Run it, and what was sent behind it."""
+        engine, connection = self.exchange.engine, self.connection
+        try:
+            _, free = self.exchange.serve(me, connection, self.request, leading=False)
+            if free:
+                engine.intake.advance(me, connection, connection.buffer, leading=False)
+        except BaseException:
+            engine.connections.drop(connection)  # nobody else would
+            raise
 
 
 class Exchange:
@@ -32,7 +53,7 @@ class Exchange:
 
     def __init__(self, engine: Engine) -> None:
         settings = engine.settings
-        self._engine = engine
+        self.engine = engine
         self._clock = engine.clock
         self._crew = engine.crew
         self._connections = engine.connections
@@ -44,7 +65,6 @@ class Exchange:
         self._size = settings.threads
         self._expose = settings.expose_tracebacks
         self._claims = settings.deadlines.request is not None
-        self._queue: deque[tuple[Connection, float]] = deque()
         self._full_told = float("-inf")
         self._events = engine.events
         self.held: deque[tuple[Connection, bytes]] = deque()
@@ -58,10 +78,10 @@ class Exchange:
         if leading:
             crew = self._crew
             is_slow = request[2].pace.slow or type(connection.body) is StreamedBody
-            if crew.busy >= self._size and self._must_wait(request, is_slow=is_slow):
-                if self._enqueue(connection, request):
-                    return True, False
-            elif is_slow:
+            must_wait = crew.busy >= self._size and self._must_wait(request, is_slow=is_slow)
+            if must_wait and self._enqueue(connection, request):
+                return True, False
+            if is_slow:
                 crew.hand_over(me)
                 leading = False
         return self.serve(me, connection, request, leading=leading)
@@ -83,10 +103,9 @@ class Exchange:
             room = len(crew.waiting) < self._limits.waiting
             if room:
                 connection.state = RUNNING
-                self._queue.append((connection, self._clock()))
-                crew.waiting.append(lambda me: self._run_waiting(me, connection, request))
+                crew.waiting.append(WaitingRequest(self, connection, request, self._clock()))
         if not room:
-            self._engine.farewell.refuse(connection, _overload(), request[2])
+            self.engine.farewell.refuse(connection, _overload(), request[2])
         self._tell_full()
         return True
 
@@ -96,28 +115,22 @@ class Exchange:
             self._full_told = now
             log.warning("all %d threads are busy, requests wait (said at most once a minute)", self._size)
 
-    def _run_waiting(self, me: WorkerThread, connection: Connection, request: Request) -> None:
-        self._queue.popleft()  # both queues are first in, first out, and changed together
-        _, free = self.serve(me, connection, request, leading=False)
-        if free:
-            self._engine.intake.advance(me, connection, connection.buffer, leading=False)
-
     def oldest_waiting(self, now: float) -> float | None:
         """Seconds that the first request has waited for a thread, None when none waits."""
         try:
-            return round(now - self._queue[0][1], 3)
+            return round(now - self._crew.waiting[0].since, 3)
         except IndexError:
             return None
 
     def refuse_overdue(self, now: float) -> None:
         """Answer with 503 what has waited for a thread too long."""
-        while self._queue and self._queue[0][1] + self._deadlines.waiting <= now:
+        waiting = self._crew.waiting
+        while True:
             with self._crew.lock:
-                if not self._crew.waiting:
+                if not waiting or waiting[0].since + self._deadlines.waiting > now:
                     return
-                self._crew.waiting.popleft()
-                connection, _ = self._queue.popleft()
-            self._engine.farewell.refuse(connection, _overload())
+                overdue = waiting.popleft()
+            self.engine.farewell.refuse(overdue.connection, _overload(), overdue.request[2])
 
     def serve(self, me: WorkerThread, connection: Connection, request: Request, *, leading: bool) -> tuple[bool, bool]:
         """Run a request in this thread. Returns whether it leads, and whether it may go on with the connection."""
@@ -134,6 +147,8 @@ class Exchange:
             self._crew.turn += 1
             if self._watchdog.asleep:
                 self._watchdog.wake()
+        elif self._watchdog.off_duty:
+            self._watchdog.wake()
         response = Response(connection, kind, framing.keep_alive, self._lines)
         if leading and self._events and started < self.hold_until and self._may_hold(connection, pace):
             response.held = self.held
@@ -143,7 +158,7 @@ class Exchange:
             self._prepare(me, connection, response)
         failure: BaseException | None = None
         try:
-            response.run(self._engine.app, environ)
+            response.run(self.engine.app, environ)
         except BaseException as error:  # noqa: BLE001 - whatever an app raises, SystemExit too, is its request's end
             failure = error
         if leading:
@@ -201,12 +216,12 @@ class Exchange:
         if isinstance(body, StreamedBody):
             response.streamed = body
         if self._claims:
-            me.connection = connection
-            me.unclaimed = response.unclaimed = [True]
+            response.unclaimed = [True]
+            me.claim = response.unclaimed, connection
 
     def _end_failed(self, connection: Connection, response: Response, request: Request, failure: BaseException) -> None:
         refusal = answer_failure(request[0], response, failure, expose=self._expose)
-        farewell = self._engine.farewell
+        farewell = self.engine.farewell
         if refusal is not None:
             farewell.refuse(connection, refusal, request[2])
         else:
@@ -224,10 +239,10 @@ class Exchange:
                     return False
             connection.output = None
             closing, connection.on_sent = connection.on_sent, None
-            if closing is not None:
-                self._crew.run_elsewhere(closing)
+            if closing is not None and not self._crew.run_elsewhere(closing):
+                closing()
         if not keep_alive:
-            self._engine.farewell.linger(connection)
+            self.engine.farewell.linger(connection)
             return False
         deadline = connection.deadline = self._clock() + self._deadlines.keep_alive
         if deadline < connection.due - 1:
@@ -261,18 +276,18 @@ class Exchange:
             if connection.state != WRITING or output:
                 return
         if self.after_reply(connection, keep_alive=connection.keep_alive, leading=True) and connection.buffer:
-            self._engine.later(connection)
+            self.engine.later(connection)
 
-    def give_up(self, thread: WorkerThread) -> bool:
+    def give_up(self, claim: Claim | None) -> bool:
         """Answer a request that takes too long with 504, if nothing was sent; whether it was. From the watchdog."""
-        unclaimed, connection = thread.unclaimed, thread.connection
-        if unclaimed is None or connection is None:
+        if claim is None:
             return False
+        unclaimed, connection = claim
         try:
             unclaimed.pop()
         except IndexError:
             return False
-        engine = self._engine
+        engine = self.engine
         refusal = Refused(504, "request-timeout", "The request took too long.")
         engine.count_refusal(refusal)
         with contextlib.suppress(OSError):

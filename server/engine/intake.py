@@ -71,7 +71,9 @@ class Intake:
             return True
         held = connection.buffer
         if held:
-            return self.advance(me, connection, held + data, leading=True, seen=len(held))
+            # What is held of a head was looked at; requests that wait for their turn were not.
+            seen = len(held) if state == IN_HEAD else 0
+            return self.advance(me, connection, held + data, leading=True, seen=seen)
         return self.advance(me, connection, data, leading=True)
 
     def _on_other(self, connection: Connection, state: int) -> None:

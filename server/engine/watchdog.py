@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from .engine import Engine
-    from .worker_thread import WorkerThread
+    from .worker_thread import Claim, WorkerThread
 
 log = logging.getLogger("wheatpaste.server.watchdog")
 
@@ -38,7 +38,9 @@ class Watchdog:
         self._thread: threading.Thread | None = None
         self._ended = False
         self.asleep = False
-        """Whether it has to be woken before it sees anything. Leaders look at it before each request."""
+        """Whether it has to be woken before it sees a leader's request. Leaders look at it before each one."""
+        self.off_duty = False
+        """Whether it has to be woken before it sees any request at all: nobody was running one."""
 
     def start(self) -> None:
         """Begin to watch."""
@@ -54,7 +56,7 @@ class Watchdog:
 
     def wake(self) -> None:
         """Let it look now."""
-        self.asleep = False
+        self.asleep = self.off_duty = False
         with contextlib.suppress(RuntimeError):  # it was rung already
             self._bell.release()
 
@@ -70,8 +72,13 @@ class Watchdog:
                 # A request that began just now has not seen it.
                 leader = engine.crew.leader
                 if leader is None or not leader.slot:
-                    bell.acquire(timeout=_WATCH if engine.crew.busy else -1)
-                self.asleep = False
+                    self.off_duty = True
+                    if engine.crew.busy:
+                        self.off_duty = False
+                        bell.acquire(timeout=_WATCH)
+                    else:
+                        bell.acquire()
+                self.asleep = self.off_duty = False
                 calm = 0
             else:
                 bell.acquire(timeout=tick)
@@ -99,27 +106,28 @@ class Watchdog:
         deadlines = engine.settings.deadlines
         hung = 0
         for thread in list(engine.crew.threads):
+            claim = thread.claim  # first: that of a later request must not be taken for this one's
             started = thread.started
-            age = now - started if started else 0.0
             if not started:
-                thread.hung_told = thread.timed_out = False
                 continue
+            age = now - started
             if age > deadlines.hung:
                 hung += 1
-                if not thread.hung_told:
-                    thread.hung_told = True
+                if thread.hung_told != started:
+                    thread.hung_told = started
                     self._tell_hung(thread, age)
             if deadlines.request is not None and age > deadlines.request:
-                self._time_out(thread, age, deadlines.request)
+                self._time_out(thread, started, claim, deadlines.request)
         most = engine.settings.max_hung
         if most is not None and hung >= most and engine.wants_replacement is None:
             engine.wants_replacement = f"{hung} of its threads hang"
 
-    def _time_out(self, thread: WorkerThread, age: float, limit: float) -> None:
+    def _time_out(self, thread: WorkerThread, started: float, claim: Claim | None, limit: float) -> None:
         engine = self._engine
-        if not thread.timed_out:
-            thread.timed_out = True
-            if engine.exchange.give_up(thread):
+        age = engine.clock() - started
+        if thread.timed_out != started:
+            thread.timed_out = started
+            if engine.exchange.give_up(claim):
                 self._tell_hung(thread, age, "was answered with 504")
         elif age > 2 * limit and engine.wants_replacement is None:
             # A thread cannot be ended from outside, a process can.

@@ -11,6 +11,8 @@ from ..http1.heads import Framing, Kind
 if TYPE_CHECKING:
     from .connection import Connection
 
+Claim: TypeAlias = "tuple[list[bool], Connection]"
+"""What a reply and a 504 compete for, taking it out of the list, and on which connection."""
 
 Request: TypeAlias = tuple[Environ, Framing, Kind]
 """A request that is complete, as far as it has to be before the app starts."""
@@ -20,7 +22,7 @@ class WorkerThread:
     """One thread. Between tasks it waits for its ``wake`` lock."""
 
     __slots__ = (
-        "connection",
+        "claim",
         "hung_told",
         "ident",
         "leading",
@@ -31,7 +33,6 @@ class WorkerThread:
         "started",
         "thread",
         "timed_out",
-        "unclaimed",
         "wake",
     )
 
@@ -50,10 +51,16 @@ class WorkerThread:
         self.request: Request | None = None
         self.served = 0
         """Requests that it has run."""
-        self.hung_told = self.timed_out = False
-        self.unclaimed: list[bool] | None = None
-        """With a deadline for requests: what the reply and the 504 compete for, and on which connection."""
-        self.connection: Connection | None = None
+        self.hung_told = self.timed_out = 0.0
+        """``started`` of the last request of which the log has said that it hangs, or whose deadline has passed."""
+        self.claim: Claim | None = None
+        """Of its last request, where requests have a deadline."""
+
+    def forget_request(self) -> None:
+        """Run nothing any more, however that came."""
+        self.slot.clear()
+        self.started = 0.0
+        self.request = None
 
     def leave_slot(self) -> bool:
         """Take out what the slot holds; whether this call did."""
