@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+import signal
 import socket
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -132,7 +133,8 @@ class GunicornServer:
             for each in opened:  # gunicorn has its own descriptors of them, and closes those when it stops accepting
                 each.close()
 
-        application = _application(front, {**self._settings(opened), "when_ready": ready})
+        hooks = {"when_ready": ready, "post_fork": _begin_worker}
+        application = _application(front, {**self._settings(opened), **hooks})
         process = os.getpid()
         try:
             application.run()
@@ -172,6 +174,12 @@ class GunicornServer:
             # It counts as TLS when it has a file's name; the context says everything else.
             settings |= {"certfile": os.devnull, "ssl_context": lambda config, default: context}
         return settings
+
+
+def _begin_worker(arbiter: Any, worker: Any) -> None:
+    # One that is told to end before it serves would do as its parent does: make a note, and go on.
+    for number in (signal.SIGTERM, signal.SIGQUIT, signal.SIGINT):
+        signal.signal(number, signal.SIG_DFL)
 
 
 class _Context:

@@ -85,6 +85,7 @@ def test_a_stop_lets_a_running_request_finish_through(name: str, start: Start, t
 @pytest.mark.parametrize("name", SERVERS)
 def test_ctrl_c_ends(name: str, start: Start) -> None:
     server = start(name)
+    assert server.request("GET", "/").status == 200
     assert server.stop(signal.SIGINT) in (0, 130), server.log()
     assert "Traceback" not in server.log()
 
@@ -249,5 +250,5 @@ def test_a_change_reloads_the_app_of(name: str, start: Start, tmp_path: Path) ->
     server = start(name, "--reload")
     apps = tmp_path / "hosted_apps.py"
     apps.write_text(apps.read_text().replace("written ", "changed "))
-    poll(lambda: server.request("GET", "/written").text == "changed and returned", 30, server.log)
+    poll(lambda: server.request("GET", "/written", timeout=60).text == "changed and returned", 60, server.log)
     assert server.stop() == 0, server.log()
