@@ -56,6 +56,9 @@ WHEATPASTE_WHEEL="$(echo "$PWD/$work"/dist/*.whl)" "$work/main/bin/python" -P -m
 echo "== a walk through every command, from the wheel alone"
 sh .ci/walk.sh "$PYTHON" "$work"/dist/*.whl
 
+echo "== reloads, a change of certificates and a drain under load"
+"$work/main/bin/python" -P .ci/rolling.py
+
 for version in 3.11 3.12 3.13; do
     "$PYTHON" -c "import sys; sys.exit('%d.%d' % sys.version_info[:2] == '$version')" || continue
     python=""
