@@ -80,9 +80,9 @@ class Clients:
             thread.join(30)
 
     def certificate(self) -> bytes:
-        with socket.create_connection(("127.0.0.1", self.port), 10) as plain:
-            with self._context.wrap_socket(plain) as secure:
-                return secure.getpeercert(binary_form=True) or b""
+        plain = socket.create_connection(("127.0.0.1", self.port), 10)
+        with self._context.wrap_socket(plain) as secure:
+            return secure.getpeercert(binary_form=True) or b""
 
     def _ask(self, is_new_each_time: int) -> None:
         connection = http.client.HTTPSConnection("127.0.0.1", self.port, timeout=20, context=self._context)
