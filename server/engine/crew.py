@@ -11,20 +11,16 @@ import logging
 import threading
 from collections import deque
 from collections.abc import Callable
-from typing import Protocol, TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 from .worker_thread import WorkerThread
+
+if TYPE_CHECKING:
+    from .exchange import WaitingRequest
 
 log = logging.getLogger("wheatpaste.server.crew")
 
 Task: TypeAlias = Callable[[WorkerThread], object]
-
-
-class Waiting(Protocol):
-    """Something that waits for a thread."""
-
-    def run(self, me: WorkerThread) -> object:
-        """Do it, in the thread that was waited for."""
 
 
 class Crew:
@@ -42,7 +38,7 @@ class Crew:
         self.turn = 0
         """Requests that leaders have begun."""
         self.finished = False
-        self.waiting: deque[Waiting] = deque()
+        self.waiting: deque[WaitingRequest] = deque()
         """Requests that wait for a thread; the engine limits them."""
         self._lead = lead
         self._followers: list[WorkerThread] = []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+from collections import deque
 from typing import TYPE_CHECKING, NamedTuple
 
 from ..forecast import WORTH_A_LOOK, Pace
