@@ -114,7 +114,7 @@ APPS = """
     def who(environ, start_response):
         start_response("200 OK", [("Content-Type", "application/json")])
         plain = {key: value for key, value in environ.items() if isinstance(value, str | bool)}
-        return [json.dumps(plain).encode()]
+        return [json.dumps({**plain, "pid": os.getpid()}).encode()]
 
 
     def size(environ, start_response):

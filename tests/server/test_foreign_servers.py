@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import json
+import os
 import re
 import signal
 import socket
@@ -40,7 +41,9 @@ def start(running_server: Start, tmp_path: Path) -> Start:
 
 def who(server: RunningServer, path: str = "/who", **headers: str) -> dict[str, Any]:
     """The environ of a request, as far as it is text."""
-    answer = server.request("GET", path, {name.replace("_", "-"): text for name, text in headers.items()})
+    answer = server.request(
+        "GET", path, timeout=30, headers={name.replace("_", "-"): text for name, text in headers.items()}
+    )
     assert answer.status == 200, answer.text
     found: dict[str, Any] = json.loads(answer.body)
     return found
@@ -173,6 +176,21 @@ def test_a_chunked_body_is_never_taken_for_a_request_by(name: str, path: str, en
 @pytest.mark.parametrize("name", WITH_WORKERS)
 def test_several_processes_serve_through(name: str, start: Start) -> None:
     assert who(start(name, workers="2"))["wsgi.multiprocess"] is True
+
+
+@pytest.mark.parametrize("name", WITH_WORKERS)
+def test_workers_are_replaced_without_a_lost_request_by(name: str, start: Start) -> None:
+    server = start(name)
+    before = who(server)["pid"]
+    os.kill(server.pid, signal.SIGHUP)
+    poll(lambda: who(server)["pid"] != before, 30, server.log)
+
+
+@pytest.mark.parametrize("name", WITH_WORKERS)
+def test_a_worker_that_was_killed_is_replaced_by(name: str, start: Start) -> None:
+    server = start(name)
+    os.kill(before := who(server)["pid"], signal.SIGKILL)
+    assert who(server)["pid"] != before
 
 
 @pytest.mark.parametrize("name", SERVERS)
