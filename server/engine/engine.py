@@ -192,17 +192,25 @@ class Engine:
         while not crew.finished:
             if exchange.held:
                 exchange.send_held()
-            while events:
-                fd, mask = events.popleft()
-                connection = connections.get(fd)
-                if connection is None:
-                    listener = self._listeners.get(fd)
-                    if listener is not None:
-                        listener.accept()
-                elif connection.mask & WRITE or mask & ~READ:
-                    if not self._on_rare_event(me, connection, mask):
+            connection: Connection | None = None
+            try:
+                while events:
+                    fd, mask = events.popleft()
+                    connection = connections.get(fd)
+                    if connection is None:
+                        listener = self._listeners.get(fd)
+                        if listener is not None:
+                            listener.accept()
+                    elif connection.mask & WRITE or mask & ~READ:
+                        if not self._on_rare_event(me, connection, mask):
+                            return
+                    elif not readable(me, connection):
                         return
-                elif not readable(me, connection):
+            except Exception:  # a mistake of ours, which shall cost one client its connection and no more
+                log.exception("a connection is dropped, for the server made a mistake")
+                if connection is not None:
+                    self.connections.drop(connection)
+                if not me.leading:
                     return
             if exchange.held:
                 exchange.send_held()
