@@ -50,7 +50,7 @@ def parse_address(text: str, default_port: int = DEFAULT_PORT) -> Address:
     scheme, colon, rest = text.partition(":")
     if colon and scheme == "unix":
         return _unix_address(rest)
-    if colon and scheme == "fd":
+    if colon and scheme == "fd" and not rest.startswith(":"):  # fd::1 is an address of IPv6
         if not (rest.isascii() and rest.isdecimal()):
             raise ValueError(f"names no descriptor, got {rest!r}; write its number, such as fd:3")
         return Address(descriptor=int(rest))

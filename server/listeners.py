@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import os
 import socket
 from collections.abc import Iterable, Sequence
 
@@ -119,6 +120,13 @@ def _passed(address: Address, name: str) -> list[int]:
             address, f"cannot be used ({error})", "correct the environment, or write an address"
         ) from error
     if not passed:
+        meant = os.environ.get("LISTEN_PID")
+        if meant not in (None, str(os.getpid())):
+            raise ListenError(
+                address,
+                f"systemd has passed its sockets to process {meant}, and this is {os.getpid()}",
+                "let ExecStart= start wheatpaste itself, or a shell that calls it with exec",
+            )
         raise ListenError(
             address,
             "systemd has passed no sockets to this process",

@@ -135,6 +135,13 @@ def test_without_systemd_its_sockets_are_missed(monkeypatch: pytest.MonkeyPatch)
         open_listeners([Address(activated="")])
 
 
+def test_sockets_that_a_shell_in_between_has_taken_are_missed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LISTEN_PID", "1")
+    monkeypatch.setenv("LISTEN_FDS", "1")
+    with pytest.raises(ListenError, match=f"to process 1, and this is {os.getpid()}; let ExecStart= start wheatpaste"):
+        open_listeners([Address(activated="")])
+
+
 @pytest.mark.parametrize(
     ("options", "address"),
     [

@@ -39,6 +39,7 @@ from wheatpaste.server.unix_sockets import read_owner
         pytest.param("[::1]:81", Address("::1", 81), id="IPv6 in brackets"),
         pytest.param("[::1]", Address("::1", 8080), id="IPv6 in brackets without a port"),
         pytest.param("::1", Address("::1", 8080), id="IPv6 without brackets"),
+        pytest.param("fd::1", Address("fd::1", 8080), id="IPv6 that begins like a descriptor"),
         pytest.param(" a:0 ", Address("a", 0), id="blanks around do not matter, port 0 is any"),
         pytest.param("unix:/run/x.sock", Address(path="/run/x.sock"), id="a UNIX socket"),
         pytest.param("unix:@site", Address(path="@site"), id="an abstract UNIX socket"),
