@@ -22,7 +22,7 @@ LONG = 0.005
 class Pace:
     """The moving averages of one kind of requests."""
 
-    __slots__ = ("known", "parent", "slow", "waited", "wall", "watched")
+    __slots__ = ("known", "parent", "quick", "slow", "waited", "wall", "watched")
 
     def __init__(self, parent: Pace | None = None) -> None:
         self.parent = parent
@@ -32,12 +32,14 @@ class Pace:
         """Whether the leader should not run the next one itself."""
         self.watched = False
         """Whether the time on the processor should be measured, too."""
+        self.quick = False
+        """Whether they are known and so fast that nothing needs to be measured."""
         self.wall = 0.0
         self.waited = 0.0
         if parent is not None and parent.known:
             # Most paths that were never seen are those of an /orders/ID like many others.
             self.known, self.slow, self.watched = True, parent.slow, parent.watched
-            self.wall, self.waited = parent.wall, parent.waited
+            self.quick, self.wall, self.waited = parent.quick, parent.wall, parent.waited
 
     def learn(self, wall: float, cpu: float, *, waited: bool) -> None:
         """Take in one request: seconds it took, seconds it was on the processor, and whether it waited at all.
@@ -49,6 +51,7 @@ class Pace:
         self.waited += _WEIGHT * ((max(wall - cpu, 0.0) if waited else 0.0) - self.waited)
         self.slow = self.waited > WAITING or self.wall > LONG
         self.watched = self.slow or self.wall > WORTH_A_LOOK
+        self.quick = not self.watched
         if self.parent is not None:
             self.parent.learn(wall, cpu, waited=waited)
 
@@ -56,10 +59,12 @@ class Pace:
         """Take in that one was over after ``wall`` seconds, where nothing else was measured."""
         self.known = True
         self.watched = self.watched or wall > WORTH_A_LOOK
+        self.quick = not self.watched
 
     def overrun(self) -> None:
         """One is taking so long that the leader was replaced: the next shall not have to be noticed first."""
         self.known = self.watched = self.slow = True
+        self.quick = False
         self.waited = max(self.waited, 2 * WAITING)
         if self.parent is not None and not self.parent.known:
             self.parent.overrun()

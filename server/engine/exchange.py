@@ -7,7 +7,7 @@ import logging
 from collections import deque
 from typing import TYPE_CHECKING, NamedTuple
 
-from ..forecast import WORTH_A_LOOK, Pace
+from ..forecast import WORTH_A_LOOK
 from ..http1.client_gone import ClientGone
 from ..http1.refusals import Refused, refusal_bytes
 from ..http1.response import Response, answer_failure
@@ -151,7 +151,8 @@ class Exchange:
         elif self._watchdog.off_duty:
             self._watchdog.wake()
         response = Response(connection, kind, framing.keep_alive, self._lines)
-        if leading and self._events and started < self.hold_until and self._may_hold(connection, pace):
+        if leading and pace.quick and self._events and started < self.hold_until and not connection.buffer:
+            # Not where more was sent without waiting: another thread may answer that, and earlier.
             response.held = self.held
         elif self.held and leading:
             self.send_held()
@@ -170,7 +171,7 @@ class Exchange:
         if before is not None:
             after = usage()
             pace.learn(ended - started, after.cpu - before.cpu, waited=before.waited_until(after))
-        elif not pace.known or ended - started > WORTH_A_LOOK:
+        elif not pace.quick or ended - started > WORTH_A_LOOK:
             pace.look_at(ended - started)
         me.served += 1
         connection.requests += 1
@@ -187,10 +188,6 @@ class Exchange:
                 return True, True
         return leading, self.after_reply(connection, keep_alive=response.keep_alive, leading=leading)
 
-    def _may_hold(self, connection: Connection, pace: Pace) -> bool:
-        # Requests that were sent without waiting may be answered by other threads: their order is not to be risked.
-        return pace.known and not pace.watched and not connection.buffer
-
     def send_held(self) -> None:
         """Send the replies that were held back.
 
@@ -199,6 +196,7 @@ class Exchange:
         request runs that may take long, and nothing while the leader waits.
         """
         held = self.held
+        self.hold_until = self._clock() + HOLD
         while held:
             try:
                 connection, data = held.popleft()
@@ -216,7 +214,9 @@ class Exchange:
         body = connection.body
         if isinstance(body, StreamedBody):
             response.streamed = body
+            response.is_rare = True
         if self._claims:
+            response.is_rare = True
             response.unclaimed = [True]
             me.claim = response.unclaimed, connection
 

@@ -76,6 +76,8 @@ class Response:
     head_sent = False
     sent = 0
     """Bytes of the body that were sent."""
+    is_rare = False
+    """Whether one of the following two is set."""
     streamed: Streamed | None = None
     """The request's body, where the app reads it while it comes."""
     held: deque[Any] | None = None
@@ -85,7 +87,7 @@ class Response:
     _status: Status | None = None
     _length: int | None = None
     _length_line = b""
-    _own_date = _own_server = False
+    _own_date = _own_server = _own_lines = False
     _chunked = _without_body = _overlong = False
     _missing = 0
     _lines: list[bytes]
@@ -117,7 +119,7 @@ class Response:
             finally:
                 exc_info = None  # no circle of frames
             self._status = self._length = None
-            self._own_date = self._own_server = False
+            self._own_date = self._own_server = self._own_lines = False
         elif self._status is not None:
             raise RuntimeError("start_response was called twice without exc_info")
         found = known_statuses(status) if type(status) is str else None
@@ -146,10 +148,10 @@ class Response:
                 raise ValueError("two different Content-Length headers")
             return True
         if kind == DATE:
-            self._own_date = True
+            self._own_date = self._own_lines = True
             return False
         if kind == SERVER:
-            self._own_server = True
+            self._own_server = self._own_lines = True
             return False
         if kind == CONNECTION and "close" in header[1].lower():
             self.keep_alive = False
@@ -191,10 +193,8 @@ class Response:
             or type(chunk) is not bytes
             or len(chunk) >= _JOIN_BELOW
             or reply_lines.closing
-            or self._own_date
-            or self._own_server
-            or self.unclaimed is not None
-            or self.streamed is not None
+            or self._own_lines
+            or self.is_rare
         ):
             return False
         if length is None:
@@ -362,7 +362,7 @@ class Response:
         reply_lines = self._reply_lines
         if reply_lines.closing:
             self.keep_alive = False
-        if self._own_date or self._own_server:
+        if self._own_lines:
             if not self._own_server:
                 lines.append(reply_lines.server)
             if not self._own_date:
