@@ -112,8 +112,8 @@ class Reader(NamedTuple):
             problems += self._translate(foreign, Merge(self.options, values, said), place)
         if self.advice is not None:
             for each in self.advice(values):
-                key = said.get(each.key or "", each.key)
-                problems.append(place.problem(key, each.what, each.fix, severity="warning", code="advice"))
+                named = said.get(each.key or "", each.key)
+                problems.append(place.problem(named, each.what, each.fix, severity="warning", code="advice"))
         return Reading(values, mounts, problems, said)
 
     def _read_option(
