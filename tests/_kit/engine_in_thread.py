@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
 import tempfile
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 from wheatpaste.server.engine import Engine
-from wheatpaste.server.settings import Settings
+from wheatpaste.server.settings import Deadlines, Limits, Settings
 
 
 class EngineInThread:
@@ -61,6 +62,32 @@ class EngineInThread:
             raise RuntimeError(f"the engine runs {deadline} seconds after stop()")
         if self.failure is not None:
             raise self.failure
+
+
+@contextlib.contextmanager
+def engines(default_app: Callable[[], Any]) -> Iterator[Callable[..., EngineInThread]]:
+    """Gives what starts engines: ``start(app, threads=2, limits={"head": 500}, deadlines={"head": 0.3})``.
+
+    All of them are ended with the block, without patience.
+    """
+    started: list[EngineInThread] = []
+
+    def start(
+        app: Any = None,
+        *,
+        limits: dict[str, Any] | None = None,
+        deadlines: dict[str, Any] | None = None,
+        **settings: Any,
+    ) -> EngineInThread:
+        told = Settings(limits=Limits(**(limits or {})), deadlines=Deadlines(**(deadlines or {})), **settings)
+        started.append(EngineInThread(app or default_app(), told))
+        return started[-1]
+
+    try:
+        yield start
+    finally:
+        for engine in started:
+            engine.stop(force=True)
 
 
 def wait_for(condition: Callable[[], Any], what: str, deadline: float = 5) -> Any:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Any
 
 import pytest
 from conformance_app import ConformanceApp
-from engine_in_thread import EngineInThread
+from engine_in_thread import EngineInThread, engines
 
-from wheatpaste.server.settings import Deadlines, Limits, Settings
+from wheatpaste.server.settings import Limits, Settings
 
 LIMITS = Limits(request_line=64 * 1024, head=256 * 1024, fields=100)
 """Those that the sizes in the tables are made for."""
@@ -26,19 +25,5 @@ def server_under_test(request: pytest.FixtureRequest) -> Iterator[EngineInThread
 @pytest.fixture
 def start() -> Iterator[Callable[..., EngineInThread]]:
     """Starts servers of the test's own: ``start(threads=2, limits={"head": 500}, deadlines={"head": 0.3})``."""
-    started: list[EngineInThread] = []
-
-    def make(
-        app: Any = None,
-        *,
-        limits: dict[str, Any] | None = None,
-        deadlines: dict[str, Any] | None = None,
-        **settings: Any,
-    ) -> EngineInThread:
-        told = Settings(limits=Limits(**(limits or {})), deadlines=Deadlines(**(deadlines or {})), **settings)
-        started.append(EngineInThread(app or ConformanceApp(), told))
-        return started[-1]
-
-    yield make
-    for server in started:
-        server.stop(force=True)
+    with engines(ConformanceApp) as make:
+        yield make
