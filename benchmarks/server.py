@@ -2,12 +2,13 @@
 
 Each server has the same app, and 16 threads where it has threads, else its defaults; limits on connections are raised
 where they are below what a scenario needs. With one process a server has one core and its client the other, so that a
-client does not take from a server; processor time is that of all processes of the server. In each round the servers
-are measured one after another, in turns forth and back; those that are nearest to ours take part in all rounds, the
-others in fewer. The median of the rounds counts, and where ours is compared with a peer's, the median of the rounds'
-own ratios. A request/s is a good answer per second; errors are other answers, broken connections and answers that came
-after more than five seconds. A client asks again as soon as it has its answer: p99 is what the last hundredth waited
-under that load. Asked by wrk, or by clients of our own where wrk cannot (``server_clients.py``).
+client does not take from a server; run by root, both go before other programs. Processor time is that of all processes
+of the server. In each round the servers are measured one after another, in turns forth and back; those that are nearest
+to ours take part in all rounds, the others in fewer. The median of the rounds counts, and where ours is compared with a
+peer's, the median of the rounds' own ratios. A request/s is a good answer per second; errors are other answers, broken
+connections and answers that came after more than five seconds. A client asks again as soon as it has its answer: p99 is
+what the last hundredth waited under that load. Asked by wrk, or by clients of our own where wrk cannot
+(``server_clients.py``).
 """
 
 from __future__ import annotations

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, NamedTuple
 
-from server_peers import Server, pinned
+from server_peers import Server, placed
 
 HERE = Path(__file__).resolve().parent
 BROWSER = {
@@ -92,7 +92,9 @@ def observed(
     server: Server, argv: Sequence[str], core: int | None, told: Callable[[subprocess.CompletedProcess[str]], str]
 ) -> Load:
     before = server.processor()
-    done = subprocess.run(argv, capture_output=True, text=True, check=True, preexec_fn=pinned(core), timeout=120)
+    done = subprocess.run(
+        argv, capture_output=True, text=True, check=True, start_new_session=True, preexec_fn=placed(core), timeout=120
+    )
     # A worker that was replaced meanwhile takes its past with it.
     return Load(**json.loads(told(done)), processor=max(0.0, server.processor() - before))
 
@@ -106,7 +108,8 @@ def beside(argv: Sequence[str], core: int | None = 1) -> Iterator[IO[str]]:
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
         text=True,
-        preexec_fn=pinned(core),
+        start_new_session=True,
+        preexec_fn=placed(core),
     ) as process:
         assert process.stdin is not None
         assert process.stdout is not None

@@ -136,11 +136,17 @@ PEERS = (
 )
 
 
-def pinned(core: int | None) -> Callable[[], None] | None:
-    """For ``preexec_fn``: keep a process on one core, where there are several. None keeps it nowhere."""
-    if core is None or (os.cpu_count() or 1) < 2 or not hasattr(os, "sched_setaffinity"):
-        return None
-    return lambda: os.sched_setaffinity(0, {core})
+def placed(core: int | None) -> Callable[[], None]:
+    """For ``preexec_fn``: a process on one core where there are several, or on all (None), before other programs."""
+
+    def place() -> None:
+        if core is not None and (os.cpu_count() or 1) > 1 and hasattr(os, "sched_setaffinity"):
+            os.sched_setaffinity(0, {core})
+        with suppress(OSError):  # only root may, and only Linux groups processes by session
+            os.setpriority(os.PRIO_PROCESS, 0, -10)
+            Path("/proc/self/autogroup").write_text("-10", encoding="ascii")
+
+    return place
 
 
 class Usage(NamedTuple):
@@ -246,7 +252,7 @@ def start(peer: Peer, setup: Setup, core: int | None, environment: Mapping[str, 
             stdout=output,
             stderr=subprocess.STDOUT,
             start_new_session=True,
-            preexec_fn=pinned(core),
+            preexec_fn=placed(core),
         )
     return Server(peer, setup, process, log)
 
