@@ -107,7 +107,7 @@ def _run_parent(site: Site, listener: socket.socket | None) -> int:
         in_child=in_child,
         terminal_gone=_terminal_watch(),
     )
-    control = Control(listener, parent.loop, parent.perform) if listener is not None else None
+    control = Control(listener, parent.loop, parent.desk.perform) if listener is not None else None
     parent.upgrade = _upgrade(site, parent, herald, control).begin
     try:
         code = parent.run()
@@ -122,7 +122,6 @@ def _run_parent(site: Site, listener: socket.socket | None) -> int:
 def _run_alone(site: Site, listening: Listening, listener: socket.socket | None) -> int:
     from ..server.processes.lone import Lone
     from ..server.processes.stale_code import changed_modules
-    from ..server.tls_options import RenewedTLS
 
     service, component = site.service, site.component
     site.drop_privileges()
@@ -140,9 +139,7 @@ def _run_alone(site: Site, listening: Listening, listener: socket.socket | None)
             more = f" and {len(stale) - 1} more" if len(stale) > 1 else ""
             herald.note(f"{short_path(stale[0])}{more} changed: code counts after a restart, or with two workers")
         site.set_up_logging(launch)
-        certificates = component.wraps()
-        if isinstance(certificates, RenewedTLS):
-            certificates.contexts.reload()
+        component.renew()
         if repr(fresh) != repr(component):
             herald.note("the options of the server have changed: they count after a restart")
         return site.build(launch)

@@ -172,6 +172,7 @@ class Service:
             self._serve_foreign(launch, listening, app)
             return 0
         if self.child is not None:
+            self.child.built()
             component = component.hurried(_RELOAD_GRACE)
         from ..server.listeners import close_listeners, remove_socket_files, socket_files
 

@@ -408,6 +408,11 @@ class HTTPServer:
         notes: tuple[str, ...] = self._prepared[0].notes if self._prepared else ()
         return notes
 
+    def renew(self) -> None:
+        """Read certificates anew, for connections that come from now on; what is wrong with them is logged."""
+        for prepared in self._prepared:
+            prepared.renew()
+
     def wraps(self) -> Wraps | None:
         """What turns accepted TCP connections into TLS ones, or None. Raises ``OptionError``."""
         self.prepare()

@@ -67,6 +67,10 @@ class ReloadChild:
         self._known.add(path)
         self._send({"watch": {path: stamp_of(path)}})
 
+    def built(self) -> None:
+        """Report what the app has imported, before anybody can have seen it answer and change it."""
+        self._report_modules()
+
     def ready(self) -> None:
         """Report that requests can come."""
         self._report_modules()

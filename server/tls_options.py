@@ -1,16 +1,12 @@
 """From the options about TLS to what turns accepted connections into TLS ones.
 
 Certificates are read when the server is prepared, so that a mistake in them stops the start and a server that gives up
-its privileges can have read them before; and again whenever their files change.
+its privileges can have read them before. The engine reads them again when their files change.
 """
 
 from __future__ import annotations
 
-import os
-import socket
 import ssl
-import threading
-import weakref
 from typing import TYPE_CHECKING, NamedTuple
 
 from ..config.options import OptionError
@@ -21,14 +17,17 @@ if TYPE_CHECKING:
     from .http_server import HTTPServer
     from .tls_handshake import Wraps
 
-_LOOK_EVERY = 5.0
-
 
 class PreparedTLS(NamedTuple):
     """What wraps connections, and lines for whoever starts the server."""
 
     wraps: Wraps
     notes: tuple[str, ...] = ()
+
+    def renew(self) -> None:
+        """Read certificates anew for connections that come from now on; what is wrong with them is logged."""
+        if isinstance(self.wraps, TLSContexts):
+            self.wraps.reload()
 
 
 def prepare_tls(server: HTTPServer) -> PreparedTLS:
@@ -48,59 +47,19 @@ def prepare_tls(server: HTTPServer) -> PreparedTLS:
             client_crl=server.tls_client_crl,
             minimum=server.tls_minimum,
             ciphers=server.tls_ciphers,
-            look_every=_LOOK_EVERY,
         )
     except TLSSetupError as error:
         what = f"{error.what}; {error.fix}" if error.fix else error.what
         raise OptionError(type(server).__name__, _option_of(server, error), what) from error
-    return PreparedTLS(RenewedTLS(contexts), (*notes, *contexts.warnings))
-
-
-class RenewedTLS:
-    """The certificates of a server, read anew while it serves.
-
-    From the first connection on a thread looks at the files, in each process that has one: who renews certificates
-    need not tell the server.
-    """
-
-    def __init__(self, contexts: TLSContexts, every: float = _LOOK_EVERY) -> None:
-        self.contexts = contexts
-        self._every = every
-        self._watched_by: int | None = None
-
-    def wrap_socket(
-        self, sock: socket.socket, server_side: bool = True, do_handshake_on_connect: bool = False
-    ) -> ssl.SSLSocket:
-        """The TLS side of an accepted connection, with the certificates that count now."""
-        if self._watched_by != os.getpid():
-            self._watched_by = os.getpid()
-            watch = threading.Thread(
-                target=_watch, args=(weakref.ref(self), self._every), daemon=True, name="wheatpaste-certificates"
-            )
-            watch.start()
-        return self.contexts.wrap_socket(sock, server_side, do_handshake_on_connect)
-
-
-def _watch(watched: weakref.ref[RenewedTLS], every: float) -> None:
-    pause = threading.Event()
-    while _look(watched()):
-        pause.wait(every)
-
-
-def _look(renewed: RenewedTLS | None) -> bool:
-    """Read the files if they have changed. False when the server that they were for is gone."""
-    if renewed is None:
-        return False
-    if renewed.contexts.changed():
-        renewed.contexts.reload()
-    return True
+    return PreparedTLS(contexts, (*notes, *contexts.warnings))
 
 
 def _certificates(server: HTTPServer) -> tuple[list[Certificate], tuple[str, ...]]:
     if server.tls == "dev":
         from .dev_certificate import dev_certificate, how_to_trust
 
-        made = dev_certificate(address.host for address in server.addresses() if address.host)
+        names = [address.host for address in server.addresses() if address.host]
+        made = dev_certificate([*names, server.server_name] if server.server_name else names)
         return [made], () if made.ca is None else tuple(how_to_trust(made.ca, briefly=not made.is_new))
     keys = server.tls_key or (None,) * len(server.tls_certificate)
     return [

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import http.client
-import socket
 import ssl
 import stat
 import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
@@ -19,8 +17,7 @@ from tls_peers import Authority, write_pem
 from wheatpaste.config.options import OptionError
 from wheatpaste.server.http_server import HTTPServer
 from wheatpaste.server.serving import BoundServer, serve
-from wheatpaste.server.tls import make_tls
-from wheatpaste.server.tls_options import RenewedTLS
+from wheatpaste.server.tls import TLSContexts
 
 
 def hello(environ: dict[str, Any], start_response: Callable[..., Any]) -> list[bytes]:
@@ -142,40 +139,20 @@ def test_a_mistake_is_blamed_on_its_option(options: dict[str, str], option: str,
     assert caught.value.option == option
 
 
-def test_a_renewed_certificate_counts_without_a_word_to_the_server(authority: Authority) -> None:
-    first = authority.issue("localhost", file="site")
-    contexts = make_tls([first], look_every=0)
-    renewed = RenewedTLS(contexts, every=0.01)
-    server = HTTPServer(tls_certificate=(first.chain,), port=0)
-    server._prepared.append(type("Prepared", (), {"wraps": renewed, "notes": ()})())
-    bound = BoundServer(server, hello, server.bind())
-    thread = threading.Thread(target=bound.serve_forever, daemon=True)
-    thread.start()
-    try:
-        before = _serial(bound)
-        authority.issue("localhost", file="site")
-        deadline = time.monotonic() + 10
-        while _serial(bound) == before:
-            assert time.monotonic() < deadline, "the old certificate is still shown"
-            threading.Event().wait(0.05)
-    finally:
-        bound.server_close()
-        thread.join(10)
+def test_the_engine_is_given_what_can_renew_itself(authority: Authority) -> None:
+    chain = authority.issue("localhost").chain
+    server = HTTPServer(tls_certificate=(chain,))
+    told = server.settings()
+    assert isinstance(told.tls, TLSContexts)
+    assert told.tls.names == ("localhost",)
+    authority.issue("localhost", "other.example")
+    server.renew()
+    assert set(told.tls.names) == {"localhost", "other.example"}
 
 
-def test_the_thread_that_watches_ends_with_its_server(authority: Authority) -> None:
-    contexts = make_tls([authority.issue("localhost")], look_every=0)
-    renewed = RenewedTLS(contexts, every=0.01)
-    before = set(threading.enumerate())
-    ours, theirs = socket.socketpair()
-    with theirs:
-        renewed.wrap_socket(ours).close()
-    (watch,) = set(threading.enumerate()) - before
-    del renewed
-    watch.join(10)
-    assert not watch.is_alive()
-
-
-def _serial(server: BoundServer) -> bytes:
-    assert isinstance(server.server_address, tuple)
-    return ssl.get_server_certificate(server.server_address, timeout=10).encode()
+def test_certificates_are_read_once_for_all_that_asks(authority: Authority) -> None:
+    chain = authority.issue("localhost").chain
+    server = HTTPServer(tls_certificate=(chain,))
+    server.prepare()
+    chain.unlink()  # as good as: the server has given up the right to read it
+    assert server.settings().tls is server.settings().tls
