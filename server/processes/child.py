@@ -10,6 +10,7 @@ from typing import Any, Literal
 from .backoff import HEALTHY
 from .generation import Generation
 from .lines import Lines, Message
+from .memory import resident
 
 PROGRESS = 5.0
 """Seconds without progress after which a worker's word that it goes on is not believed."""
@@ -45,6 +46,19 @@ class Child:
 
     def __repr__(self) -> str:
         return f"<worker {self.pid}, {self.state}>"
+
+    def snapshot(self, now: float, engine: Message | None) -> Message:
+        """What the snapshot of a site says of it; ``engine`` is what its engine said."""
+        return {
+            "pid": self.pid,
+            "state": self.state,
+            "generation": self.generation.number,
+            "age": round(now - self.started, 3),
+            "silent": round(now - self.heard, 3),
+            "leaving": self.leaving,
+            "memory": resident(self.pid),
+            "engine": engine,
+        }
 
     def say(self, **message: Any) -> None:
         """Send it a message."""

@@ -13,37 +13,29 @@ import logging
 import os
 import signal
 import socket
-import sys
 import time
-import traceback
 from collections.abc import Callable, Iterable, Sequence
-from typing import Literal, NoReturn
+from typing import Literal
 
 from ..listeners import close_listeners, remove_socket_files, socket_files
 from .backoff import Backoff
 from .child import Child, how_it_ended
-from .gathering import Answers, Gathering
+from .desk import Desk, Reply
+from .forking import fork_worker
 from .generation import Generation
 from .health import Health
-from .leave import leave
 from .lines import Lines, Message
 from .loop import Loop
-from .memory import resident
 from .reasons import reasons_of
 from .replacement import next_steps
-from .report import totals_of
-from .snapshot import site_snapshot
 from .witness import Witness
-from .worker import Worker
 
 log = logging.getLogger(__name__)
 
-Reply = Callable[[Message], object]
 Plan = Callable[[Generation], Generation]
 """Reads and checks the configuration and opens its sockets, for the generation after this one, whose sockets it keeps
 where the addresses are the same. Raises ``ConfigError`` for what is wrong."""
 
-_GATHER = 1.0
 _MOST_FAILURES = 5
 _MARGIN = 5.0
 """Seconds in which a worker must have ended when its requests are finished or given up."""
@@ -82,22 +74,21 @@ class Parent:
         loop: Loop | None = None,
     ) -> None:
         self.loop = Loop() if loop is None else loop
-        self._current = first
-        self._wanted = first.habits.workers
+        self.current = first
+        self.wanted = first.habits.workers
         self._plan = plan
         self._witness = witness
-        self._listening = listening
         self._reopen = reopen
         self.upgrade: Callable[[], object] | None = None
         """Starts a new program beside this one; it ends with :meth:`hand_over`."""
         self._in_child = in_child
         self._terminal_gone = terminal_gone
-        self._children: dict[int, Child] = {}
+        self.children: dict[int, Child] = {}
         self._backoff = Backoff()
-        self._gathering = Gathering(self.loop)
+        self.desk = Desk(self, listening)
         self._health = Health(self.loop.clock)
-        self._state: Literal["starting", "serving", "reloading", "draining"] = "starting"
-        self._born = time.time()
+        self.state: Literal["starting", "serving", "reloading", "draining"] = "starting"
+        self.born = time.time()
         self._candidate: Generation | None = None
         self._again = False
         self._waiting: list[Reply] = []
@@ -115,15 +106,15 @@ class Parent:
             (signal.SIGQUIT, self._quit),
             (signal.SIGUSR1, self._reopen_logs),
             (signal.SIGUSR2, self._begin_upgrade),
-            (signal.SIGTTIN, lambda: self._want(self._wanted + 1)),
-            (signal.SIGTTOU, lambda: self._want(self._wanted - 1)),
+            (signal.SIGTTIN, lambda: self.want(self.wanted + 1)),
+            (signal.SIGTTOU, lambda: self.want(self.wanted - 1)),
         ):
             self.loop.on_signal(number, callback)
         self.loop.every(1.0, self._tick)
         try:
             self._follow()
         finally:
-            for child in self._children.values():
+            for child in self.children.values():
                 child.signal(signal.SIGKILL)
                 if child.lines is not None:
                     child.lines.close()
@@ -150,8 +141,8 @@ class Parent:
 
     def stop(self) -> None:
         """Drain all workers and end. A second time: without waiting for their requests."""
-        if self._state == "draining":
-            for child in self._children.values():
+        if self.state == "draining":
+            for child in self.children.values():
                 child.hurry(self.loop.clock(), 2.0)
             return
         self._witness.stopping()
@@ -159,103 +150,47 @@ class Parent:
 
     def _drain(self) -> None:
         now, grace = self.loop.clock(), self._grace
-        self._state = "draining"
+        self.state = "draining"
         self._answer_waiting({"ok": False, "error": "the server is stopping"})
         # Closed here first: while one process has a socket open, clients are put into its queue.
-        for generation in (self._current, self._candidate):
+        for generation in (self.current, self._candidate):
             self._let_go(() if generation is None else generation.sockets)
-        for child in self._children.values():
+        for child in self.children.values():
             child.drain(now, grace)
 
     def reload(self, reply: Reply | None = None) -> None:
         """Take up the configuration and the code anew; ``reply`` is told how that went."""
         if reply is not None:
             self._waiting.append(reply)
-        if self._state == "draining":
+        if self.state == "draining":
             self._answer_waiting({"ok": False, "error": "the server is stopping"})
-        elif self._state == "starting" or self._candidate is not None:
+        elif self.state == "starting" or self._candidate is not None:
             self._again = True
         else:
-            self._state = "reloading"
+            self.state = "reloading"
             self._witness.reloading()
             try:
-                self._candidate = self._plan(self._current)
+                self._candidate = self._plan(self.current)
             except Exception as error:  # noqa: BLE001 - whatever is wrong with the new one, the old one goes on
                 self._refuse(reasons_of(error))
             else:
                 self._start(self._candidate)
 
-    def perform(self, command: str, message: Message, reply: Reply) -> None:
-        """Do what an operator asks, and reply with ``ok`` and ``result``, or ``error``."""
-        match command:
-            case "status" | "stacks":
-                self._gather(command, reply)
-            case "reload":
-                self.reload(reply)
-            case "drain":
-                reply({"ok": True, "result": {"state": "draining"}})
-                self.loop.post(self.stop)
-            case "workers":
-                self._perform_workers(message, reply)
-            case _:
-                reply({"ok": False, "error": f"no such command: {command!r}"})
-
-    def _perform_workers(self, message: Message, reply: Reply) -> None:
-        number, change = message.get("number"), message.get("change")
-        if isinstance(number, int) or isinstance(change, int):
-            self._want(number if isinstance(number, int) else self._wanted + int(change or 0))
-        self._gather("status", reply)
-
-    def _gather(self, command: str, reply: Reply) -> None:
-        def done(answers: Answers) -> None:
-            if command == "status":
-                reply({"ok": True, "result": self._snapshot(answers)})
-            else:
-                found = [{"pid": pid, "threads": threads} for pid, threads in sorted(answers.items())]
-                reply({"ok": True, "result": {"processes": found}})
-
-        self._gathering.ask(command, self._children.values(), _GATHER, done)
-
-    def _snapshot(self, answers: Answers) -> Message:
-        now = self.loop.clock()
-        return site_snapshot(
-            state=self._state,
-            pid=os.getpid(),
-            parent=True,
-            generation=self._current.number,
-            started=self._born,
-            now=time.time(),
-            listening=[] if self._state == "draining" else self._listening(self._current.sockets),
-            wanted=self._wanted,
-            totals=self._totals(),
-            processes=[
-                {
-                    "pid": child.pid,
-                    "state": child.state,
-                    "generation": child.generation.number,
-                    "age": round(now - child.started, 3),
-                    "silent": round(now - child.heard, 3),
-                    "leaving": child.leaving,
-                    "memory": resident(child.pid),
-                    "engine": answers.get(child.pid),
-                }
-                for child in self._children.values()
-            ],
-        )
-
-    def _totals(self) -> Message:
-        return totals_of(child.report for child in self._children.values())
+    def want(self, number: int) -> None:
+        """Have so many workers, at least one, until the next reload."""
+        self.wanted = max(1, number)
+        log.info("%d workers are wanted", self.wanted)
 
     # -- what becomes of the workers --
 
     def _settle(self) -> float | None:
         """Start and drain what is due; returns after how many seconds to look again, if that is known."""
-        if self._state == "draining":
-            if not self._children:
+        if self.state == "draining":
+            if not self.children:
                 self._code = 130 if self._interrupts > 1 else 0
             return None
-        mine = [child for child in self._children.values() if child.generation is not self._candidate]
-        steps = next_steps(mine, self._current, self._wanted)
+        mine = [child for child in self.children.values() if child.generation is not self._candidate]
+        steps = next_steps(mine, self.current, self.wanted)
         now = self.loop.clock()
         for child in steps.drain:
             child.drain(now, self._grace)
@@ -264,77 +199,55 @@ class Parent:
             if wait:
                 return wait
             for _ in range(1 if self._backoff.failures else steps.start):
-                self._start(self._current)
+                self._start(self.current)
         elif self._is_complete():
             self._completed()
         return None
 
     def _is_complete(self) -> bool:
-        ready = [child for child in self._children.values() if child.generation is self._current and child.is_serving]
-        others = [child for child in self._children.values() if child.generation is not self._current]
-        return len(ready) >= self._wanted and all(child.state == "draining" for child in others)
+        ready = [child for child in self.children.values() if child.generation is self.current and child.is_serving]
+        others = [child for child in self.children.values() if child.generation is not self.current]
+        return len(ready) >= self.wanted and all(child.state == "draining" for child in others)
 
     def _completed(self) -> None:
-        if self._state == "starting":
-            self._state = "serving"
+        if self.state == "starting":
+            self.state = "serving"
             self._witness.ready()
-        elif self._state == "reloading":
-            self._state = "serving"
-            self._witness.reloaded(self._current.number)
-            self._answer_waiting({"ok": True, "result": {"generation": self._current.number}})
+        elif self.state == "reloading":
+            self.state = "serving"
+            self._witness.reloaded(self.current.number)
+            self._answer_waiting({"ok": True, "result": {"generation": self.current.number}})
         if self._again:
             self._again = False
             self.reload()
 
     def _start(self, generation: Generation) -> None:
         """Fork a worker."""
-        ours, theirs = socket.socketpair()
-        for stream in (sys.stdout, sys.stderr):
-            stream.flush()  # or both processes would write what is in it
-        signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
         try:
-            pid = os.fork()
-            if pid == 0:
-                self._be_worker(generation, ours, theirs)
+            pid, stream = fork_worker(generation, _SIGNALS, lambda: self._let_go_in_child(generation), self._reopen)
         except OSError as error:
-            ours.close()
             wait = self._backoff.ended(self.loop.clock(), 0.0)
             log.error("no worker can be started (%s); the next try is in %g seconds", error.strerror, wait)
             if generation is self._candidate:
                 self._refuse([f"no worker can be started ({error.strerror})"])
             return
-        finally:
-            signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
-            theirs.close()
         child = Child(pid, generation, self.loop.clock())
-        child.lines = Lines(ours, self.loop, lambda message: self._heard(child, message), lambda: self._cut_off(child))
-        self._children[pid] = child
+        child.lines = Lines(
+            stream, self.loop, lambda message: self._heard(child, message), lambda: self._cut_off(child)
+        )
+        self.children[pid] = child
 
-    def _be_worker(self, generation: Generation, ours: socket.socket, theirs: socket.socket) -> NoReturn:
-        code = 1
-        try:
-            self.loop.abandon()
-            ours.close()
-            for sibling in self._children.values():
-                if sibling.lines is not None:
-                    sibling.lines.abandon()
-            for number in _SIGNALS:
-                signal.signal(number, signal.SIG_DFL)
-            self._in_child()
-            for other in (self._current, self._candidate):
-                for each in () if other is None else other.sockets:
-                    if each not in generation.sockets:
-                        each.close()
-            worker = Worker(theirs, self._reopen)
-            worker.start()
-            signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
-            code = generation.work(worker)
-        except SystemExit as stop:
-            code = stop.code if isinstance(stop.code, int) else 1
-        except BaseException:  # noqa: BLE001 - the frames below are the parent's, and must never go on here
-            traceback.print_exc()
-        finally:
-            leave(code)
+    def _let_go_in_child(self, generation: Generation) -> None:
+        """Close in a worker of that generation what is this process's, its siblings' and other generations'."""
+        self.loop.abandon()
+        for sibling in self.children.values():
+            if sibling.lines is not None:
+                sibling.lines.abandon()
+        self._in_child()
+        for other in (self.current, self._candidate):
+            for each in () if other is None else other.sockets:
+                if each not in generation.sockets:
+                    each.close()
 
     def _heard(self, child: Child, message: Message) -> None:
         child.heard = self.loop.clock()
@@ -355,10 +268,10 @@ class Parent:
             case "replace":
                 self._replace(child, str(message.get("why")))
             case "answer":
-                self._gathering.answered(child.pid, message.get("id"), message.get("is"))
+                self.desk.answered(child.pid, message)
             case "ask":
                 number = message.get("id")
-                self.perform(
+                self.desk.perform(
                     str(message.get("command")),
                     {},
                     lambda answer: child.say(do="answer", id=number, **{"is": answer}),
@@ -374,7 +287,7 @@ class Parent:
         child.deadline = min(self.loop.clock() + _MARGIN, child.deadline or float("inf"))
 
     def _reap(self) -> None:
-        for child in list(self._children.values()):
+        for child in list(self.children.values()):
             try:
                 pid, status = os.waitpid(child.pid, os.WNOHANG)
             except ChildProcessError:  # somebody else waited for it
@@ -386,8 +299,8 @@ class Parent:
         if child.lines is not None:
             child.lines.hear_all()
             child.lines.close()
-        del self._children[child.pid]
-        self._gathering.gone(child.pid)
+        del self.children[child.pid]
+        self.desk.gone(child.pid)
         if self._code is not None:  # it is over, and why was said
             return
         if child.state == "draining":
@@ -401,7 +314,7 @@ class Parent:
                 if child.failure is not None
                 else [f"its first worker {how_it_ended(status)}"]
             )
-        elif self._state == "starting" and child.state == "starting":
+        elif self.state == "starting" and child.state == "starting":
             # Nothing has served yet: whoever started this is still there to read why.
             text = child.failure["text"] if child.failure is not None else f"the first worker {how_it_ended(status)}"
             self._witness.failed(text)
@@ -421,8 +334,8 @@ class Parent:
     # -- generations --
 
     def _promote(self, candidate: Generation) -> None:
-        old, self._current, self._candidate = self._current, candidate, None
-        self._wanted = candidate.habits.workers
+        old, self.current, self._candidate = self.current, candidate, None
+        self.wanted = candidate.habits.workers
         self._backoff = Backoff()
         self._let_go(each for each in old.sockets if each not in candidate.sockets)
 
@@ -430,8 +343,8 @@ class Parent:
         """Leave the candidate; the current generation goes on."""
         refused, self._candidate = self._candidate, None
         if refused is not None:
-            self._let_go(each for each in refused.sockets if each not in self._current.sockets)
-        self._state = "serving"
+            self._let_go(each for each in refused.sockets if each not in self.current.sockets)
+        self.state = "serving"
         text = "\n".join(f"  {line}" for line in reasons)
         log.error("the new configuration cannot be served, and the old one goes on:\n%s", text)
         self._answer_waiting({"ok": False, "error": "\n".join(reasons)})
@@ -453,11 +366,7 @@ class Parent:
 
     @property
     def _grace(self) -> float:
-        return self._current.habits.drain + _MARGIN
-
-    def _want(self, number: int) -> None:
-        self._wanted = max(1, number)
-        log.info("%d workers are wanted", self._wanted)
+        return self.current.habits.drain + _MARGIN
 
     # -- signals and time --
 
@@ -476,24 +385,24 @@ class Parent:
         self._code = 0
 
     def _begin_upgrade(self) -> None:
-        if self.upgrade is not None and self._state == "serving":
+        if self.upgrade is not None and self.state == "serving":
             self.upgrade()
         else:
-            log.warning("no new program is started while this one is %s", self._state)
+            log.warning("no new program is started while this one is %s", self.state)
 
     def _reopen_logs(self) -> None:
         self._reopen()
-        for child in self._children.values():
+        for child in self.children.values():
             child.signal(signal.SIGUSR1)
 
     def _tick(self) -> None:
         now = self.loop.clock()
-        for child, why in self._health.look(self._children.values()):
+        for child, why in self._health.look(self.children.values()):
             self._replace(child, why)
-        if self._state == "draining":
+        if self.state == "draining":
             return
-        fresh = [child for child in self._children.values() if child.generation is self._current]
+        fresh = [child for child in self.children.values() if child.generation is self.current]
         if fresh and all(child.is_healthy(now) for child in fresh) and self._backoff.healthy():
             log.info("workers serve again")
         if any(child.is_progressing(now) for child in fresh):
-            self._witness.alive(self._totals())
+            self._witness.alive(self.desk.totals())
