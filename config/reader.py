@@ -109,7 +109,8 @@ class Reader(NamedTuple):
             self._read_option(option, given, global_conf, place, values, problems, importing)
         said = {name: key for name, (key, _) in given.items()}
         if foreign:
-            problems += self._translate(foreign, Merge(self.options, values, said), place)
+            firm = {name for name, key in said.items() if place.origin(key).how == "command line"}
+            problems += self._translate(foreign, Merge(self.options, values, said, firm), place)
         if self.advice is not None:
             for each in self.advice(values):
                 named = said.get(each.key or "", each.key)

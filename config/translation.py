@@ -6,7 +6,7 @@ means one otherwise, or needs a word of explanation.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Container, Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, get_origin
 
@@ -51,16 +51,21 @@ class Contradiction(NamedTuple):
 
 
 class Merge:
-    """Options, and which key has said each of them; both are added to."""
+    """Options, and which key has said each of them; both are added to. What was said of ``firm`` options stays."""
 
-    def __init__(self, options: Iterable[Option], values: dict[str, Any], said: dict[str, str]) -> None:
+    def __init__(
+        self, options: Iterable[Option], values: dict[str, Any], said: dict[str, str], firm: Container[str] = ()
+    ) -> None:
         self._options = {option.name: option for option in options}
         self.values = values
         self._said = said
+        self._firm = firm
 
     def add(self, key: str, translation: Translation, value: Any) -> Contradiction | None:
         """Let a key say its options. The first thing that is wrong with that is returned."""
         for name, meant in translation.says(value).items():
+            if name in self._firm:
+                continue
             complaint = self._options[name].complaint(meant)
             if complaint is not None:
                 return Contradiction(key, complaint)

@@ -68,6 +68,8 @@ HEAVY = {
     "httptools",
     "jinja2",
     "asyncio",
+    "ssl",
+    "wheatpaste.server.engine",
     "logging.config",
     "importlib.metadata",
     "email",
@@ -83,9 +85,19 @@ HEAVY = {
         ("import wheatpaste.scripts.main", set()),
         ("import wheatpaste.config.loadwsgi", set()),
         ("import wheatpaste.server.http_server", set()),
+        ("import wheatpaste.server.serving", set()),
         ("import wheatpaste.server.waitress_server", set()),
     ],
-    ids=["the package", "options", "mounting", "the command line", "the loader", "the server's options", "Waitress' options"],
+    ids=[
+        "the package",
+        "options",
+        "mounting",
+        "the command line",
+        "the loader",
+        "the server's options",
+        "serving",
+        "Waitress' options",
+    ],
 )
 def test_an_import_stays_within_its_budget(code: str, allowed: set[str]) -> None:
     # Some distributions put modules into every interpreter of an environment; those are not ours to pay for.

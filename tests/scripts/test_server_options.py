@@ -81,6 +81,10 @@ class TestOverAFile:
     def test_it_wins_over_other_spellings(self, tmp_path: Path) -> None:
         assert self.launch(tmp_path, "max_request_body_size = 5\n", max_body="6").max_body == 6
 
+    def test_it_wins_over_keys_of_other_servers(self, tmp_path: Path) -> None:
+        server = self.launch(tmp_path, "channel_timeout = 5\n", write_timeout="6")
+        assert (server.keep_alive_timeout, server.write_timeout) == (5, 6)
+
     def test_a_mistake_names_the_option(self, tmp_path: Path) -> None:
         with pytest.raises(ConfigError, match="workers") as caught:
             self.launch(tmp_path, "", workers="many")
