@@ -45,6 +45,7 @@ from socket import socket
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Self
 
 from .certificates import Certificate, TLSSetupError, load, read_certificates, read_file, utc_now, warnings_about
+from .x509 import Facts
 
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
@@ -188,7 +189,12 @@ class TLSContexts:
     def wrap_socket(
         self, sock: socket, server_side: bool = True, do_handshake_on_connect: bool = False
     ) -> ssl.SSLSocket:
-        """The TLS side of an accepted, non-blocking socket, which is detached. Nothing is read or sent yet."""
+        """The TLS side of an accepted, non-blocking socket, which is detached. Nothing is read or sent yet.
+
+        Files that have changed are read before: a server that was idle for weeks greets with what counts now.
+        """
+        if self.changed():
+            self.reload()
         return self._current.context.wrap_socket(
             sock, server_side=server_side, do_handshake_on_connect=do_handshake_on_connect
         )
@@ -197,7 +203,7 @@ class TLSContexts:
         """Whether :meth:`reload` should be called: files are different, or the keys of session tickets are old.
 
         Cheap: files are looked at every few seconds, however often this is called. Files that are being replaced count
-        when they were the same at two looks; what was refused once does not count again.
+        when they have been quiet for as long; what was refused once does not count again.
         """
         if self._clock() - self._looked < self._look_every:
             return False
@@ -205,7 +211,7 @@ class TLSContexts:
             self._looked = self._clock()
             before, self._seen = self._seen, self._rules.stamp()
             if self._seen not in (self._current.stamp, self._refused):
-                return self._seen == before
+                return self._seen == before or self._is_quiet(self._seen)
             return self._seen == self._current.stamp and self._looked - self._current.made >= _TICKET_KEYS_LIVE
 
     def reload(self) -> bool:
@@ -222,11 +228,15 @@ class TLSContexts:
                 log.error("the TLS certificates stay as they were: %s", error)
                 return False
             before, self._current, self._refused = self._current, made, None
-        if made.stamp != before.stamp:
+        if made.certificates != before.certificates:
             log.info("new connections get the renewed TLS certificates, valid until %s", f"{made.expires:%Y-%m-%d}")
             for warning in made.warnings:
                 log.warning("%s", warning)
         return True
+
+    def _is_quiet(self, stamp: _Stamp) -> bool:
+        newest = max((changed for *_, changed in filter(None, stamp)), default=0)
+        return self._now().timestamp() - newest / 1e9 >= self._look_every
 
     def _build(self) -> _Generation:
         return self._rules.build(self._choose, self._now(), self._clock())
@@ -244,7 +254,7 @@ class TLSContexts:
             sock.context = chosen
 
 
-_Stamp = tuple[tuple[int, int, int, int] | None, ...]
+_Stamp = tuple[tuple[int, int, int, int, int] | None, ...]
 _Choose = Callable[[Any, "str | None", ssl.SSLContext], None]
 
 
@@ -252,11 +262,15 @@ class _Generation(NamedTuple):
     """All that one reading of the files made."""
 
     context: ssl.SSLContext
+    certificates: tuple[Facts, ...]
     by_name: dict[str, ssl.SSLContext]
     warnings: tuple[str, ...]
-    expires: datetime
     stamp: _Stamp
     made: float
+
+    @property
+    def expires(self) -> datetime:
+        return min(facts.not_after for facts in self.certificates)
 
     def for_name(self, name: str) -> ssl.SSLContext:
         """A star stands for one label, the first (RFC 9525, 6.3); the name itself goes before it."""
@@ -290,13 +304,13 @@ class _Rules:
         warnings: list[str] = []
         contexts: list[ssl.SSLContext] = []
         by_name: dict[str, ssl.SSLContext] = {}
-        expires: list[datetime] = []
+        own: list[Facts] = []
         for certificate in self.certificates:
             context = self._context(choose)
             facts = load(context, certificate)
             warnings += warnings_about(certificate, facts, now)
             contexts.append(context)
-            expires.append(facts[0].not_after)
+            own.append(facts[0])
             twice = [name for name in facts[0].names if by_name.setdefault(name, context) is not context]
             if twice:
                 warnings.append(f"{certificate.chain} is not used for {', '.join(twice)}: an earlier one has that name")
@@ -304,7 +318,7 @@ class _Rules:
             for each in read_certificates(self.client_ca, "client_ca"):
                 if each.not_after <= now:
                     warnings.append(f"{self.client_ca}: {each.subject!r} expired: its clients are refused; renew it")
-        return _Generation(contexts[0], by_name, tuple(warnings), min(expires), stamp, made)
+        return _Generation(contexts[0], tuple(own), by_name, tuple(warnings), stamp, made)
 
     def _context(self, choose: _Choose) -> ssl.SSLContext:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -374,12 +388,13 @@ def own_context(context: ssl.SSLContext) -> ssl.SSLContext:
     return context
 
 
-def _stamp(file: Path) -> tuple[int, int, int, int] | None:
+def _stamp(file: Path) -> tuple[int, int, int, int, int] | None:
     try:
         found = os.stat(file)
     except OSError:
         return None
-    return (found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns)
+    # Also when it was renamed or got other permissions: what could not be read may be readable now.
+    return (found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns)
 
 
 def _pass_over_hostile_names() -> None:

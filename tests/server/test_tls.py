@@ -314,7 +314,13 @@ class Renewal:
     def __init__(self, authority: Authority) -> None:
         self.authority, self.clock = authority, Clock()
         self.certificate = authority.issue("old.example", file="site")
-        self.tls = make_tls([self.certificate], clock=self.clock.monotonic, look_every=5)
+        self.later = days(0)
+        self.tls = make_tls(
+            [self.certificate],
+            clock=self.clock.monotonic,
+            now=lambda: datetime.datetime.now(datetime.UTC) + self.later,
+            look_every=5,
+        )
 
     def replace(self, name: str = "new.example", **options: Any) -> None:
         made = self.authority.issue(name, file="next", **options)
@@ -440,15 +446,37 @@ def test_a_key_that_comes_before_its_certificate_waits_for_it(authority: Authori
     assert tls.names == ("new.example",)
 
 
-def test_what_was_broken_and_comes_back_as_it_was_is_no_news(renewal: Renewal) -> None:
+def test_what_comes_back_as_it_was_is_no_news(renewal: Renewal, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
     kept = renewal.certificate.chain.with_suffix(".kept")
     os.link(renewal.certificate.chain, kept)
     renewal.certificate.chain.unlink()
     renewal.look(times=2)
-    renewal.tls.reload()
+    assert not renewal.tls.reload()
+    caplog.clear()
 
     os.rename(kept, renewal.certificate.chain)
+    assert renewal.look(times=2)
+    assert renewal.tls.reload()
+    assert caplog.records == []
+
+
+def test_permissions_that_were_mended_are_noticed(renewal: Renewal) -> None:
+    renewal.replace()
+    renewal.look(times=2)
+    renewal.tls.reload()
     assert not renewal.look(times=3)
+
+    renewal.certificate.chain.chmod(0o640)
+    assert renewal.look(times=2)
+
+
+def test_a_server_that_was_idle_does_not_greet_with_an_old_certificate(renewal: Renewal) -> None:
+    renewal.replace()
+    renewal.clock.advance(14 * 86400)
+    renewal.later = days(14)
+
+    assert renewal.shown() == "new.example"
 
 
 def test_a_renewal_is_told_with_its_end_and_what_is_suspicious(
