@@ -25,7 +25,8 @@ _CALM_TICK = 0.005
 _CALM_TICKS = 20
 """Looks without a running request after which it sleeps."""
 _WATCH = 1.0
-"""Seconds between two looks at requests that workers run."""
+"""Seconds between two looks at requests that workers run, where no deadline is shorter than some of them."""
+_SHORTEST_WATCH = 0.05
 
 
 class Watchdog:
@@ -33,6 +34,9 @@ class Watchdog:
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
+        deadlines = engine.settings.deadlines
+        shortest = min(deadlines.hung, deadlines.hung if deadlines.request is None else deadlines.request)
+        self._every = max(min(_WATCH, shortest / 4), _SHORTEST_WATCH)
         self._bell = threading.Lock()
         self._bell.acquire()
         self._thread: threading.Thread | None = None
@@ -75,7 +79,7 @@ class Watchdog:
                     self.off_duty = True
                     if engine.crew.busy:
                         self.off_duty = False
-                        bell.acquire(timeout=_WATCH)
+                        bell.acquire(timeout=self._every)
                     else:
                         bell.acquire()
                 self.asleep = self.off_duty = False
@@ -93,8 +97,11 @@ class Watchdog:
             last_turn = turn
             now = engine.clock()
             if now >= next_watch:
-                next_watch = now + _WATCH
-                self._look_for_hung(now)
+                next_watch = now + self._every
+                try:
+                    self._look_for_hung(now)
+                except Exception:  # what apps leave in their environ may raise, and leaders have to be watched on
+                    log.exception("could not look for requests that hang")
 
     def _overtake(self, leader: WorkerThread, turn: int) -> None:
         request = leader.request
