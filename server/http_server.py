@@ -7,7 +7,6 @@ that an engine is told are made here; nothing of the engine, and nothing of TLS,
 from __future__ import annotations
 
 import os
-import random
 import re
 import socket
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -471,6 +470,8 @@ class HTTPServer:
 
         told = self.settings() if settings is None else settings
         if told.max_requests is not None and self.max_requests_jitter:
+            import random  # two milliseconds of a check, which draws nothing
+
             told = told._replace(max_requests=told.max_requests + random.randint(0, self.max_requests_jitter))
         if KEY in told.environ:
             return Engine(app, sockets, told, on_ready=on_ready, handle_signals=handle_signals)
