@@ -7,11 +7,12 @@ import socket
 import subprocess
 import sys
 import textwrap
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
 from pathlib import Path
 
 import pytest
+from raw_http import Wire
 
 from wheatpaste.server.activation import InheritedSocket, Passed, adopt, is_activated, passed_descriptors
 from wheatpaste.server.http_server import HTTPServer
@@ -230,3 +231,66 @@ class TestAProcessThatSystemdStarts:
     def test_an_environment_that_contradicts_itself_is_told(self, two: list[socket.socket]) -> None:
         (line,) = activate(two, ["systemd"], {"LISTEN_FDNAMES": "web"})
         assert "cannot be used (LISTEN_FDNAMES names 1 sockets where LISTEN_FDS has 2)" in line
+
+
+# Becomes the process that it has told of its sockets.
+_SYSTEMD = """
+    import os, sys
+    os.environ.update(LISTEN_PID=str(os.getpid()), LISTEN_FDS="1")
+    os.dup2(int(sys.argv[1]), 3)
+    os.execv(sys.executable, [sys.executable, *sys.argv[2:]])
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("words", ["", "listen = systemd", "listen = fd:3"], ids=["nothing", "systemd", "a descriptor"])
+def test_a_site_that_systemd_starts_is_served_until_systemd_stops_it(
+    words: str, write_ini: Callable[..., Path], tmp_path: Path
+) -> None:
+    ini = write_ini(f"[server:main]\nuse = egg:wheatpaste#main\n{words}\n[app:main]\nuse = egg:wheatpaste#echo\n")
+    path, told = str(tmp_path / "site.sock"), str(tmp_path / "notify.sock")
+    with socket.socket(socket.AF_UNIX) as theirs, socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
+        theirs.bind(path)
+        theirs.listen()
+        manager.bind(told)
+        manager.settimeout(30)
+        server = subprocess.Popen(
+            [
+                sys.executable,
+                "-c",
+                textwrap.dedent(_SYSTEMD),
+                str(theirs.fileno()),
+                "-m",
+                "wheatpaste",
+                "serve",
+                str(ini),
+            ],
+            env={**os.environ, "NOTIFY_SOCKET": told},
+            pass_fds=[theirs.fileno()],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        try:
+            try:
+                heard = manager.recv(4096)
+            except TimeoutError:
+                server.kill()
+                pytest.fail(f"it does not say that it is ready: {server.communicate()[0]}")
+            assert heard.startswith(b"READY=1")
+            with Wire(path) as wire:
+                wire.send(b"GET / HTTP/1.1\r\nHost: a.example\r\n\r\n")
+                reply = wire.read_reply()
+                assert reply is not None
+                assert reply.status == 200
+            server.terminate()
+            output, _ = server.communicate(timeout=30)
+        finally:
+            server.kill()
+            server.wait(10)
+        assert server.returncode == 0, output
+        assert f"unix:{path}" in output
+        theirs.setblocking(False)
+        with pytest.raises(BlockingIOError):  # nobody has knocked, which would start it again
+            theirs.accept()
+    assert os.path.exists(path)
