@@ -64,6 +64,7 @@ class Exchange:
         self._deadlines = settings.deadlines
         self._health_paths = settings.health_paths
         self._size = settings.threads
+        self._tells_gone = settings.log_socket_errors
         self._expose = settings.expose_tracebacks
         self._claims = settings.deadlines.request is not None
         self._full_told = float("-inf")
@@ -221,7 +222,7 @@ class Exchange:
             me.claim = response.unclaimed, connection
 
     def _end_failed(self, connection: Connection, response: Response, request: Request, failure: BaseException) -> None:
-        refusal = answer_failure(request[0], response, failure, expose=self._expose)
+        refusal = answer_failure(request[0], response, failure, expose=self._expose, tell_gone=self._tells_gone)
         farewell = self.engine.farewell
         if refusal is not None:
             farewell.refuse(connection, refusal, request[2])

@@ -8,7 +8,7 @@ import sys
 from ...protocol.peers import PEER
 from ...protocol.wsgi import Environ
 from ..settings import Settings
-from .file_wrapper import FileWrapper
+from .file_wrapper import FileWrapper, IteratedFileWrapper
 
 
 def listener_environ(listener: socket.socket, settings: Settings) -> Environ:
@@ -30,7 +30,7 @@ def listener_environ(listener: socket.socket, settings: Settings) -> Environ:
         "wsgi.multiprocess": settings.multiprocess,
         "wsgi.run_once": False,
         "wsgi.input_terminated": True,
-        "wsgi.file_wrapper": FileWrapper,
+        "wsgi.file_wrapper": FileWrapper if settings.sendfile else IteratedFileWrapper,
         **settings.environ,
     }
 

@@ -47,3 +47,7 @@ class FileWrapper:
             if inner is None or not isinstance(getattr(inner, "raw", inner), io.FileIO):
                 return None
         return fd, position, max(status.st_size - position, 0)
+
+
+class IteratedFileWrapper(FileWrapper):
+    """The same for a server that is told not to let the system send files: not being the type itself, it is read."""

@@ -414,11 +414,15 @@ def answer_failure(
     error: BaseException,
     *,
     expose: bool,
+    tell_gone: bool = True,
 ) -> Refused | None:
-    """Log what an app raised; the answer to send, or None when something was sent and the connection must be cut."""
+    """Log what an app raised; the answer to send, or None when something was sent and the connection must be cut.
+
+    ``expose`` shows the traceback to the client; ``tell_gone`` logs clients that left where anybody reads it.
+    """
     where = f"{environ.get('REQUEST_METHOD')} {environ.get('SCRIPT_NAME', '')}{environ.get('PATH_INFO', '')}"
     if isinstance(error, ClientGone):
-        log.info("the client of %s went away: %s", where, error)
+        log.log(logging.INFO if tell_gone else logging.DEBUG, "the client of %s went away: %s", where, error)
         return None
     if isinstance(error, Refused) and not response.head_sent:
         return error  # by the request's body, which the app was reading
