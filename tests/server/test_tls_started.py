@@ -6,6 +6,7 @@ import contextlib
 import http.client
 import os
 import signal
+import socket
 import ssl
 import subprocess
 import sys
@@ -47,12 +48,17 @@ def _get(server: RunningServer, context: ssl.SSLContext, host: str = "127.0.0.1"
 def test_a_development_certificate_is_made_and_says_how_to_trust_it(
     running_server: Start, write_ini: Callable[..., Path], tmp_path: Path
 ) -> None:
-    site = write_ini(SITE.format(options=""))
+    site = write_ini(SITE.format(options="server_name = shop.localhost"))
     server = running_server(site, "--tls", "dev", env={"XDG_STATE_HOME": str(tmp_path / "state")})
     authority = tmp_path / "state" / "wheatpaste" / "tls" / "authority.pem"
     trusting = ssl.create_default_context(cafile=str(authority))
 
     assert _get(server, trusting)[0] == 200
+    with (
+        socket.create_connection(("127.0.0.1", server.port), 10) as plain,
+        trusting.wrap_socket(plain, server_hostname="shop.localhost"),
+    ):
+        pass  # it is named in the certificate, or the handshake would have failed
     server.wait_for(r"https://127\.0\.0\.1:")
     server.wait_for(f"curl --cacert {authority}")
 
