@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 from engine_in_thread import EngineInThread, engines
+
 from wheatpaste.server.http1.file_wrapper import FileWrapper, IteratedFileWrapper
 
 
