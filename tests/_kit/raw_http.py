@@ -108,7 +108,11 @@ class Wire:
         self.socket.settimeout(self.patience)
         if not self._unix:
             self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self.socket.connect(self.address)
+        try:
+            self.socket.connect(self.address)
+        except OSError:
+            self.socket.close()
+            raise
 
     def __enter__(self) -> Wire:
         return self
