@@ -150,8 +150,8 @@ class HTTPServer:
     # TLS
     tls: Literal["dev"] | None = option(
         default=None,
-        doc="dev makes a certificate for this machine, and says how to trust it; a certificate of your own switches "
-        "TLS on by itself.",
+        doc="Speak TLS with a certificate that is made for this machine (dev); one of your own switches TLS on by "
+        "itself.",
     )
     tls_certificate: tuple[Path, ...] = option(
         default=(),
