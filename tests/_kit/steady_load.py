@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.client
+import ssl
 import threading
 from collections import Counter
 from types import TracebackType
@@ -14,13 +15,19 @@ class SteadyLoad:
     """``with SteadyLoad(port) as load:`` asks for ``/`` until the block ends.
 
     ``answers`` counts the bodies of answers with status 200, ``failures`` everything else. A kept connection that the
-    server closes while it is idle is no failure: the client asks again on a new one, as RFC 9112 9.3.1 has it.
+    server closes while it is idle is no failure: the client asks again on a new one, as RFC 9112 9.3.1 has it. Nor is
+    a connection that was never there: ``turned_away`` counts those that nobody listened for. ``tls`` is the client's
+    side of TLS, if that is spoken.
     """
 
-    def __init__(self, port: int, *, fresh: int = 2, kept: int = 2, path: str = "/") -> None:
+    def __init__(
+        self, port: int, *, fresh: int = 2, kept: int = 2, path: str = "/", tls: ssl.SSLContext | None = None
+    ) -> None:
         self.answers: Counter[str] = Counter()
         self.failures: Counter[str] = Counter()
         self.asked_again = 0
+        self.turned_away = 0
+        self._tls = tls
         self._port = port
         self._path = path
         self._over = threading.Event()
@@ -46,6 +53,8 @@ class SteadyLoad:
             return self.answers[body]
 
     def _connect(self) -> http.client.HTTPConnection:
+        if self._tls is not None:
+            return http.client.HTTPSConnection("127.0.0.1", self._port, timeout=20, context=self._tls)
         return http.client.HTTPConnection("127.0.0.1", self._port, timeout=20)
 
     def _ask_anew(self) -> None:
@@ -53,6 +62,8 @@ class SteadyLoad:
             connection = self._connect()
             try:
                 self._ask(connection)
+            except ConnectionRefusedError:
+                self._turn_away()
             except Exception as error:
                 self._fail(repr(error))
             finally:
@@ -66,6 +77,9 @@ class SteadyLoad:
             try:
                 if not self._ask(connection):
                     connection = None
+            except ConnectionRefusedError:
+                self._turn_away()
+                connection = None
             except Exception as error:
                 if is_new or not isinstance(error, _CLOSED):
                     self._fail(repr(error))
@@ -89,6 +103,11 @@ class SteadyLoad:
         if answer.will_close:
             connection.close()
         return not answer.will_close
+
+    def _turn_away(self) -> None:
+        with self._lock:
+            self.turned_away += 1
+        self._over.wait(0.05)
 
     def _fail(self, text: str) -> None:
         with self._lock:
