@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from ..config.options import OptionError
 from .certificates import Certificate, TLSSetupError
-from .tls import TLSContexts, make_tls, own_context
+from .tls import TLSContexts, make_tls
+from .tls_socket import own_context
 
 if TYPE_CHECKING:
     from .http_server import HTTPServer

@@ -13,8 +13,9 @@ from pathlib import Path
 import pytest
 from tls_peers import Authority, anybody, connection, pair, read, shake_hands
 
-from wheatpaste.server.tls import TLSContexts, TLSSocket, make_tls, own_context
+from wheatpaste.server.tls import TLSContexts, make_tls
 from wheatpaste.server.tls_handshake import Handshake, HandshakeFailed, SpokePlainHTTP, close_notify
+from wheatpaste.server.tls_socket import TLSSocket, own_context
 
 
 @pytest.fixture
@@ -207,7 +208,7 @@ def test_a_context_keeps_the_class_that_its_owner_chose(authority: Authority) ->
     assert own_context(context).sslsocket_class is Mine
 
 
-# What the docstring of wheatpaste.server.tls promises
+# What the docstring of wheatpaste.server.tls_socket promises
 
 
 @pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3], ids=["TLS 1.2", "TLS 1.3"])
