@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import os
+import re
 from typing import Literal, NamedTuple
 
 DEFAULT_PORT = 8080
+
+# Roughly: whether it is one is found out by binding. A zone is the name of an interface.
+_IPV6 = re.compile(r"[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*(?:%[\w.-]+)?")
 
 
 class ListenError(OSError):
@@ -48,9 +52,9 @@ def parse_address(text: str, default_port: int = DEFAULT_PORT) -> Address:
     """
     text = text.strip()
     scheme, colon, rest = text.partition(":")
-    if colon and scheme == "unix":
+    if scheme == "unix":
         return _unix_address(rest)
-    if colon and scheme == "fd" and not rest.startswith(":"):  # fd::1 is an address of IPv6
+    if scheme == "fd" and not rest.startswith(":"):  # fd::1 is an address of IPv6
         if not (rest.isascii() and rest.isdecimal()):
             raise ValueError(f"names no descriptor, got {rest!r}; write its number, such as fd:3")
         return Address(descriptor=int(rest))
@@ -64,10 +68,10 @@ def parse_address(text: str, default_port: int = DEFAULT_PORT) -> Address:
         return Address("127.0.0.1", _port(text))
     if text.startswith("["):
         host, bracket, rest = text[1:].partition("]")
-        if not bracket or (rest and not rest.startswith(":")):
+        if not bracket or (rest and not rest.startswith(":")) or not _IPV6.fullmatch(host):
             raise ValueError("must be [address]:port, such as [::1]:8080")
         return Address(host, _port(rest[1:]) if rest else default_port)
-    if text.count(":") > 1:  # a bare IPv6 address
+    if text.count(":") > 1 and _IPV6.fullmatch(text):
         return Address(text, default_port)
     if not scheme:
         raise ValueError(f"names no host; write 127.0.0.1{text}, or *{text} for every interface")

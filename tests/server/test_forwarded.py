@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
+from time import process_time
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
+from wheatpaste.protocol.forwarding import read_node
+from wheatpaste.protocol.hosts import read_host
 from wheatpaste.protocol.peers import FORWARDING_REMOVED, Networks, is_direct
 from wheatpaste.protocol.trace import Trace
 from wheatpaste.server.forwarded import HEADERS, make_forwarding
@@ -484,3 +489,93 @@ class TestForwarded:
         assert isinstance(environ, dict)
         assert environ["REMOTE_ADDR"] == "203.0.113.1"
         assert {key for key in environ if "FORWARDED" in key or "REAL" in key} == {"HTTP_FORWARDED"}
+
+
+# What headers are made of, so that much of it is nearly right.
+pieces = st.sampled_from(
+    [
+        "for=",
+        "host=",
+        "proto=",
+        "by=",
+        "203.0.113.9",
+        "[2001:db8::1]",
+        "10.0.0.2",
+        "unknown",
+        "_x",
+        ":80",
+        "https",
+        "http",
+    ]
+    + [
+        "world.example",
+        "/a",
+        "/..",
+        "%2e",
+        "%2f",
+        '"',
+        "\\",
+        ",",
+        ", ",
+        ";",
+        " ",
+        "\t",
+        "\x00",
+        "\xff",
+        "443",
+        "0",
+        "=",
+    ]
+)
+values = st.one_of(st.lists(pieces, max_size=12).map("".join), st.text(st.characters(max_codepoint=255), max_size=60))
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.dictionaries(st.sampled_from(HEADERS), values), st.sampled_from(["*", "10.0.0.0/8"]), st.integers(1, 3))
+def test_whatever_trusted_proxies_write_apps_see_what_is_well_formed(
+    said: Mapping[str, str], trusted: str, count: int
+) -> None:
+    for believed in (LISTS, {"forwarded"}):
+        environ = forward(said, trusted=trusted, count=count, headers=believed)
+        if isinstance(environ, str):
+            assert environ.startswith('Header "')
+            continue
+        assert environ["wsgi.url_scheme"] in ("http", "https")
+        assert 0 < int(environ["SERVER_PORT"]) < 65536
+        assert read_host(environ["HTTP_HOST"]) is not None
+        assert read_host(environ["SERVER_NAME"]) is not None
+        client = environ["REMOTE_ADDR"]
+        assert read_node(f"[{client}]" if ":" in client else client) is not None
+        assert 0 < int(environ.get("REMOTE_PORT", "1")) < 65536
+        script_name = environ["SCRIPT_NAME"]
+        assert script_name == "" or (script_name[0] == "/" and script_name[-1] != "/")
+        assert not {"", ".", ".."}.intersection(script_name.split("/")[1:])
+
+
+@pytest.mark.parametrize(
+    "piece",
+    [
+        '"',
+        "\\",
+        '"\\',
+        "for=",
+        'for="',
+        ";",
+        ",",
+        " ",
+        "a=b;",
+        'a="b" ',
+        "a=b, ",
+        "for=10.0.0.2,",
+        '"a",',
+        "/a",
+        "[",
+        ":",
+    ],
+)
+def test_nothing_takes_long_to_read(piece: str) -> None:
+    value = piece * (60_000 // len(piece))
+    began = process_time()
+    for name in HEADERS:
+        forward({name: value, "X-Forwarded-For": value} if name != "forwarded" else {"Forwarded": value})
+    assert process_time() - began < 1.5

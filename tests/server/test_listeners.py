@@ -14,6 +14,8 @@ from pathlib import Path
 from uuid import uuid4
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from wheatpaste.server.listeners import (
     Address,
@@ -62,6 +64,10 @@ def test_an_address_is_read(text: str, address: Address) -> None:
         pytest.param("a:-1", "no port number", id="a negative port"),
         pytest.param("a:٣", "no port number", id="digits of another script"),
         pytest.param("[::1", "such as", id="a bracket that stays open"),
+        pytest.param("[localhost]:80", "such as", id="a name in brackets"),
+        pytest.param(":]:", "names no host", id="colons around nothing"),
+        pytest.param("x:y:z", "no port number", id="two colons"),
+        pytest.param("unix", "names no path", id="a UNIX socket without a colon"),
         pytest.param("[::1]x", "such as", id="something after the bracket"),
         pytest.param("unix:", "names no path", id="a UNIX socket nowhere"),
         pytest.param("unix:@", "names no abstract socket", id="an abstract UNIX socket without a name"),
@@ -91,6 +97,20 @@ def test_what_is_no_address_is_refused(text: str, complaint: str) -> None:
 )
 def test_an_address_is_written_as_it_is_read(address: Address) -> None:
     assert parse_address(str(address)) == address
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.one_of(st.text(max_size=20), st.text("unix:@/fdsytem[]:0123456789.*a ", max_size=20)))
+def test_whatever_is_written_is_an_address_or_refused_with_a_phrase(text: str) -> None:
+    address = phrase = None
+    try:
+        address = parse_address(text)
+    except ValueError as error:
+        phrase = str(error)
+    if address is None:
+        assert str(phrase).startswith(("names no", "must be", "has no port number"))
+    else:
+        assert parse_address(str(address)) == address
 
 
 @pytest.fixture
