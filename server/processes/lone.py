@@ -31,6 +31,8 @@ log = logging.getLogger(__name__)
 
 Reply = Callable[[Message], object]
 
+_PAUSE = 0.5
+
 PROGRESS = 5.0
 """Seconds without progress after which an engine is not believed to go on."""
 
@@ -238,6 +240,7 @@ class Lone:
                 self.loop.turn()
             except Exception:  # the operator's side must not end what serves
                 log.exception("a command or a signal could not be obeyed")
+                time.sleep(_PAUSE)
 
     def _end(self) -> None:
         if self._state != "draining":

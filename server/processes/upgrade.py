@@ -10,11 +10,13 @@ import contextlib
 import logging
 import os
 import socket
-import subprocess
 from collections.abc import Callable, Mapping, Sequence
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from .loop import Loop
+
+if TYPE_CHECKING:
+    import subprocess
 
 log = logging.getLogger(__name__)
 
@@ -96,6 +98,7 @@ class Upgrade:
             log.warning("a new program is being started already")
             return
         import json
+        import subprocess  # most services never do this
 
         hearing, report = os.pipe()
         given = self._belongings()
@@ -128,6 +131,5 @@ class Upgrade:
         if said == _SERVES:
             self._done(process.pid)
             return
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            process.wait(1.0)
+        self._loop.after(1.0, process.poll)  # or it would stay a zombie
         log.error("the new program ended before it served, and this one goes on; what it printed may say why")

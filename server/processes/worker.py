@@ -8,6 +8,7 @@ import os
 import signal
 import socket
 import threading
+import time
 from collections.abc import Callable
 from typing import Any, Protocol
 
@@ -23,6 +24,7 @@ BEAT = 1.0
 """Seconds between two reports to the parent."""
 
 _PATIENCE = 5.0
+_PAUSE = 0.5
 
 
 class Wakeable(Protocol):
@@ -70,7 +72,7 @@ class Worker:
         """Handle signals as a worker does, and report to the parent from now on. The main thread calls this."""
         # Ctrl-C and a closed terminal reach the whole group of processes: what follows is the parent's decision.
         for number in (signal.SIGINT, signal.SIGHUP, signal.SIGQUIT):
-            signal.signal(number, signal.SIG_IGN)
+            signal.signal(number, lambda *_: None)  # SIG_IGN would be handed on to programs that the app starts
         signal.signal(signal.SIGTERM, lambda *_: self._loop.post(self.drain))
         signal.signal(signal.SIGUSR1, lambda *_: self._loop.post(self._reopen))
         if not faulthandler.is_enabled():
@@ -127,6 +129,7 @@ class Worker:
                 self._loop.turn()
             except Exception:  # without this thread the process would be killed as one that is stuck
                 log.exception("the link to the parent process failed, and goes on")
+                time.sleep(_PAUSE)
 
     def _beat(self) -> None:
         engine = self._engine

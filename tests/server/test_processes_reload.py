@@ -43,6 +43,16 @@ def test_new_values_and_new_code_are_taken_up_without_losing_a_request(site: Wor
     assert set(load.answers) == {"one", "two", "new two"}
 
 
+def test_a_file_may_name_what_its_code_has_only_now(site: WorkerSite) -> None:
+    site.start()
+    code = site.folder / "wares.py"
+    code.write_text(code.read_text().replace("def make(", "def produce("))
+    site.ini.write_text(site.ini.read_text().replace("wares:make", "wares:produce"))
+    assert site.ask("reload") == {"ok": True, "result": {"generation": 2}}
+    site.ini.write_text(site.ini.read_text().replace("wares:produce", "wares:make"))
+    assert "wares has no 'make'" in site.ask("reload")["error"]
+
+
 def test_one_reload_after_the_other_loses_no_request(site: WorkerSite) -> None:
     site.start()
     with SteadyLoad(site.server.port) as load:
