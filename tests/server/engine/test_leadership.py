@@ -231,7 +231,7 @@ def test_fast_requests_are_answered_beside_as_many_slow_ones_as_may_run(start: S
 
 def test_requests_that_compute_leave_others_their_turn(start: Start) -> None:
     def compute(environ: dict[str, Any], start_response: Any) -> Any:
-        end = time.thread_time() + 0.02
+        end = time.thread_time() + 0.01
         while time.thread_time() < end:
             pass
         return text("computed", start_response)
@@ -240,14 +240,13 @@ def test_requests_that_compute_leave_others_their_turn(start: Start) -> None:
     with wires(server, 6) as (fast, *busy):
         ask(fast, "/fast")
         for wire in busy:
-            wire.send(get("/compute") * 3)
-        begun = time.monotonic()
+            wire.send(get("/compute") * 6)
         ask(fast, "/fast")
-        waited = time.monotonic() - begun
+        done = server.app.begun.count("/compute")
         for wire in busy:
-            for _ in range(3):
+            for _ in range(6):
                 answered(wire)
-        assert waited < (time.monotonic() - begun) / 2
+        assert done < 20
     settled(server)
 
 
