@@ -197,7 +197,7 @@ class Server:
     def stop(self) -> None:
         """End it, if ``terminate`` has not done so, and all that it started."""
         with suppress(subprocess.TimeoutExpired):
-            self.process.wait(1)
+            self.process.wait(0.3)
         with suppress(ProcessLookupError):
             os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait()

@@ -130,6 +130,13 @@ def exchanged(method: str, path: str, size: int, connections: int) -> Measure:
     return measure
 
 
+def compared(load: Load, *normal: Load) -> Sample:
+    """The rate beside something to the normal one. Where nothing came after it, that is no normal one."""
+    rates = [each.rate for each in normal if each.rate]
+    usual = sum(rates) / len(rates) if rates else math.nan
+    return {"normal": usual, "ratio": load.rate / usual}
+
+
 def mixed(servers: Sequence[Server], extent: Extent) -> Sample:
     (server,) = servers
     with beside(wrk_command(server, "/50ms", 16, extent.seconds + 1, {})):
@@ -140,19 +147,20 @@ def mixed(servers: Sequence[Server], extent: Extent) -> Sample:
 def disturbed(task: str) -> Measure:
     def measure(servers: Sequence[Server], extent: Extent) -> Sample:
         (server,) = servers
-        normal = wrk(server, "/hello", 8, seconds=extent.seconds)
+        before = wrk(server, "/hello", 8, seconds=extent.seconds)
         with beside(client_command(server, task, extent.slow)) as told:
             told.readline()
             time.sleep(SETTLE)
             load = wrk(server, "/hello", 8, seconds=extent.seconds)
-        return sample(load, normal=normal.rate, ratio=load.rate / normal.rate if normal.rate else math.nan)
+        after = wrk(server, "/hello", 8, seconds=extent.seconds)
+        return sample(load, **compared(load, before, after))
 
     return measure
 
 
 def idling(servers: Sequence[Server], extent: Extent) -> Sample:
     (server,) = servers
-    normal = wrk(server, "/hello", 8, seconds=extent.seconds)
+    undisturbed = wrk(server, "/hello", 8, seconds=extent.seconds)
     before = server.usage()
     with beside(client_command(server, "idle", extent.idle)) as told:
         held = float(told.readline() or 0)
@@ -164,8 +172,7 @@ def idling(servers: Sequence[Server], extent: Extent) -> Sample:
         pss=usage.pss,
         rss=usage.rss,
         grown=usage.pss - before.pss,
-        normal=normal.rate,
-        ratio=load.rate / normal.rate if normal.rate else math.nan,
+        **compared(load, undisturbed),
     )
 
 
