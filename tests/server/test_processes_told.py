@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import os
+import threading
 import time
+import urllib.request
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import pytest
 
+from wheatpaste.server.http_server import HTTPServer
 from wheatpaste.server.processes.snapshot import one_process
 from wheatpaste.server.processes.stacks import stacks_of_threads
 from wheatpaste.server.processes.stale_code import changed_modules
@@ -73,6 +76,37 @@ def test_a_process_alone_has_the_snapshot_of_a_site() -> None:
     assert (found["version"], found["parent"], found["generation"], found["wanted"]) == (1, False, 3, 1)
     (process,) = found["processes"]
     assert (process["state"], process["engine"]) == ("ready", ENGINE)
+
+
+def test_a_server_that_python_started_answers_for_itself() -> None:
+    found: dict[str, Any] = {}
+
+    def app(environ: Any, start_response: Any) -> list[bytes]:
+        server = environ["wheatpaste.server"]
+        found["snapshot"] = server.snapshot()
+        found["stacks"] = server.request("stacks")
+        found["reload"] = server.request("reload")
+        found["pool"] = environ["paste.httpserver.thread_pool"].track_threads()
+        found["drain"] = server.request("drain")
+        start_response("200 OK", [("Content-Type", "text/plain"), ("Content-Length", "2")])
+        return [b"ok"]
+
+    server = HTTPServer(port=0, threads=2)
+    (listener,) = server.bind()
+    port = listener.getsockname()[1]
+    engine = server.engine(app, [listener])
+    thread = threading.Thread(target=engine.run)
+    thread.start()
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/", timeout=10) as answer:
+        assert answer.read() == b"ok"
+    thread.join(10)
+    assert not thread.is_alive()  # it drained
+    assert found["snapshot"]["totals"]["threads"] == 2
+    assert found["snapshot"]["totals"]["busy"] == 1
+    assert found["stacks"]["ok"]
+    assert not found["reload"]["ok"]
+    assert len(found["pool"]["busy"]) == 1
+    assert found["drain"] == {"ok": True, "result": {"state": "draining"}}
 
 
 def test_an_app_asks_and_is_answered() -> None:
