@@ -89,8 +89,14 @@ def test_an_old_name_is_listed_as_what_it_means_now(known: list[Described]) -> N
     old = one(known, "egg:Paste#static")
     assert old.stands_for == "egg:wheatpaste#static"
     assert "document_root" in next(key.also for key in old.keys if key.name == "root")
-    ignored = {key.name: key.ignored for key in one(known, "egg:Paste#http").keys if key.ignored}
-    assert ignored["protocol_version"]
+
+
+def test_keys_of_other_programs_are_told_from_options(known: list[Described]) -> None:
+    keys = {key.name: key for key in one(known, "egg:Paste#http").keys}
+    assert keys["threadpool_spawn_if_under"].ignored
+    assert keys["protocol_version"].translated
+    assert "keep_alive_requests" in keys["protocol_version"].doc
+    assert not keys["threads"].translated
 
 
 def test_old_names_are_listed_whether_or_not_paste_is_installed(monkeypatch: pytest.MonkeyPatch) -> None:
