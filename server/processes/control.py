@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import hashlib
 import logging
 import os
 import socket
 import stat
 import struct
+import zlib
 from collections.abc import Callable, Mapping
 
 from ..addresses import Address
@@ -46,8 +46,8 @@ def usual_path(site: str, environ: Mapping[str, str] | None = None) -> str | Non
     if runtime is None:
         return None
     stem = os.path.splitext(os.path.basename(site))[0][:24]
-    number = hashlib.sha256(site.encode("utf-8", "surrogateescape")).hexdigest()[:10]
-    path = os.path.join(runtime, "wheatpaste", f"{stem}-{number}.sock")
+    number = zlib.crc32(site.encode("utf-8", "surrogateescape"))
+    path = os.path.join(runtime, "wheatpaste", f"{stem}-{number:08x}.sock")
     return path if len(os.fsencode(path)) <= _PATH else None
 
 

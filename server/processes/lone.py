@@ -14,7 +14,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Sequence
-from typing import Literal, Protocol
+from typing import TYPE_CHECKING, Literal
 
 from ...protocol.wsgi import WSGIApp
 from ..server_status import ServerStatus
@@ -24,8 +24,10 @@ from .reasons import reasons_of
 from .report import report_of
 from .snapshot import one_process
 from .stacks import stacks_of_threads
-from .witness import Witness
-from .worker import Engine
+
+if TYPE_CHECKING:
+    from .engines import ChangeableEngine
+    from .witness import Witness
 
 log = logging.getLogger(__name__)
 
@@ -35,13 +37,6 @@ _PAUSE = 0.5
 
 PROGRESS = 5.0
 """Seconds without progress after which an engine is not believed to go on."""
-
-
-class ChangeableEngine(Engine, Protocol):
-    """An engine whose app can be exchanged."""
-
-    def replace_app(self, app: WSGIApp) -> WSGIApp:
-        """Give requests that come from now on to this app; returns the one before."""
 
 
 class Lone:

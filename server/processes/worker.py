@@ -10,13 +10,16 @@ import socket
 import threading
 import time
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import TYPE_CHECKING
 
 from ..server_status import ServerStatus
 from .lines import Lines, Message
 from .loop import Loop
 from .report import report_of
 from .stacks import stacks_of_threads
+
+if TYPE_CHECKING:
+    from .engines import Engine
 
 log = logging.getLogger(__name__)
 
@@ -25,32 +28,6 @@ BEAT = 1.0
 
 _PATIENCE = 5.0
 _PAUSE = 0.5
-
-
-class Wakeable(Protocol):
-    """What an engine waits in."""
-
-    def wake(self) -> None:
-        """Have it look around."""
-
-
-class Engine(Protocol):
-    """What is asked of what serves. Each look around counts as progress."""
-
-    wants_replacement: str | None
-
-    @property
-    def poller(self) -> Wakeable:
-        """What it waits in while nothing happens."""
-
-    def run(self) -> None:
-        """Serve until stopped."""
-
-    def stop(self, *, force: bool = False) -> None:
-        """Take no more connections, and end when the running requests did, or at once."""
-
-    def snapshot(self) -> dict[str, Any]:
-        """What it is doing."""
 
 
 class Worker:
