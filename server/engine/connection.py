@@ -221,7 +221,7 @@ class Connection:
 
                 close_notify(self.sock)
             # Below TLS: its own shutdown would forget the encrypted connection, and not tell the client anything.
-            (socket.socket.shutdown if self.is_tls else type(self.sock).shutdown)(self.sock, socket.SHUT_WR)
+            socket.socket.shutdown(self.sock, socket.SHUT_WR)
         except OSError:
             return False
         return True

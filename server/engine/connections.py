@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import socket
 from collections import Counter, deque
 from collections.abc import Callable
 from threading import Lock
@@ -144,8 +146,13 @@ class Connections:
             self.set_mask_locked(connection, READ)
 
     def close(self) -> None:
-        """Close all of them; nothing may poll any more."""
-        for connection in list(self.open.values()):
-            self.drop(connection)
+        """Close all of them; nothing polls any more. Those of running requests are cut, and closed by their threads."""
         with self._lock:
             self.closed_poller = True
+        for connection in list(self.open.values()):
+            if connection.busy:
+                connection.fail("the server has stopped")
+                with contextlib.suppress(OSError):
+                    socket.socket.shutdown(connection.sock, socket.SHUT_RDWR)
+            else:
+                self.drop(connection)

@@ -220,6 +220,8 @@ class Engine:
                 if is_left and not self.intake.advance(me, connection, connection.buffer, leading=True):
                     return
                 continue
+            if crew.finished:
+                return
             self.looks += 1
             now = self.clock()
             if now >= self._next_look or self.stopping is not None:

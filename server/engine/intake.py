@@ -45,7 +45,7 @@ class Intake:
         self._forwarding = engine.settings.forwarding
         self._room = memoryview(bytearray(_RECEIVE_BODY))
         """Where bodies are received; nobody reads while another thread leads."""
-        self._is_simple = self._forwarding is None and self._limits.keep_alive_requests is None
+        self._is_simple = self._limits.keep_alive_requests is None
         """Whether nothing has to be done with a request that its head does not ask for."""
 
     def on_readable(self, me: WorkerThread, connection: Connection) -> bool:
@@ -172,12 +172,11 @@ class Intake:
 
     def _complete(self, connection: Connection, environ: dict[str, Any], framing: Framing) -> Framing:
         """Believe or remove what proxies report, and count the connection's requests."""
-        if self._forwarding is not None:
-            complaint = self._forwarding(environ)
-            if complaint is not None:
+        if framing.forwarding:
+            if self._forwarding is None:
+                remove_forwarding(environ)
+            elif (complaint := self._forwarding(environ)) is not None:
                 raise Refused(400, "forwarding", complaint)
-        elif framing.forwarding:
-            remove_forwarding(environ)
         if connection.requests + 1 == self._limits.keep_alive_requests:
             return framing._replace(keep_alive=False)
         return framing

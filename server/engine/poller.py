@@ -88,7 +88,10 @@ if sys.platform == "linux":
 
         def poll(self, timeout: float | None) -> list[tuple[int, int]]:
             """See ``Poller``."""
-            events = self._epoll.poll(timeout, 256)
+            try:
+                events = self._epoll.poll(timeout, 256)
+            except ValueError:
+                return []  # closed meanwhile, by an end that did not wait for this thread
             for fd, _ in events:
                 if fd == self._wake_fd:
                     self._wake_up.answer()

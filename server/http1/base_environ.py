@@ -1,4 +1,7 @@
-"""The environ keys that all requests of a listener or of a connection share (PEP 3333)."""
+"""The environ keys that all requests of a listener or of a connection share (PEP 3333).
+
+Beside the keys of PEP 3333 it writes ``REMOTE_HOST``, ``REMOTE_PORT`` and ``wheatpaste.peer``.
+"""
 
 from __future__ import annotations
 
