@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import re
 import socket
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import closing
@@ -12,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from running_server import Answer
+from running_server import Answer, RunningServer, free_port
 
 import wheatpaste
 from wheatpaste.config.options import OptionError
@@ -200,3 +201,23 @@ def test_mistakes_are_named_before_anything_is_open(keywords: dict[str, Any], op
     with pytest.raises(OptionError, match=re.escape(what)) as caught:
         serve(hello, start_loop=False, **keywords)
     assert caught.value.option == option
+
+
+@pytest.mark.slow
+def test_several_processes_serve_from_python(tmp_path: Path) -> None:
+    (tmp_path / "site.py").write_text(
+        "import os\n"
+        "from wheatpaste import serve\n"
+        "def app(environ, start_response):\n"
+        "    start_response('200 OK', [('Content-Type', 'text/plain')])\n"
+        "    return [f\"{os.getppid()} {environ['wsgi.multiprocess']}\".encode()]\n"
+        "if __name__ == '__main__':\n"
+        f"    serve(app, port={(port := free_port())}, workers=2, threadpool_workers=3)\n"
+    )
+    server = RunningServer([sys.executable, "site.py"], port=port, cwd=tmp_path)
+    try:
+        server.wait_until_ready()
+        assert server.request().text == f"{server.pid} True"
+        assert server.stop() == 0, server.log()
+    finally:
+        server.kill()
