@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import pty
 import re
 import signal
 import socket
@@ -284,6 +285,23 @@ def test_the_operator_drains(site: WorkerSite) -> None:
     server = site.start()
     assert site.ask("drain") == {"ok": True, "result": {"state": "draining"}}
     poll(lambda: server.returncode == 0, 10, server.log)
+
+
+@pytest.mark.parametrize("workers", [2, 1], ids=["workers", "one process"])
+def test_a_service_on_a_terminal_ends_with_it(tmp_path: Path, workers: int) -> None:
+    site = WorkerSite(tmp_path, lambda *_, **__: None)  # type: ignore[arg-type,return-value]
+    site.write(workers=workers, port=free_port())
+    pid, terminal = pty.fork()
+    if pid == 0:
+        os.chdir(tmp_path)
+        os.execv(sys.executable, [sys.executable, "-m", "wheatpaste", "serve", "site.ini"])
+    said = b""
+    while b"http://" not in said:
+        said += os.read(terminal, 4096)
+    os.kill(pid, signal.SIGHUP)  # with the terminal there: a reload
+    poll(lambda: site.status()["generation"] == 2 and site.status()["state"] == "serving", 20, said.decode)
+    os.close(terminal)
+    poll(lambda: os.waitpid(pid, os.WNOHANG)[0] == pid, 20, lambda: f"{pid} goes on")
 
 
 def test_log_files_are_opened_anew_by_all_processes(site: WorkerSite) -> None:
