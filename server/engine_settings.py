@@ -19,6 +19,7 @@ LIMITS = {
     "max_header_fields": "fields",
     "max_body": "body",
     "body_memory": "body_memory",
+    "bodies_memory": "bodies_memory",
     "output_memory": "output_memory",
     "connections": "connections",
     "connections_per_address": "connections_per_address",

@@ -236,6 +236,11 @@ class HTTPServer:
     body_memory: Size = option(
         default=_LIMITS.body_memory, doc="Request bodies above this size wait in a temporary file.", check=at_least(0)
     )
+    bodies_memory: Size = option(
+        default=_LIMITS.bodies_memory,
+        doc="How much of request bodies a process holds in memory altogether; beyond it all wait in temporary files.",
+        check=at_least(0),
+    )
     output_memory: Size = option(
         default=_LIMITS.output_memory, doc="An app that is this far ahead of its client has to wait.", check=at_least(1)
     )

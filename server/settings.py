@@ -26,8 +26,10 @@ class Limits(NamedTuple):
     head: int = 64 * 1024
     fields: int = 100
     body: int = 1024**3
-    body_memory: int = 512 * 1024
+    body_memory: int = 1024 * 1024
     """Request bodies above this wait in a temporary file."""
+    bodies_memory: int = 64 * 1024 * 1024
+    """All request bodies together; further ones wait in temporary files, however small they are."""
     output_memory: int = 1024 * 1024
     """What an app has produced and its client has not taken; above it the app waits."""
     connections: int = 10_000

@@ -21,6 +21,7 @@ from typing import Any
 from ...protocol.wsgi import Environ, WSGIApp
 from ..forecast import Forecast
 from ..http1.base_environ import listener_environ
+from ..http1.budget import Budget
 from ..http1.heads import HeadReader
 from ..http1.refusals import Refused
 from ..http1.reply_lines import ReplyLines
@@ -77,6 +78,7 @@ class Engine:
         self.refusals: Counter[str] = Counter()
         """Requests that were refused, by rule."""
         self.lines = ReplyLines(settings.ident)
+        self.bodies = Budget(settings.limits.bodies_memory)
         self.poller = make_poller(settings.poller)
         self.crew = Crew(settings.threads, self._lead)
         self.connections = Connections(settings, self.poller, self.crew.lock, clock, self.crew.run_elsewhere)
@@ -220,8 +222,6 @@ class Engine:
                 if is_left and not self.intake.advance(me, connection, connection.buffer, leading=True):
                     return
                 continue
-            if crew.finished:
-                return
             self.looks += 1
             now = self.clock()
             if now >= self._next_look or self.stopping is not None:

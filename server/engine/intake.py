@@ -58,7 +58,7 @@ class Intake:
             return self._on_body(me, connection)
         try:
             data = connection.recv(_RECEIVE)
-            if connection.is_tls:
+            if connection.is_tls and len(data) == _RECEIVE:
                 data = _drain_tls(connection, data)
         except self._would_block:
             return True
@@ -191,7 +191,8 @@ class Intake:
             connection.body = streamed
             environ["wsgi.input"] = streamed.file
             return True
-        body = ReceivedBody(self._limits, None if framing.chunked else framing.length, self._engine.clock())
+        length = None if framing.chunked else framing.length
+        body = ReceivedBody(self._limits, length, self._engine.clock(), self._engine.bodies)
         connection.body = body
         data, connection.buffer = connection.buffer, b""
         if data:

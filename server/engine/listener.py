@@ -45,6 +45,7 @@ class Listener:
                 sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
                 self._inherits = sys.platform == "linux"  # accepted sockets have it from the listening one
         # The plain type has all that is needed, and costs half; TLS wants the whole.
+        self._kind = int(sock.family), int(sock.type), sock.proto
         self._is_plain = engine.settings.tls is None and hasattr(sock, "_accept")
 
     def open(self) -> None:
@@ -80,7 +81,7 @@ class Listener:
             accepted: tuple[Any, Any] = listener.accept()
             return accepted
         fd, address = listener._accept()
-        return _socket.socket(listener.family, listener.type, listener.proto, fileno=fd), address
+        return _socket.socket(*self._kind, fileno=fd), address
 
     def _turn_away(self, sock: Any, refusal: Refused) -> None:
         engine = self._engine

@@ -161,8 +161,8 @@ class SelectorPoller:
             self._polling = True
         try:
             ready = self._selector.select(timeout)
-        except (OSError, RuntimeError):
-            # select() and the dictionary behind it do not like descriptors that are closed meanwhile: look again.
+        except (OSError, RuntimeError, ValueError, KeyError):
+            # select() and the dictionary behind it do not like what is closed meanwhile: look again.
             ready = []
         finally:
             self._polling = False

@@ -8,6 +8,7 @@ import tempfile
 from typing import IO, TYPE_CHECKING
 
 from ..settings import Limits
+from .budget import Budget
 from .chunks import ChunkDecoder
 from .refusals import Refused
 
@@ -20,10 +21,27 @@ _READ_AT_ONCE = 64 * 1024
 class ReceivedBody:
     """A body on its way in. ``file`` is what the app will read, once ``done``."""
 
-    __slots__ = ("_decoder", "_file", "_left", "_limits", "_parts", "_reader", "length", "received", "started")
+    __slots__ = (
+        "_budget",
+        "_decoder",
+        "_file",
+        "_left",
+        "_limits",
+        "_parts",
+        "_reader",
+        "_taken",
+        "length",
+        "received",
+        "started",
+    )
 
-    def __init__(self, limits: Limits, length: int | None, started: float) -> None:
-        """``length`` is None for a chunked body; ``started`` the moment, for the rate at which it must come."""
+    def __init__(self, limits: Limits, length: int | None, started: float, budget: Budget | None = None) -> None:
+        """``length`` is None for a chunked body; ``started`` the moment, for the rate at which it must come.
+
+        ``budget`` is the memory that it shares with others.
+        """
+        self._budget = budget
+        self._taken = 0
         self._limits = limits
         self._decoder = ChunkDecoder(max_trailers=limits.head, max_fields=limits.fields) if length is None else None
         self._left = length or 0
@@ -40,6 +58,11 @@ class ReceivedBody:
     def done(self) -> bool:
         """Whether nothing is missing."""
         return self._decoder.done if self._decoder is not None else not self._left
+
+    @property
+    def holds_file(self) -> bool:
+        """Whether it waits in a temporary file."""
+        return self._file is not None
 
     @property
     def trailers(self) -> list[tuple[str, str]]:
@@ -73,10 +96,11 @@ class ReceivedBody:
                 self._write(piece)
                 return
             self._parts.append(bytes(piece))
-            if self.length > self._limits.body_memory:
+            if self.length > self._limits.body_memory or not self._take(len(piece)):
                 self._file = tempfile.TemporaryFile(prefix="wheatpaste-", buffering=0)  # noqa: SIM115 - closed with the request
                 self._write(b"".join(self._parts))
                 self._parts.clear()
+                self._give_back()
         except OSError as error:
             self.close()
             raise Refused(507, "body-storage", "There is no room to store the request body.") from error
@@ -91,6 +115,18 @@ class ReceivedBody:
         self._reader = io.BufferedReader(self._file, _READ_AT_ONCE)
         return self._reader
 
+    def _take(self, size: int) -> bool:
+        if self._budget is not None:
+            if not self._budget.take(size):
+                return False
+            self._taken += size
+        return True
+
+    def _give_back(self) -> None:
+        if self._budget is not None:
+            self._budget.give_back(self._taken)
+            self._taken = 0
+
     def _write(self, piece: Buffer) -> None:
         file = self._file
         if file is not None:
@@ -99,7 +135,8 @@ class ReceivedBody:
                 left = left[file.write(left) or 0 :]
 
     def close(self) -> None:
-        """Free the temporary file."""
+        """Free the temporary file, or the memory."""
+        self._give_back()
         if self._file is not None:
             with contextlib.suppress(OSError):
                 (self._reader or self._file).close()
