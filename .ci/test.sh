@@ -12,11 +12,14 @@ missing=""
     exit 1
 }
 
-# --- Debian packages: a browser, for the pages, and Apache, which also serves.
+# --- Debian packages: a browser for the pages, proxies before the server, other servers beside it, and its clients.
 need=""
 command -v chromium >/dev/null 2>&1 || need="$need chromium"
 command -v chromedriver >/dev/null 2>&1 || need="$need chromium-driver"
 [ -e /usr/lib/apache2/modules/mod_wsgi.so ] || need="$need apache2 libapache2-mod-wsgi-py3"
+for program in nginx:nginx-light haproxy:haproxy curl:curl openssl:openssl wrk:wrk ab:apache2-utils slowhttptest:slowhttptest; do
+    PATH="$PATH:/usr/sbin" command -v "${program%%:*}" >/dev/null 2>&1 || need="$need ${program##*:}"
+done
 if [ -n "$need" ]; then
     if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; then
         apt-get update -qq
