@@ -6,21 +6,30 @@ that an engine is told are made here; nothing of the engine, and nothing of TLS,
 
 from __future__ import annotations
 
-import os
-import re
 import socket
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from ..config.factories import make_server_runner
-from ..config.mounts import KeyProblem
 from ..config.options import OptionError, above, at_least, between, component, each, option
 from ..config.values import Imported, Seconds, Size
 from ..protocol.peers import network_complaint
 from ..protocol.wsgi import WSGIApp
 from .activation import is_activated
+from .advice import advice
+from .complaints import (
+    address_complaint,
+    control_complaint,
+    ident_complaint,
+    owner_complaint,
+    path_complaint,
+    permissions_complaint,
+    prefix_complaint,
+    proxy_header_complaint,
+    read_workers,
+)
 from .contradictions import contradictions
 from .engine_settings import settings_of
 from .keywords import KEYWORDS
@@ -48,63 +57,6 @@ _HOST = "127.0.0.1"
 TLS_PORT = 4443
 """The port with TLS, if none is said."""
 
-PROXY_HEADERS = (
-    "x-forwarded-for",
-    "x-forwarded-host",
-    "x-forwarded-proto",
-    "x-forwarded-port",
-    "x-forwarded-by",
-    "x-forwarded-prefix",
-    "forwarded",
-)
-
-
-def _permissions_complaint(text: str) -> str | None:
-    return None if re.fullmatch("0?[0-7]{3}", text) else "must be permissions in octal digits, such as 600"
-
-
-def _prefix_complaint(prefix: str) -> str | None:
-    if prefix and (not prefix.startswith("/") or prefix.endswith("/")):
-        return "must begin with a slash and not end with one, such as /site"
-    return None
-
-
-def _path_complaint(path: str) -> str | None:
-    return None if path.startswith("/") else "must begin with a slash, such as /health"
-
-
-def _address_complaint(text: str) -> str | None:
-    try:
-        parse_address(text)
-    except ValueError as error:
-        return str(error)
-    return None
-
-
-def _proxy_header_complaint(name: str) -> str | None:
-    return None if name.lower() in PROXY_HEADERS else f"is none of {', '.join(PROXY_HEADERS)}"
-
-
-def _ident_complaint(ident: str | None) -> str | None:
-    return None if ident is None or (ident.isprintable() and ident.isascii()) else "must be printable ASCII"
-
-
-def _owner_complaint(text: str) -> str | None:
-    return None if re.fullmatch(r"[^:\s]*:?[^:\s]*", text) and text.strip(":") else "must be user, user:group or :group"
-
-
-def _control_complaint(text: str) -> str | None:
-    return None if text == "off" or text.startswith("/") else "must be an absolute path, or off"
-
-
-def _read_workers(text: str) -> int:
-    if text.strip().lower() == "auto":
-        return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    try:
-        return int(text)
-    except ValueError:
-        raise ValueError("must be a whole number, or auto for one of each core") from None
-
 
 @component
 class HTTPServer:
@@ -125,19 +77,19 @@ class HTTPServer:
         default=(),
         doc="Several addresses instead of host and port: host:port, [::1]:port, *:port, unix:/path, unix:@name, "
         "fd:3 or systemd for sockets that are open already.",
-        check=each(_address_complaint),
+        check=each(address_complaint),
         sample="127.0.0.1:8080 [::1]:8080",
     )
     unix_socket: Path | None = option(
         default=None, doc="Path of a UNIX socket to listen on, instead of host and port.", sample="/run/site.sock"
     )
     unix_socket_perms: str = option(
-        default="600", doc="Permissions of UNIX sockets, in octal digits.", check=_permissions_complaint
+        default="600", doc="Permissions of UNIX sockets, in octal digits.", check=permissions_complaint
     )
     unix_socket_owner: str | None = option(
         default=None,
         doc="Who owns UNIX sockets: user, user:group or :group, by name or number.",
-        check=_owner_complaint,
+        check=owner_complaint,
         sample=":www-data",
     )
     ipv4: bool = option(default=True, doc="Listen on the IPv4 addresses of a name.")
@@ -191,7 +143,7 @@ class HTTPServer:
         default=1,
         doc="How many processes serve, watched by one that does not; auto is one for each core.",
         check=at_least(1),
-        parse=_read_workers,
+        parse=read_workers,
     )
     max_requests: int | None = option(
         default=None, doc="After so many requests a worker is replaced, without losing one.", check=at_least(1)
@@ -218,7 +170,7 @@ class HTTPServer:
     control_socket: str | None = option(
         default=None,
         doc="UNIX socket for ``wheatpaste ctl``, or off; empty: one in the user's own runtime folder.",
-        check=_control_complaint,
+        check=control_complaint,
         sample="/run/site/control.sock",
     )
 
@@ -265,7 +217,7 @@ class HTTPServer:
     health_paths: tuple[str, ...] = option(
         default=_SETTINGS.health_paths,
         doc="Paths that are answered even when all other requests wait for a thread.",
-        check=each(_path_complaint),
+        check=each(path_complaint),
         sample="/health",
     )
 
@@ -323,7 +275,7 @@ class HTTPServer:
     trusted_proxy_headers: tuple[str, ...] = option(
         default=(),
         doc="Which of their headers count; x-forwarded-for and x-forwarded-proto if none is named.",
-        check=each(_proxy_header_complaint),
+        check=each(proxy_header_complaint),
         sample="x-forwarded-for x-forwarded-proto x-forwarded-host",
     )
     log_untrusted_proxy_headers: bool = option(default=False, doc="Log forwarding headers that do not count.")
@@ -344,14 +296,14 @@ class HTTPServer:
     url_prefix: str = option(
         default=_SETTINGS.url_prefix,
         doc="Path below which a proxy shows the site.",
-        check=_prefix_complaint,
+        check=prefix_complaint,
         sample="/site",
     )
     server_name: str | None = option(
         default=_SETTINGS.server_name, doc="SERVER_NAME for requests without a Host header; empty: the address."
     )
     ident: str | None = option(
-        default=_SETTINGS.ident, doc="The Server header of replies; empty leaves it out.", check=_ident_complaint
+        default=_SETTINGS.ident, doc="The Server header of replies; empty leaves it out.", check=ident_complaint
     )
     require_host: bool = option(
         default=_SETTINGS.require_host, doc="Refuse HTTP/1.1 requests without a Host header, as RFC 9112 demands."
@@ -541,38 +493,7 @@ class HTTPServer:
         return error.about
 
 
-def _is_missing(path: Path) -> bool:
-    try:
-        path.stat()
-    except FileNotFoundError:
-        return True
-    except OSError:
-        pass  # another user may see it
-    return False
-
-
-def _advice(values: Mapping[str, Any]) -> Iterable[KeyProblem]:
-    if values.get("expose_tracebacks"):
-        yield KeyProblem("expose_tracebacks", "shows the source and the values of the app to every client", "remove it")
-    if "*" in values.get("trusted_proxies", ()):
-        yield KeyProblem(
-            "trusted_proxies", "lets every client choose its address and scheme", "name the addresses of your proxies"
-        )
-    if values.get("underscore_headers") == "keep":
-        yield KeyProblem(
-            "underscore_headers", "lets clients write headers that only a proxy should", "remove it, or make it refuse"
-        )
-    for name in ("tls_certificate", "tls_key", "tls_client_ca", "tls_client_crl"):
-        said = values.get(name) or ()
-        for path in said if isinstance(said, tuple) else (said,):
-            if _is_missing(path):
-                yield KeyProblem(name, f"there is no file {path}", "name one that is there when the server starts")
-    most, threads = values.get("max_hung"), values.get("threads", _SETTINGS.threads)
-    if most is not None and most > threads:
-        yield KeyProblem("max_hung", f"is never reached with {threads} threads", f"make it {threads} or less")
-
-
-server_runner = make_server_runner(HTTPServer, **KEYWORDS, advice=_advice)
+server_runner = make_server_runner(HTTPServer, **KEYWORDS, advice=advice)
 paste_server_runner = make_server_runner(
-    HTTPServer, **KEYWORDS, defaults={"threads": 10}, unknown="warning", advice=_advice
+    HTTPServer, **KEYWORDS, defaults={"threads": 10}, unknown="warning", advice=advice
 )

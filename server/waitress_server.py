@@ -6,7 +6,6 @@ environ keys are written by ``waitress_engine``.
 
 from __future__ import annotations
 
-import re
 import socket
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
@@ -18,6 +17,7 @@ from ..config.mounts import KeyProblem
 from ..config.options import OptionError, at_least, between, component, each, option
 from ..config.values import Seconds, Size
 from ..protocol.wsgi import WSGIApp
+from .complaints import address_complaint, permissions_complaint, prefix_complaint
 from .listeners import (
     Address,
     ListenError,
@@ -39,24 +39,6 @@ PROXY_HEADERS = (
 )
 
 
-def _permissions_complaint(text: str) -> str | None:
-    return None if re.fullmatch("0?[0-7]{3}", text) else "must be permissions in octal digits, such as 600"
-
-
-def _prefix_complaint(prefix: str) -> str | None:
-    if prefix and (not prefix.startswith("/") or prefix.endswith("/")):
-        return "must begin with a slash and not end with one, such as /site"
-    return None
-
-
-def _address_complaint(text: str) -> str | None:
-    try:
-        parse_address(text)
-    except ValueError as error:
-        return str(error)
-    return None
-
-
 def _proxy_header_complaint(name: str) -> str | None:
     return None if name.lower() in PROXY_HEADERS else f"is none of {', '.join(PROXY_HEADERS)}"
 
@@ -73,14 +55,14 @@ class WaitressServer:
     listen: tuple[str, ...] = option(
         default=(),
         doc="Several addresses instead of host and port: host:port, [::1]:port, *:port or unix:/path.",
-        check=each(_address_complaint),
+        check=each(address_complaint),
         sample="127.0.0.1:8080 [::1]:8080",
     )
     unix_socket: Path | None = option(
         default=None, doc="Path of a UNIX socket to listen on, instead of host and port.", sample="/run/site.sock"
     )
     unix_socket_perms: str = option(
-        default="600", doc="Permissions of UNIX sockets, in octal digits.", check=_permissions_complaint
+        default="600", doc="Permissions of UNIX sockets, in octal digits.", check=permissions_complaint
     )
     ipv4: bool = option(default=True, doc="Listen on the IPv4 addresses of a name.")
     ipv6: bool = option(default=True, doc="Listen on the IPv6 addresses of a name.")
@@ -100,7 +82,7 @@ class WaitressServer:
     )
     url_scheme: str = option(default="http", doc="Scheme of the URLs that apps make: https behind a TLS proxy.")
     url_prefix: str = option(
-        default="", doc="Path below which a proxy shows the site.", check=_prefix_complaint, sample="/site"
+        default="", doc="Path below which a proxy shows the site.", check=prefix_complaint, sample="/site"
     )
     trusted_proxy: str | None = option(
         default=None, doc="Address of the proxy whose forwarding headers are believed, or * for any peer."

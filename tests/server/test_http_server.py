@@ -14,8 +14,9 @@ from wheatpaste.config.options import OptionError, options_of
 from wheatpaste.config.problems import ConfigError
 from wheatpaste.config.translation import translate
 from wheatpaste.server import forwarded
+from wheatpaste.server.complaints import PROXY_HEADERS
 from wheatpaste.server.engine_settings import DEADLINES, HABITS, LIMITS
-from wheatpaste.server.http_server import PROXY_HEADERS, HTTPServer, paste_server_runner, server_runner
+from wheatpaste.server.http_server import HTTPServer, paste_server_runner, server_runner
 from wheatpaste.server.keywords import IGNORED, NAMES, REFUSED, TRANSLATIONS
 from wheatpaste.server.settings import Deadlines, Limits, Settings
 
