@@ -39,6 +39,8 @@ class Listener:
         self._told = False
         self._is_tcp = sock.family != getattr(socket, "AF_UNIX", None)
         self._inherits = False
+        self._shares = engine.settings.multiprocess and hasattr(os, "sched_yield")
+        self._at_once = 1 if self._shares else _AT_ONCE
         sock.setblocking(False)
         if self._is_tcp:
             with contextlib.suppress(OSError):
@@ -53,9 +55,9 @@ class Listener:
         self._spare = os.open(os.devnull, os.O_RDONLY | getattr(os, "O_CLOEXEC", 0))
         self._engine.poller.watch(self.fd, READ)
 
-    def accept(self) -> None:
-        """Take the connections that wait, some of them at least."""
-        for _ in range(_AT_ONCE):
+    def accept(self, most: int | None = None) -> None:
+        """Take the connections that wait, some of them at least; where other processes take them too, one."""
+        for _ in range(self._at_once if most is None else most):
             try:
                 sock, address = self._take()
             except BlockingIOError:
@@ -70,6 +72,8 @@ class Listener:
                 self._turn_away(sock, refusal)
                 continue
             sock.setblocking(False)
+            if self._shares:
+                os.sched_yield()  # or a burst would be this process's alone before the others are awake
             if self._is_tcp and not self._inherits:
                 with contextlib.suppress(OSError):
                     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -124,7 +128,7 @@ class Listener:
         if self.fd < 0:
             return
         self._engine.poller.forget(self.fd)
-        self.accept()
+        self.accept(_AT_ONCE)
         self._engine.poller.forget(self.fd)
         self.sock.close()
         if self._spare is not None:

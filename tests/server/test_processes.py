@@ -13,7 +13,9 @@ import sys
 import tempfile
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -57,6 +59,19 @@ def test_all_workers_answer_and_the_parent_does_not(site: WorkerSite) -> None:
     seen = {int(site.answer("/pid")) for _ in range(60)}
     assert seen == site.pids()
     assert server.pid not in seen
+
+
+def test_a_burst_of_connections_is_shared_out_among_the_workers(site: WorkerSite) -> None:
+    server = site.start()
+    smaller = []
+    for _ in range(10):
+        with ExitStack() as stack:
+            clients = [stack.enter_context(socket.create_connection(("127.0.0.1", server.port), 10)) for _ in range(32)]
+            for client in clients:
+                client.sendall(b"GET /pid HTTP/1.1\r\nHost: x\r\n\r\n")
+            pids = Counter(client.recv(4096).rpartition(b"\r\n")[2] for client in clients)
+        smaller.append(min(pids.values()) if len(pids) == 2 else 0)
+    assert sorted(smaller)[5] >= 8, smaller
 
 
 def test_it_says_that_it_serves_when_all_workers_do(site: WorkerSite) -> None:
