@@ -1,0 +1,171 @@
+"""What a client has not taken yet: one thread adds, another sends."""
+
+from __future__ import annotations
+
+import random
+import socket
+import ssl
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from wheatpaste.server.engine.output import FileStretch, Output
+from wheatpaste.server.http1.client_gone import ClientGone
+
+WOULD_BLOCK = (BlockingIOError, InterruptedError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
+Pair = tuple[socket.socket, socket.socket]
+
+
+@pytest.fixture
+def pair() -> Iterator[Pair]:
+    """The server's end, which does not wait, and the client's."""
+    server, client = socket.socketpair()
+    server.setblocking(False)
+    client.settimeout(10)
+    with server, client:
+        yield server, client
+
+
+def output_to(server: socket.socket) -> Output:
+    return Output(server, WOULD_BLOCK, time.monotonic())
+
+
+def read(client: socket.socket, size: int) -> bytes:
+    data = bytearray()
+    while len(data) < size and (piece := client.recv(min(size - len(data), 65536))):
+        data += piece
+    return bytes(data)
+
+
+def flush_until_sent(output: Output, deadline: float = 10) -> None:
+    end = time.monotonic() + deadline
+    while not output.flush(time.monotonic):
+        assert time.monotonic() < end
+        time.sleep(0)
+
+
+def test_bytes_and_stretches_of_files_arrive_in_order(pair: Pair, tmp_path: Path) -> None:
+    server, client = pair
+    path = tmp_path / "file"
+    path.write_bytes(bytes(range(256)) * 8192)
+    chance = random.Random(7)
+    output, expected = output_to(server), bytearray()
+    with path.open("rb") as file:
+        for _ in range(20):
+            if chance.random() < 0.5:
+                data = chance.randbytes(chance.randrange(1, 200_000))
+                output.add(data)
+                expected += data
+            else:
+                offset, count = chance.randrange(1_000_000), chance.randrange(1, 300_000)
+                output.add_file(FileStretch(file.fileno(), offset, count))
+                expected += path.read_bytes()[offset : offset + count]
+        sender = threading.Thread(target=flush_until_sent, args=(output,))
+        sender.start()
+        assert read(client, len(expected)) == expected
+        sender.join(10)
+    assert not output
+    assert output.memory == 0
+
+
+def test_memory_counts_what_waits_in_memory(pair: Pair) -> None:
+    server, client = pair
+    output = output_to(server)
+    output.add(b"x" * 3_000_000)
+    output.add(memoryview(b"y" * 10))
+    assert output.memory == 3_000_010
+    assert not output.flush(time.monotonic)
+    assert 0 < output.memory < 3_000_010
+    reader = threading.Thread(target=read, args=(client, 3_000_010))
+    reader.start()
+    flush_until_sent(output)
+    reader.join(10)
+    assert output.memory == 0
+
+
+def test_a_producer_waits_until_there_is_room(pair: Pair) -> None:
+    server, client = pair
+    output = output_to(server)
+    output.add(b"x" * 2_000_000)
+    output.flush(time.monotonic)
+    went_on = threading.Event()
+
+    def produce() -> None:
+        output.wait_below(100_000, timeout=10)
+        went_on.set()
+
+    producer = threading.Thread(target=produce)
+    producer.start()
+    assert not went_on.wait(0.1)
+    reader = threading.Thread(target=read, args=(client, 2_000_000))
+    reader.start()
+    flush_until_sent(output)
+    assert went_on.wait(5)
+    producer.join(5)
+    reader.join(5)
+
+
+def test_a_producer_whose_client_takes_nothing_is_let_go(pair: Pair) -> None:
+    server, _ = pair
+    output = output_to(server)
+    output.add(b"x" * 2_000_000)
+    output.flush(time.monotonic)
+    begun = time.monotonic()
+    with pytest.raises(ClientGone):
+        output.wait_below(1000, timeout=0.1)
+    assert 0.05 < time.monotonic() - begun < 3
+    with pytest.raises(ClientGone):
+        output.add(b"more")
+    assert output.memory == 0
+
+
+def test_a_producer_hears_of_a_client_that_left(pair: Pair) -> None:
+    server, client = pair
+    output = output_to(server)
+    output.add(b"x" * 2_000_000)
+    output.flush(time.monotonic)
+    raised: list[ClientGone] = []
+
+    def produce() -> None:
+        try:
+            output.wait_below(1000, timeout=10)
+        except ClientGone as gone:
+            raised.append(gone)
+
+    producer = threading.Thread(target=produce)
+    producer.start()
+    client.close()
+    with pytest.raises(OSError, match="."):
+        flush_until_sent(output)
+    producer.join(5)
+    assert len(raised) == 1
+
+
+def test_a_file_that_becomes_shorter_is_an_error(pair: Pair, tmp_path: Path) -> None:
+    server, _ = pair
+    path = tmp_path / "file"
+    path.write_bytes(b"x" * 100)
+    output = output_to(server)
+    with path.open("rb") as file:
+        output.add_file(FileStretch(file.fileno(), 0, 200))
+        with pytest.raises(OSError, match="shorter"):
+            flush_until_sent(output)
+
+
+def test_one_client_does_not_keep_the_sender_from_others(tmp_path: Path) -> None:
+    """A client that takes whatever comes still has to give way after some megabytes."""
+
+    class Greedy:
+        def send(self, data: memoryview) -> int:
+            return len(data)
+
+    output = Output(Greedy(), WOULD_BLOCK, 0.0)
+    for _ in range(100):
+        output.add(b"x" * 1_000_000)
+    rounds = 1
+    while not output.flush(time.monotonic):
+        rounds += 1
+    assert 10 < rounds < 101
