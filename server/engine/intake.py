@@ -1,6 +1,7 @@
 """From bytes to requests: heads, bodies, and requests that were sent without waiting for replies.
 
 All of it runs without waiting: what is not here yet is waited for by the poller, and costs memory that is bounded.
+Writes ``wsgi.input``, the ``CONTENT_LENGTH`` of chunked bodies and ``wheatpaste.trailers``.
 """
 
 from __future__ import annotations
@@ -249,6 +250,8 @@ def _attach(environ: dict[str, Any], body: ReceivedBody, framing: Framing) -> No
     environ["wsgi.input"] = body.file()
     if framing.chunked:
         environ["CONTENT_LENGTH"] = str(body.length)
+        if body.trailers:
+            environ["wheatpaste.trailers"] = tuple(body.trailers)
 
 
 def _drain_tls(connection: Connection, data: bytes) -> bytes:

@@ -10,7 +10,6 @@ import contextlib
 import logging
 import sys
 import threading
-import traceback
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -145,6 +144,8 @@ class Watchdog:
         if request is None:
             return
         environ = request[0]
+        import traceback
+
         frame = sys._current_frames().get(thread.ident or 0)
         stack = "".join(traceback.format_stack(frame)) if frame is not None else "  (gone)\n"
         log.warning(

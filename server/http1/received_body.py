@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import io
-import tempfile
 from typing import IO, TYPE_CHECKING
 
 from ..settings import Limits
@@ -97,6 +96,8 @@ class ReceivedBody:
                 return
             self._parts.append(bytes(piece))
             if self.length > self._limits.body_memory or not self._take(len(piece)):
+                import tempfile  # costs 10 ms, and most bodies are small
+
                 self._file = tempfile.TemporaryFile(prefix="wheatpaste-", buffering=0)  # noqa: SIM115 - closed with the request
                 self._write(b"".join(self._parts))
                 self._parts.clear()

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from email.utils import formatdate
+
+from ...protocol.dates import format_http_date
 
 
 class ReplyLines:
@@ -25,6 +26,6 @@ class ReplyLines:
     def refresh(self, now: float) -> None:
         """Make them anew; ``now`` is on the monotonic clock, the date is of course the wall's (RFC 9110 5.6.7)."""
         wall = self._wall()
-        self.date = f"Date: {formatdate(wall, usegmt=True)}\r\n".encode("ascii")
+        self.date = f"Date: {format_http_date(int(wall))}\r\n".encode("ascii")
         self.common = self.server + self.date
         self.until = now + 1.0 - wall % 1.0

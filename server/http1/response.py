@@ -6,7 +6,6 @@ Nothing is sent before the first bytes of the body are known, so an app may fail
 from __future__ import annotations
 
 import logging
-import traceback
 from collections import deque
 from collections.abc import Callable, Sequence
 from types import TracebackType
@@ -432,5 +431,7 @@ def answer_failure(
         return None
     what = "The server encountered an unexpected internal server error"
     if expose:
+        import traceback
+
         what = "".join(traceback.format_exception(error)).replace("\n", "\r\n")
     return Refused(500, "app", what)
