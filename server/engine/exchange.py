@@ -154,7 +154,7 @@ class Exchange:
         response = Response(connection, kind, framing.keep_alive, self._lines)
         if leading and pace.quick and self._events and started < self.hold_until and not connection.buffer:
             # Not where more was sent without waiting: another thread may answer that, and earlier.
-            response.held = self.held
+            response.may_keep = True
         elif self.held and leading:
             self.send_held()
         if self._claims or connection.body is not None:
@@ -166,6 +166,11 @@ class Exchange:
             failure = error
         if leading:
             leading = me.leave_slot()  # or the watchdog has let another thread lead
+            if response.kept is not None:
+                if leading:
+                    self.held.append((connection, response.kept))
+                else:
+                    failure = self._send_kept(connection, response.kept)
         ended = self._clock()
         me.started = 0.0
         me.request = None
@@ -188,6 +193,14 @@ class Exchange:
             if deadline >= connection.due - 1 and connection.mask == READ:
                 return True, True
         return leading, self.after_reply(connection, keep_alive=response.keep_alive, leading=leading)
+
+    def _send_kept(self, connection: Connection, data: bytes) -> ClientGone | None:
+        """Send at once what was to wait for others: whoever leads now may be waiting for something to happen."""
+        try:
+            connection.send(data)
+        except ClientGone as gone:
+            return gone
+        return None
 
     def send_held(self) -> None:
         """Send the replies that were held back.

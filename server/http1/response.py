@@ -6,7 +6,6 @@ Nothing is sent before the first bytes of the body are known, so an app may fail
 from __future__ import annotations
 
 import logging
-from collections import deque
 from collections.abc import Callable, Sequence
 from types import TracebackType
 from typing import Any, Protocol
@@ -79,8 +78,10 @@ class Response:
     """Whether one of the following two is set."""
     streamed: Streamed | None = None
     """The request's body, where the app reads it while it comes."""
-    held: deque[Any] | None = None
-    """Where a whole small reply goes that need not be sent at once, together with where it is to be sent."""
+    may_keep = False
+    """Whether a whole small reply need not be sent at once."""
+    kept: bytes | None = None
+    """Such a reply, which whoever allowed that has to send."""
     unclaimed: list[bool] | None = None
     """With a deadline for requests: holds something until either the app's answer or a 504 takes it out."""
     _status: Status | None = None
@@ -205,8 +206,8 @@ class Response:
         self.head_sent = True
         self.sent = len(chunk)
         data = b"".join((status.line_1_1, *self._lines, line, reply_lines.common, b"\r\n", chunk))
-        if self.held is not None:
-            self.held.append((self._sink, data))
+        if self.may_keep:
+            self.kept = data
         else:
             self._sink.send(data)
         return True
