@@ -9,6 +9,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from wheatpaste.server.settings import Limits
+
+LIMITS = Limits(request_line=64 * 1024, head=256 * 1024, fields=100)
+"""Those that the sizes in the tables are made for."""
+
 ROOM = Path(__file__).parents[1] / "server" / "conformance"
 
 _SHORT_FIELDS = {"CL": b"Content-Length", "TE": b"Transfer-Encoding", "Conn": b"Connection"}

@@ -6,12 +6,10 @@ from collections.abc import Callable, Iterator
 
 import pytest
 from conformance_app import ConformanceApp
+from conformance_tables import LIMITS
 from engine_in_thread import EngineInThread, engines
 
-from wheatpaste.server.settings import Limits, Settings
-
-LIMITS = Limits(request_line=64 * 1024, head=256 * 1024, fields=100)
-"""Those that the sizes in the tables are made for."""
+from wheatpaste.server.settings import Settings
 
 
 @pytest.fixture(scope="module", params=["auto", "selectors"])

@@ -8,8 +8,10 @@ from typing import Any
 import pytest
 from conformance_app import ConformanceApp
 from conformance_exchange import Observation, Parts, alive, before_lines, by_bytes, cut_at, observe
-from conformance_tables import Input, expanded, inputs
+from conformance_tables import LIMITS, Input, expanded, inputs
 from engine_in_thread import EngineInThread
+
+from wheatpaste.server.settings import Settings
 
 INPUTS = inputs()
 ANSWERED = {200, 204, 304}
@@ -110,3 +112,32 @@ def test_the_notation_means_what_it_says() -> None:
 
 def test_no_input_is_listed_twice() -> None:
     assert len({case.id for case in INPUTS}) == len(INPUTS) == 231
+
+
+@pytest.fixture(scope="module")
+def streaming_server() -> Iterator[EngineInThread]:
+    server = EngineInThread(ConformanceApp(), Settings(limits=LIMITS, stream_uploads=True))
+    yield server
+    server.stop()
+
+
+@pytest.mark.parametrize("case", INPUTS, ids=str)
+def test_an_input_is_as_safe_when_bodies_are_streamed(streaming_server: EngineInThread, case: Input) -> None:
+    """What is wrong with a body is then an error of reading it: the app has begun, and must not take it for whole."""
+    app = streaming_server.app
+    for parts in (case.parts, list(by_bytes(case.parts)), list(before_lines(case.parts))):
+        app.calls.clear()
+        seen = observe(streaming_server.unix, parts, case.required, case.methods)
+        broken = [call for call in app.calls if call.trouble is not None]
+        if not broken:
+            left = case.calls is not None and app.calls and app.calls[-1].path == "/noread" and len(case.calls) > 1
+            if not (left and str(seen) == "200 closed"):  # what nobody reads need not be waited for
+                assert not list(complaints(case, seen, app)), str(seen)
+            continue
+        assert all(not reply.complaints() for reply in seen.replies)
+        assert any(statuses == () or statuses[-1] >= 400 for statuses, _ in case.required.alternatives)
+        assert broken == app.calls[-1:], "the connection went on after a broken body"
+        assert sum(reply.status in ANSWERED for reply in seen.replies) == len(app.calls) - 1
+        assert seen.statuses[-1:] in ((), (400,), (413,), (431,), (500,)), str(seen)
+        assert seen.end == "closed"
+    assert alive(streaming_server.unix)
