@@ -129,6 +129,7 @@ class Upgrade:
         if process is None:
             return
         if said == _SERVES:
+            process.returncode = 0  # it outlives this process, which Popen would complain about
             self._done(process.pid)
             return
         self._loop.after(1.0, process.poll)  # or it would stay a zombie

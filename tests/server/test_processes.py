@@ -424,6 +424,13 @@ def test_it_is_started_and_stopped_in_the_background(site: WorkerSite) -> None:
     assert serve("status")[0] == 1
 
 
+def test_the_reloader_has_one_process_whatever_the_file_says(site: WorkerSite) -> None:
+    site.start("--reload", max_requests=5, preload="true")
+    status = json.loads(site.answer("/status"))
+    assert (status["parent"], len(status["processes"])) == (False, 1)
+    assert {site.answer() for _ in range(20)} == {"one"}
+
+
 def test_a_start_in_the_background_that_fails_says_why(site: WorkerSite) -> None:
     site.write(workers=2, port=free_port())
     (site.folder / "wares.py").write_text(BROKEN_APP)
