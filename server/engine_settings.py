@@ -66,7 +66,7 @@ def settings_of(server: HTTPServer) -> Settings:
     told: dict[str, Any] = {field: getattr(server, name) for name, field in HABITS.items()}
     wraps = server.wraps()
     if wraps is not None:
-        from .tls_environ import tls_environ
+        from .tls.environ import tls_environ
 
         told["tls"], told["tls_environ"] = wraps, tls_environ
     return Settings(

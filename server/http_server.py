@@ -48,7 +48,7 @@ from .settings import Deadlines, Limits, Settings
 
 if TYPE_CHECKING:
     from .engine import Engine
-    from .tls_handshake import Wraps
+    from .tls.handshake import Wraps
 
 _LIMITS, _DEADLINES, _SETTINGS = Limits(), Deadlines(), Settings()
 
@@ -358,7 +358,7 @@ class HTTPServer:
         about one. Raises ``OptionError`` that names the option at fault.
         """
         if self.speaks_tls and not self._prepared:
-            from .tls_options import prepare_tls
+            from .tls.options import prepare_tls
 
             self._prepared.append(prepare_tls(self))
         notes: tuple[str, ...] = self._prepared[0].notes if self._prepared else ()

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from ..protocol.wsgi import Environ
 
 if TYPE_CHECKING:
-    from .tls_handshake import Wraps
+    from .tls.handshake import Wraps
 
 Forwarding = Callable[[Environ], "str | None"]
 """Believes or removes the forwarding headers of a request, in its environ; returns a complaint for a 400, or None."""

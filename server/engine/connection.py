@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from ..http1.heads import Fields, HeadReader
     from ..http1.received_body import ReceivedBody
-    from ..tls_handshake import Handshake
+    from ..tls.handshake import Handshake
     from .engine import Engine
     from .streamed_body import StreamedBody
     from .worker_thread import Request
@@ -217,7 +217,7 @@ class Connection:
         """Tell the client that nothing more comes. False when it is gone already."""
         try:
             if self.is_tls:
-                from ..tls_handshake import close_notify
+                from ..tls.handshake import close_notify
 
                 close_notify(self.sock)
             # Below TLS: its own shutdown would forget the encrypted connection, and not tell the client anything.

@@ -72,7 +72,7 @@ class Opening:
             connection.state = IDLE
 
     def _begin_handshake(self, connection: Connection) -> None:
-        from ..tls_handshake import Handshake
+        from ..tls.handshake import Handshake
 
         tls = self._settings.tls
         if tls is not None:
@@ -92,7 +92,7 @@ class Opening:
             self._step(connection)
 
     def _step(self, connection: Connection) -> None:
-        from ..tls_handshake import HandshakeFailed, SpokePlainHTTP
+        from ..tls.handshake import HandshakeFailed, SpokePlainHTTP
 
         engine, handshake = self._engine, connection.handshake
         if handshake is None:

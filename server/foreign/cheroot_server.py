@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     import ssl
 
     from ..http_server import HTTPServer
-    from ..tls_handshake import Wraps
+    from ..tls.handshake import Wraps
 
 log = logging.getLogger(__name__)
 
@@ -227,7 +227,7 @@ def _adapter(wraps: Wraps, timeout: float) -> Any:
     from cheroot.errors import FatalSSLAlert
     from cheroot.ssl.builtin import BuiltinSSLAdapter
 
-    from ..tls_environ import tls_environ
+    from ..tls.environ import tls_environ
 
     class Adapter(BuiltinSSLAdapter):  # type: ignore[misc]
         def __init__(self) -> None:

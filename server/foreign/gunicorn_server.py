@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     import ssl
 
     from ..http_server import HTTPServer
-    from ..tls_handshake import Wraps
+    from ..tls.handshake import Wraps
 
 _HEADER_POLICY = {"drop": "drop", "refuse": "refuse", "keep": "dangerous"}
 

@@ -12,8 +12,8 @@ from typing import Any
 
 import trustme
 
-from wheatpaste.server.certificates import Certificate
-from wheatpaste.server.tls_handshake import Handshake
+from wheatpaste.server.tls.certificates import Certificate
+from wheatpaste.server.tls.handshake import Handshake
 
 
 def write_pem(path: Path, *blobs: Any) -> Path:

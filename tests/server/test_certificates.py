@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.serialization import load_pem_private_key, pkcs12
 from tls_peers import Authority, days, write_pem
 
-from wheatpaste.server.certificates import Certificate, TLSSetupError, load, warnings_about
+from wheatpaste.server.tls.certificates import Certificate, TLSSetupError, load, warnings_about
 
 CA = trustme.CA(organization_name="Paper Mill")
 LEAF, OTHER = CA.issue_cert("shop.example", common_name="shop"), CA.issue_cert("other.example")

@@ -21,10 +21,10 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.verification import PolicyBuilder, Store
 from tls_peers import connection, days, write_pem
 
-from wheatpaste.server.certificates import Certificate, TLSSetupError
-from wheatpaste.server.dev_certificate import dev_certificate, how_to_trust
-from wheatpaste.server.tls import make_tls
-from wheatpaste.server.tls_handshake import HandshakeFailed
+from wheatpaste.server.tls.certificates import Certificate, TLSSetupError
+from wheatpaste.server.tls.contexts import make_tls
+from wheatpaste.server.tls.dev_certificate import dev_certificate, how_to_trust
+from wheatpaste.server.tls.handshake import HandshakeFailed
 
 NOW = datetime.datetime.now(datetime.UTC)
 

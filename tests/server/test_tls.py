@@ -19,10 +19,10 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from tls_peers import Authority, anybody, connection, days, pair, read, shake_hands, write_pem
 
-from wheatpaste.server.certificates import Certificate, TLSSetupError
-from wheatpaste.server.tls import TLSContexts, make_tls
-from wheatpaste.server.tls_handshake import Handshake, HandshakeFailed
-from wheatpaste.server.tls_socket import TLSSocket
+from wheatpaste.server.tls.certificates import Certificate, TLSSetupError
+from wheatpaste.server.tls.contexts import TLSContexts, make_tls
+from wheatpaste.server.tls.encrypted_socket import TLSSocket
+from wheatpaste.server.tls.handshake import Handshake, HandshakeFailed
 from wheatpaste.testing import Clock
 
 NOW = datetime.datetime.now(datetime.UTC)

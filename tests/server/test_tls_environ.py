@@ -17,9 +17,9 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 from tls_peers import Authority, anybody, connection, days, write_pem
 
 from wheatpaste.protocol.wsgi import Environ
-from wheatpaste.server.certificates import Certificate
-from wheatpaste.server.tls import make_tls
-from wheatpaste.server.tls_environ import tls_environ
+from wheatpaste.server.tls.certificates import Certificate
+from wheatpaste.server.tls.contexts import make_tls
+from wheatpaste.server.tls.environ import tls_environ
 
 
 @pytest.fixture

@@ -13,9 +13,9 @@ from pathlib import Path
 import pytest
 from tls_peers import Authority, anybody, connection, pair, read, shake_hands
 
-from wheatpaste.server.tls import TLSContexts, make_tls
-from wheatpaste.server.tls_handshake import Handshake, HandshakeFailed, SpokePlainHTTP, close_notify
-from wheatpaste.server.tls_socket import TLSSocket, own_context
+from wheatpaste.server.tls.contexts import TLSContexts, make_tls
+from wheatpaste.server.tls.encrypted_socket import TLSSocket, own_context
+from wheatpaste.server.tls.handshake import Handshake, HandshakeFailed, SpokePlainHTTP, close_notify
 
 
 @pytest.fixture
@@ -208,7 +208,7 @@ def test_a_context_keeps_the_class_that_its_owner_chose(authority: Authority) ->
     assert own_context(context).sslsocket_class is Mine
 
 
-# What the docstring of wheatpaste.server.tls_socket promises
+# What the docstring of wheatpaste.server.tls.encrypted_socket promises
 
 
 @pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3], ids=["TLS 1.2", "TLS 1.3"])

@@ -17,7 +17,7 @@ from tls_peers import Authority, write_pem
 from wheatpaste.config.options import OptionError
 from wheatpaste.server.http_server import HTTPServer
 from wheatpaste.server.serving import BoundServer, serve
-from wheatpaste.server.tls import TLSContexts
+from wheatpaste.server.tls.contexts import TLSContexts
 
 
 def hello(environ: dict[str, Any], start_response: Callable[..., Any]) -> list[bytes]:

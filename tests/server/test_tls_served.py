@@ -23,9 +23,9 @@ from tls_peers import Authority, anybody
 
 from wheatpaste.protocol.wsgi import Environ, StartResponse
 from wheatpaste.server.settings import Deadlines, Limits, Settings
-from wheatpaste.server.tls import TLSContexts, make_tls
-from wheatpaste.server.tls_environ import tls_environ
-from wheatpaste.server.tls_handshake import close_notify
+from wheatpaste.server.tls.contexts import TLSContexts, make_tls
+from wheatpaste.server.tls.environ import tls_environ
+from wheatpaste.server.tls.handshake import close_notify
 
 BIG = os.urandom(1024) * 6 * 1024
 

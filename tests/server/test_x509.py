@@ -15,7 +15,7 @@ from cryptography.x509.oid import NameOID
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wheatpaste.server.x509 import Facts, read_der, read_pem
+from wheatpaste.server.tls.x509 import Facts, read_der, read_pem
 
 CA = trustme.CA(organization_name="Paper Mill")
 PEM = (

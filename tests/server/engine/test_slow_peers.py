@@ -18,7 +18,7 @@ from raw_http import Wire
 from tls_peers import Authority
 from tls_wire import tls_wire
 
-from wheatpaste.server.tls import make_tls
+from wheatpaste.server.tls.contexts import make_tls
 
 Start = Callable[..., EngineInThread]
 Connect = Callable[..., Wire]

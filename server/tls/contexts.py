@@ -1,9 +1,9 @@
 """TLS for accepted connections: contexts by name, renewed while the server runs.
 
-:func:`make_tls` turns certificates into :class:`TLSContexts`, which wraps accepted sockets (:mod:`.tls_socket` says how
-they behave then). Each connection gets the certificates that count when it comes: after :meth:`TLSContexts.reload` new
-connections get the new ones and running ones go on. The handshake is driven by :mod:`.tls_handshake`;
-:mod:`.tls_environ` makes what apps learn.
+:func:`make_tls` turns certificates into :class:`TLSContexts`, which wraps accepted sockets (:mod:`.encrypted_socket`
+says how they behave then). Each connection gets the certificates that count when it comes: after :meth:`TLSContexts.reload` new
+connections get the new ones and running ones go on. The handshake is driven by :mod:`.handshake`;
+:mod:`.environ` makes what apps learn.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from socket import socket
 from typing import Any, Literal, NamedTuple
 
 from .certificates import Certificate, TLSSetupError, load, read_certificates, read_file, utc_now, warnings_about
-from .tls_socket import TLSSocket
+from .encrypted_socket import TLSSocket
 from .x509 import Facts
 
 log = logging.getLogger("wheatpaste.server.tls")

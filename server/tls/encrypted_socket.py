@@ -19,7 +19,7 @@ How a wrapped, non-blocking socket behaves, for whoever drives it:
 ``OSError``
     ``ssl.SSLError`` is one. Whatever else is raised ends the connection; nothing can be sent any more.
 closing
-    ``close_notify()`` of :mod:`.tls_handshake`, then ``shutdown`` and ``close`` as for any socket.
+    ``close_notify()`` of :mod:`.handshake`, then ``shutdown`` and ``close`` as for any socket.
 
 ``sendfile`` of the system cannot be used: it would send plain bytes.
 """

@@ -14,7 +14,7 @@ import ssl
 from collections.abc import Iterable
 from typing import Any
 
-from ..protocol.wsgi import Environ
+from ...protocol.wsgi import Environ
 
 # The names of RFC 4514 and OpenSSL's short ones, by the long ones that the standard library gives.
 _SHORT = {

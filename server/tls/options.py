@@ -9,14 +9,14 @@ from __future__ import annotations
 import ssl
 from typing import TYPE_CHECKING, NamedTuple
 
-from ..config.options import OptionError
+from ...config.options import OptionError
 from .certificates import Certificate, TLSSetupError
-from .tls import TLSContexts, make_tls
-from .tls_socket import own_context
+from .contexts import TLSContexts, make_tls
+from .encrypted_socket import own_context
 
 if TYPE_CHECKING:
-    from .http_server import HTTPServer
-    from .tls_handshake import Wraps
+    from ..http_server import HTTPServer
+    from .handshake import Wraps
 
 
 class PreparedTLS(NamedTuple):

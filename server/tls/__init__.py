@@ -1,0 +1,1 @@
+"""TLS: certificates, contexts that renew themselves, handshakes that never wait, and what apps learn of them."""
