@@ -1,9 +1,9 @@
 """TLS for accepted connections: contexts by name, renewed while the server runs.
 
 :func:`make_tls` turns certificates into :class:`TLSContexts`, which wraps accepted sockets (:mod:`.encrypted_socket`
-says how they behave then). Each connection gets the certificates that count when it comes: after :meth:`TLSContexts.reload` new
-connections get the new ones and running ones go on. The handshake is driven by :mod:`.handshake`;
-:mod:`.environ` makes what apps learn.
+says how they behave then). Each connection gets the certificates that count when it comes: after
+:meth:`TLSContexts.reload` new connections get the new ones and running ones go on. The handshake is driven by
+:mod:`.handshake`; :mod:`.environ` makes what apps learn.
 """
 
 from __future__ import annotations
