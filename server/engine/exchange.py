@@ -84,6 +84,8 @@ class Exchange:
             if must_wait and self._enqueue(connection, request):
                 return True, False
             if is_slow:
+                # First, or the new leader would read from a connection that is not its own any more.
+                connection.state = RUNNING
                 crew.hand_over(me)
                 leading = False
         return self.serve(me, connection, request, leading=leading)

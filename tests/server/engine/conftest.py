@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator
 
 import pytest
 from engine_in_thread import EngineInThread, engines
 from paced_app import PacedApp
+
+
+@pytest.fixture
+def restless() -> Iterator[None]:
+    """The interpreter goes from thread to thread as often as it can, so that races are lost soon."""
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    yield
+    sys.setswitchinterval(before)
 
 
 @pytest.fixture
