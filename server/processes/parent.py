@@ -9,6 +9,7 @@ for a worker more or less.
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import signal
@@ -37,6 +38,8 @@ Plan = Callable[[Generation], Generation]
 where the addresses are the same. Raises ``ConfigError`` for what is wrong."""
 
 _MOST_FAILURES = 5
+_REAPING = 2.0
+"""Seconds to wait for killed workers: until they are gone, they have the sockets open."""
 _MARGIN = 5.0
 """Seconds in which a worker must have ended when its requests are finished or given up."""
 _SIGNALS = (
@@ -90,6 +93,7 @@ class Parent:
         self.state: Literal["starting", "serving", "reloading", "draining"] = "starting"
         self.born = time.time()
         self._candidate: Generation | None = None
+        self._announced = False
         self._again = False
         self._waiting: list[Reply] = []
         self._interrupts = 0
@@ -114,13 +118,24 @@ class Parent:
         try:
             self._follow()
         finally:
-            for child in self.children.values():
-                child.signal(signal.SIGKILL)
-                if child.lines is not None:
-                    child.lines.close()
+            self._kill_the_rest()
             remove_socket_files(self._files)
             self.loop.close()
         return self._code or 0
+
+    def _kill_the_rest(self) -> None:
+        for child in self.children.values():
+            child.signal(signal.SIGKILL)
+            if child.lines is not None:
+                child.lines.close()
+        late = self.loop.clock() + _REAPING
+        while self.children and self.loop.clock() < late:
+            for pid in list(self.children):
+                with contextlib.suppress(ChildProcessError):
+                    if os.waitpid(pid, os.WNOHANG)[0] == 0:
+                        continue
+                del self.children[pid]
+            time.sleep(0.005)
 
     def _follow(self) -> None:
         failures = 0
@@ -164,7 +179,7 @@ class Parent:
             self._waiting.append(reply)
         if self.state == "draining":
             self._answer_waiting({"ok": False, "error": "the server is stopping"})
-        elif self.state == "starting" or self._candidate is not None:
+        elif self._candidate is not None or not (self._announced or self._any_ready()):
             self._again = True
         else:
             self.state = "reloading"
@@ -204,18 +219,22 @@ class Parent:
             self._completed()
         return None
 
+    def _any_ready(self) -> bool:
+        return any(child.state == "ready" for child in self.children.values())
+
     def _is_complete(self) -> bool:
         ready = [child for child in self.children.values() if child.generation is self.current and child.is_serving]
         others = [child for child in self.children.values() if child.generation is not self.current]
         return len(ready) >= self.wanted and all(child.state == "draining" for child in others)
 
     def _completed(self) -> None:
-        if self.state == "starting":
-            self.state = "serving"
+        state, self.state = self.state, "serving"
+        if not self._announced:
+            self._announced = True
             self._witness.ready()
-        elif self.state == "reloading":
-            self.state = "serving"
+        elif state == "reloading":
             self._witness.reloaded(self.current.number)
+        if state == "reloading":
             self._answer_waiting({"ok": True, "result": {"generation": self.current.number}})
         if self._again:
             self._again = False
@@ -314,7 +333,7 @@ class Parent:
                 if child.failure is not None
                 else [f"its first worker {how_it_ended(status)}"]
             )
-        elif self.state == "starting" and child.state == "starting":
+        elif not self._announced and child.state == "starting" and not self._any_ready():
             # Nothing has served yet: whoever started this is still there to read why.
             text = child.failure["text"] if child.failure is not None else f"the first worker {how_it_ended(status)}"
             self._witness.failed(text)
@@ -344,7 +363,7 @@ class Parent:
         refused, self._candidate = self._candidate, None
         if refused is not None:
             self._let_go(each for each in refused.sockets if each not in self.current.sockets)
-        self.state = "serving"
+        self.state = "serving" if self._announced else "starting"
         text = "\n".join(f"  {line}" for line in reasons)
         log.error("the new configuration cannot be served, and the old one goes on:\n%s", text)
         self._answer_waiting({"ok": False, "error": "\n".join(reasons)})
@@ -404,5 +423,5 @@ class Parent:
         fresh = [child for child in self.children.values() if child.generation is self.current]
         if fresh and all(child.is_healthy(now) for child in fresh) and self._backoff.healthy():
             log.info("workers serve again")
-        if any(child.is_progressing(now) for child in fresh):
+        if any(child.is_progressing(now) for child in self.children.values()):
             self._witness.alive(self.desk.totals())

@@ -22,7 +22,7 @@ from typing import Any
 import pytest
 from running_server import RunningServer, free_port, poll
 from steady_load import SteadyLoad
-from worker_site import BROKEN_APP, WorkerSite, accepts, is_alive
+from worker_site import APP, BROKEN_APP, WorkerSite, accepts, is_alive
 
 pytestmark = pytest.mark.slow
 
@@ -119,8 +119,12 @@ def test_workers_that_keep_ending_are_started_ever_more_slowly_and_that_is_said_
     poll(lambda: time.monotonic() > began + 3, 10, str)
     assert len((site.folder / "starts").read_text()) - begun <= 5
     assert site.server.log().count("workers keep ending") == 1
-    (site.folder / "broken").unlink()
-    site.wait_for_workers(2)
+    # What mends it need not wait for the next try.
+    (site.folder / "wares.py").write_text("def make(global_conf):\n    raise SystemExit('worse')\n")
+    assert "worse" in site.ask("reload")["error"]
+    (site.folder / "wares.py").write_text(APP)
+    assert site.ask("reload")["ok"]
+    assert len(site.pids()) == 2
 
 
 @pytest.mark.parametrize(
