@@ -286,8 +286,11 @@ class Engine:
                     used = connection.deadline - self._patience(connection)
                     connection.deadline = min(connection.deadline, used + _DRAIN_IDLE)
         for connection in list(self.connections.open.values()):
-            if connection.state == IDLE and connection.deadline <= now:
-                self.connections.drop(connection)
+            if connection.state == IDLE:
+                if connection.deadline <= now:
+                    self.connections.drop(connection)
+                else:  # one whose last reply did not know of the stop yet has all its patience
+                    connection.deadline = min(connection.deadline, now + _DRAIN_IDLE)
         if self._forced or not (self.connections.open or not self.crew.idle):
             self._finish()
 

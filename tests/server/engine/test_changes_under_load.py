@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from engine_in_thread import EngineInThread
+from engine_in_thread import EngineInThread, wait_for
 from paced_app import PacedApp, get, text
 from pipelined_load import SPEEDS, wait
 from raw_http import BadReply, Wire
@@ -149,3 +149,34 @@ def test_the_app_may_be_replaced_under_load(start: Start) -> None:
         asker.join(15)
         assert set(asker.outcomes) <= {"answered", "closed", "reset"}
         assert asker.outcomes.count("answered") > 5
+
+
+def test_a_connection_that_becomes_idle_while_the_server_stops_does_not_hold_it_up(start: Start) -> None:
+    """Its reply had promised that more may be asked, before anybody knew of the stop."""
+    gate = threading.Event()
+
+    def answer(environ: dict[str, Any], start_response: Any) -> Any:
+        start_response("200 OK", [("Content-Length", "5")])
+        yield b"hello"
+        gate.wait(20)
+
+    server = start(PacedApp(answers={"/hello": answer}), threads=2)
+    with Wire(server.tcp) as wire:
+        wire.send(get("/hello"))
+        reply = wire.read_reply()
+        assert reply is not None
+        assert reply.stays
+        server.engine.stop()
+        wait_for(lambda: refuses(server), "nobody is taken any more")
+        gate.set()
+        begun = time.monotonic()
+        server.stop(deadline=10)
+        assert time.monotonic() - begun < 4
+
+
+def refuses(server: EngineInThread) -> bool:
+    try:
+        Wire(server.tcp).close()
+    except OSError:
+        return True
+    return False
