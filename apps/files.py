@@ -14,8 +14,8 @@ import stat
 from collections.abc import Iterator, Sequence
 from dataclasses import field
 from fnmatch import translate
-from typing import NamedTuple
 
+from ..config.named_tuples import NamedTuple
 from ..config.records import record
 from ..protocol.paths import is_file_name, text_path
 

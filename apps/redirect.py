@@ -10,9 +10,10 @@ from __future__ import annotations
 import re
 from dataclasses import field
 from http import HTTPStatus
-from typing import Literal, NamedTuple
+from typing import Literal
 
 from ..config.factories import make_app_factory
+from ..config.named_tuples import NamedTuple
 from ..config.options import OptionError, at_least, component, option
 from ..config.values import Seconds
 from ..protocol.hosts import parse_host, read_host

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterable, Iterator
-from typing import NamedTuple
 
+from .named_tuples import NamedTuple
 from .problems import did_you_mean
 
 POSITIONAL = {

@@ -6,13 +6,14 @@ Our own components are asked what they take. Of everybody else's only the source
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from . import aliases
 from .evaluate import Resolver, Scope
 from .exposure import Exposure
 from .factories import CompositeFactory
 from .mounts import Mount
+from .named_tuples import NamedTuple
 from .node import TYPES, Kind, Node, Value, Values
 from .options import OptionError
 from .origin import BuildSite, Origin

@@ -7,9 +7,9 @@ last. Each option keeps the file that it was written in: ``%(here)s`` and relati
 from __future__ import annotations
 
 import os
-from typing import NamedTuple
 
 from .ini import IniFile, Option, Section
+from .named_tuples import NamedTuple
 from .problems import Problem, did_you_mean
 
 SECTION = "wheatpaste"

@@ -7,8 +7,8 @@ building anything.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import NamedTuple
 
+from .named_tuples import NamedTuple
 from .problems import Severity
 
 

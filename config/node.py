@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal, NamedTuple, Protocol
+from typing import Any, Literal, Protocol
 
 from .ini import Option
+from .named_tuples import NamedTuple
 from .origin import How, Origin
 from .references import EntryPoint, Reference
 

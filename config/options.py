@@ -16,8 +16,9 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable
 from dataclasses import MISSING, field
-from typing import Any, NamedTuple, TypeVar, dataclass_transform, get_type_hints
+from typing import Any, TypeVar, dataclass_transform, get_type_hints
 
+from .named_tuples import NamedTuple
 from .records import frozen
 
 T = TypeVar("T")

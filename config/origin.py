@@ -9,7 +9,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from contextvars import ContextVar
 from types import MappingProxyType
-from typing import Literal, NamedTuple
+from typing import Literal
+
+from .named_tuples import NamedTuple
 
 How = Literal["section", "default", "set", "get", "inherited", "command line", "environment", "code", "built in"]
 

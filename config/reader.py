@@ -6,9 +6,10 @@ import os
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
 from .mounts import KeyProblem, Mount, MountReader
+from .named_tuples import NamedTuple
 from .options import Option, options_of
 from .origin import BuildSite, Origin
 from .problems import Problem, did_you_mean, nearest

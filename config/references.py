@@ -11,7 +11,9 @@ import re
 import sys
 from collections.abc import Iterable, Mapping
 from functools import lru_cache
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
+
+from .named_tuples import NamedTuple
 
 Scheme = Literal["config", "egg", "call", "module", "name"]
 

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Hashable, Iterator
-from typing import NamedTuple
 
 from .mounts import Mount
+from .named_tuples import NamedTuple
 from .origin import Origin
 
 _MOST_STEPS = 20_000

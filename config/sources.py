@@ -12,7 +12,8 @@ import re
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from importlib.machinery import ModuleSpec, PathFinder
-from typing import NamedTuple
+
+from .named_tuples import NamedTuple
 
 _MOST_HOPS = 6
 _MOST_BYTES = 1 << 20

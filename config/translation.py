@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Container, Iterable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple, get_origin
+from typing import TYPE_CHECKING, Any, get_origin
 
+from .named_tuples import NamedTuple
 from .options import Check, Option, OptionError
 from .problems import did_you_mean
 from .values import parse

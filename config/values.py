@@ -12,7 +12,9 @@ import os
 import re
 import types
 from pathlib import Path
-from typing import Annotated, Any, Literal, NamedTuple, Union, get_args, get_origin
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
+
+from .named_tuples import NamedTuple
 
 
 class Unit(NamedTuple):

@@ -10,8 +10,9 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import field
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, TypeAlias
 
+from ..config.named_tuples import NamedTuple
 from ..config.records import record
 from ..protocol.hosts import HostPort
 from ..protocol.trace import Mount as Step

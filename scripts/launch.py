@@ -11,9 +11,10 @@ import socket
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from ..config.factories import ServerRunner
+from ..config.named_tuples import NamedTuple
 from ..config.options import OptionError
 from ..config.origin import BuildSite, building
 from ..config.problems import ConfigError, Problem, did_you_mean

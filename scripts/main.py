@@ -14,7 +14,9 @@ import importlib
 import os
 import sys
 from collections.abc import Sequence
-from typing import NamedTuple, NoReturn
+from typing import NoReturn
+
+from ..config.named_tuples import NamedTuple
 
 
 class Command(NamedTuple):

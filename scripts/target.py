@@ -12,8 +12,9 @@ import re
 import sys
 from collections.abc import Callable, Mapping
 from types import ModuleType
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
+from ..config.named_tuples import NamedTuple
 from ..config.problems import ConfigError, Problem, did_you_mean, nearest
 
 if TYPE_CHECKING:

@@ -10,7 +10,8 @@ import os
 import socket
 import stat
 from collections.abc import Mapping
-from typing import NamedTuple
+
+from ..config.named_tuples import NamedTuple
 
 _FIRST = 3
 _UNNAMED = "unknown"  # as sd_listen_fds_with_names(3) calls what has no name

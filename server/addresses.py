@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import re
-from typing import Literal, NamedTuple
+from typing import Literal
+
+from ..config.named_tuples import NamedTuple
 
 DEFAULT_PORT = 8080
 

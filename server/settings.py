@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
+from ..config.named_tuples import NamedTuple
 from ..protocol.wsgi import Environ
 
 if TYPE_CHECKING:

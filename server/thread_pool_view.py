@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any
+
+from ..config.named_tuples import NamedTuple
 
 KEY = "paste.httpserver.thread_pool"
 STATES = ("idle", "busy", "hung", "dying", "zombie")

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from typing import NamedTuple
+
+from ...config.named_tuples import NamedTuple
 
 
 class Usage(NamedTuple):

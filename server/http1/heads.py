@@ -10,10 +10,11 @@ from __future__ import annotations
 
 import logging
 import re
-from typing import Any, NamedTuple
+from typing import Any
 
 import httptools
 
+from ...config.named_tuples import NamedTuple
 from ...protocol.wsgi import Environ
 from ..forecast import Forecast, Pace
 from ..settings import Settings

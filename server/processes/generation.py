@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
+
+from ...config.named_tuples import NamedTuple
 
 if TYPE_CHECKING:
     from ..http_server import HTTPServer

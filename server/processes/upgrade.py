@@ -11,8 +11,9 @@ import logging
 import os
 import socket
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
+from ...config.named_tuples import NamedTuple
 from .loop import Loop
 
 if TYPE_CHECKING:
