@@ -148,3 +148,11 @@ def test_many_small_chunks_are_one_body(server: EngineInThread) -> None:
         server.app.calls.clear()
         assert str(observe(server.unix, parts, Required.read("200 kept"))) == "200 kept"
         assert server.app.calls[0].body == b"x" * 100
+
+
+def test_eight_thousand_octets_of_target_are_taken_by_default(start: Start) -> None:
+    required = Required.read("200 kept")
+    request = b"GET /" + b"a" * 8000 + b" HTTP/1.1\r\nHost: x\r\n\r\n"
+    for parts in ([request], list(by_bytes([request]))):
+        seen = observe(start().unix, parts, required)
+        assert str(seen) == "200 kept"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import resource
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -234,3 +235,17 @@ def test_a_reader_that_takes_little_by_little_is_served(start: Start) -> None:
             time.sleep(0.1)  # the slowness itself is what is tested
         taken += wire._exactly(len(blob) - len(taken))[0]
         assert bytes(taken) == blob
+
+
+def test_many_idle_connections_slow_nobody_down(start: Start) -> None:
+    limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    server = start(threads=2)
+    with many(server, min(1000, limit // 2 - 200)) as wires:
+        for wire in wires:
+            wire.send(GET)
+        for wire in wires:
+            assert wire.read_reply() is not None
+        assert quickly(server)
+        spent = time.process_time()
+        assert wires[0].quiet(1.0)
+        assert time.process_time() - spent < 0.2  # nobody looks at each of them again and again
