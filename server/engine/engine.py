@@ -22,6 +22,7 @@ from ...protocol.wsgi import Environ, WSGIApp
 from ..forecast import Forecast
 from ..http1.base_environ import listener_environ
 from ..http1.budget import Budget
+from ..http1.buffers import BufferPool
 from ..http1.heads import HeadReader
 from ..http1.refusals import Refused
 from ..http1.reply_lines import ReplyLines
@@ -36,6 +37,7 @@ from .listener import Listener
 from .opening import Opening
 from .poller import READ, WRITE, make_poller
 from .snapshot import snapshot_of
+from .unsent import Unsent
 from .watchdog import Watchdog
 from .worker_thread import WorkerThread
 
@@ -79,11 +81,13 @@ class Engine:
         """Requests that were refused, by rule."""
         self.lines = ReplyLines(settings.ident)
         self.bodies = Budget(settings.limits.bodies_memory)
+        self.buffers = BufferPool(settings.limits.body_memory, self.bodies)
         self.poller = make_poller(settings.poller)
         self.crew = Crew(settings.threads, self._lead)
         self.connections = Connections(settings, self.poller, self.crew.lock, clock, self.crew.run_elsewhere)
         self.events: deque[tuple[int, int]] = deque()
         """What was polled and not served yet."""
+        self.unsent = Unsent(settings.limits.outputs_memory, self.crew.run_elsewhere)
         self.watchdog = Watchdog(self)
         self.farewell = Farewell(self)
         self.exchange = Exchange(self)
@@ -107,7 +111,8 @@ class Engine:
             self._start()
             if self._on_ready is not None:
                 self._on_ready()
-            self._gate.acquire()
+            while not self._gate.acquire(timeout=_LOOK_EVERY):
+                pass  # a signal that comes just before a wait without end would be handled when that is over
             while not self.crew.finished:
                 began = self.stopping
                 left = 0.0 if self._forced or began is None else began + self.settings.deadlines.drain - self.clock()
@@ -208,6 +213,11 @@ class Engine:
                             return
                     elif not readable(me, connection):
                         return
+                if ready:
+                    connection = ready.popleft()
+                    is_left = connection.state == IDLE and connection.buffer
+                    if is_left and not self.intake.advance(me, connection, connection.buffer, leading=True):
+                        return
             except Exception:  # a mistake of ours, which shall cost one client its connection and no more
                 log.exception("a connection is dropped, for the server made a mistake")
                 if connection is not None:
@@ -216,17 +226,11 @@ class Engine:
                     return
             if exchange.held:
                 exchange.send_held()
-            if ready:
-                connection = ready.popleft()
-                is_left = connection.state == IDLE and connection.buffer
-                if is_left and not self.intake.advance(me, connection, connection.buffer, leading=True):
-                    return
-                continue
             self.looks += 1
             now = self.clock()
             if now >= self._next_look or self.stopping is not None:
                 self._look_around(now)
-            events.extend(poll(self._pause()))
+            events.extend(poll(0.0 if ready else self._pause()))
             if len(events) > 1:
                 exchange.hold_until = self.clock() + HOLD
 
@@ -260,6 +264,7 @@ class Engine:
         for connection in self.connections.due(now):
             self.farewell.look_at(connection, now)
         self.exchange.refuse_overdue(now)
+        self.unsent.look()
         self._look_at_itself(now)
         if self.stopping is not None:
             self._drain(now)

@@ -193,7 +193,8 @@ class Intake:
             environ["wsgi.input"] = streamed.file
             return True
         length = None if framing.chunked else framing.length
-        body = ReceivedBody(self._limits, length, self._engine.clock(), self._engine.bodies)
+        engine = self._engine
+        body = ReceivedBody(self._limits, length, engine.clock(), engine.bodies, engine.buffers)
         connection.body = body
         data, connection.buffer = connection.buffer, b""
         if data:
@@ -221,11 +222,16 @@ class Intake:
             return True
         try:
             while not body.done:
-                count = connection.sock.recv_into(self._room)
+                room = body.room()
+                count = connection.sock.recv_into(self._room if room is None else room)
                 if not count:
                     self._connections.drop(connection)  # half a body is none
                     return True
-                connection.buffer = body.feed(self._room[:count])
+                if room is None:
+                    connection.buffer = body.feed(self._room[:count])
+                else:
+                    body.filled(count)
+                    room.release()
                 if not (connection.is_tls and connection.sock.pending()):
                     break
             if not body.done:

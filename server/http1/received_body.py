@@ -8,6 +8,7 @@ from typing import IO, TYPE_CHECKING
 
 from ..settings import Limits
 from .budget import Budget
+from .buffers import BufferPool, HeldBytes
 from .chunks import ChunkDecoder
 from .refusals import Refused
 
@@ -15,18 +16,22 @@ if TYPE_CHECKING:
     from _typeshed import ReadableBuffer as Buffer
 
 _READ_AT_ONCE = 64 * 1024
+_SMALL = 64 * 1024
+"""Bodies up to here are cheaper as they come."""
 
 
 class ReceivedBody:
     """A body on its way in. ``file`` is what the app will read, once ``done``."""
 
     __slots__ = (
+        "_buffer",
         "_budget",
         "_decoder",
         "_file",
         "_left",
         "_limits",
         "_parts",
+        "_pool",
         "_reader",
         "_taken",
         "length",
@@ -34,12 +39,23 @@ class ReceivedBody:
         "started",
     )
 
-    def __init__(self, limits: Limits, length: int | None, started: float, budget: Budget | None = None) -> None:
+    def __init__(
+        self,
+        limits: Limits,
+        length: int | None,
+        started: float,
+        budget: Budget | None = None,
+        pool: BufferPool | None = None,
+    ) -> None:
         """``length`` is None for a chunked body; ``started`` the moment, for the rate at which it must come.
 
-        ``budget`` is the memory that it shares with others.
+        ``budget`` is the memory that it shares with others, ``pool`` has buffers for bodies that are not small.
         """
         self._budget = budget
+        self._pool = pool
+        self._buffer: bytearray | None = None
+        if pool is not None and length is not None and _SMALL < length <= min(limits.body_memory, pool.size):
+            self._buffer = pool.take()
         self._taken = 0
         self._limits = limits
         self._decoder = ChunkDecoder(max_trailers=limits.head, max_fields=limits.fields) if length is None else None
@@ -68,6 +84,18 @@ class ReceivedBody:
         """The trailer fields of a chunked body."""
         return self._decoder.trailers if self._decoder is not None else []
 
+    def room(self) -> memoryview | None:
+        """Where the next bytes can be received without another copy, None where ``feed`` has to be given them."""
+        if self._buffer is None:
+            return None
+        return memoryview(self._buffer)[self.length : self.length + self._left]
+
+    def filled(self, count: int) -> None:
+        """So many bytes were received into the ``room``."""
+        self.received += count
+        self.length += count
+        self._left -= count
+
     def feed(self, data: bytes | memoryview) -> bytes:
         """Take more of it; returns what follows the body. What is taken is copied. Raises ``Refused``."""
         self.received += len(data)
@@ -89,6 +117,10 @@ class ReceivedBody:
         return rest
 
     def _store(self, piece: bytes | memoryview) -> None:
+        if self._buffer is not None:
+            self._buffer[self.length : self.length + len(piece)] = piece
+            self.length += len(piece)
+            return
         self.length += len(piece)
         try:
             if self._file is not None:
@@ -108,6 +140,9 @@ class ReceivedBody:
 
     def file(self) -> IO[bytes]:
         """The body, to be read from its beginning."""
+        if self._buffer is not None:
+            self._reader = io.BufferedReader(HeldBytes(memoryview(self._buffer)[: self.length]), _READ_AT_ONCE)
+            return self._reader
         if self._file is None:
             parts = self._parts
             return io.BytesIO(parts[0] if len(parts) == 1 else b"".join(parts))
@@ -138,7 +173,10 @@ class ReceivedBody:
     def close(self) -> None:
         """Free the temporary file, or the memory."""
         self._give_back()
-        if self._file is not None:
+        if self._reader is not None or self._file is not None:
             with contextlib.suppress(OSError):
-                (self._reader or self._file).close()
+                (self._reader or self._file).close()  # type: ignore[union-attr]  # one of them is there
             self._file = self._reader = None
+        if self._buffer is not None and self._pool is not None:
+            self._pool.give_back(self._buffer)
+            self._buffer = None
