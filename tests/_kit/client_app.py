@@ -47,7 +47,12 @@ INI = """
 
 
 def serve_client_app(
-    folder: Path, *, before: Iterable[str] = (), env: dict[str, str] | None = None, **options: object
+    folder: Path,
+    *,
+    before: Iterable[str | Path] = (),
+    listen: str = "127.0.0.1:0",
+    env: dict[str, str] | None = None,
+    **options: object,
 ) -> RunningServer:
     """Serve it from ``folder`` with these options of the server; files are in ``public``. The caller ends it.
 
@@ -57,7 +62,7 @@ def serve_client_app(
     lines = "\n    ".join(f"{name} = {value}" for name, value in {"control_socket": "off", **options}.items())
     ini = folder / "site.ini"
     ini.write_text(textwrap.dedent(INI.format(kit=Path(__file__).parent, options=lines)))
-    argv = [*before, sys.executable, "-m", "wheatpaste", "serve", str(ini), "--listen", "127.0.0.1:0"]
+    argv = [*map(str, before), sys.executable, "-m", "wheatpaste", "serve", str(ini), "--listen", listen]
     server = RunningServer(argv, cwd=folder, env=env)
     try:
         return server.wait_until_ready()
