@@ -21,6 +21,7 @@ LIMITS = {
     "body_memory": "body_memory",
     "bodies_memory": "bodies_memory",
     "output_memory": "output_memory",
+    "outputs_memory": "outputs_memory",
     "connections": "connections",
     "connections_per_address": "connections_per_address",
     "max_waiting": "waiting",

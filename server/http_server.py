@@ -196,6 +196,11 @@ class HTTPServer:
     output_memory: Size = option(
         default=_LIMITS.output_memory, doc="An app that is this far ahead of its client has to wait.", check=at_least(1)
     )
+    outputs_memory: Size = option(
+        default=_LIMITS.outputs_memory,
+        doc="How much of large replies waits in memory for slow clients; beyond it the eldest go to temporary files.",
+        check=at_least(0),
+    )
     connections: int = option(
         default=_LIMITS.connections,
         doc="How many connections may be open; further ones are refused.",

@@ -33,6 +33,8 @@ class Limits(NamedTuple):
     """All request bodies together; further ones wait in temporary files, however small they are."""
     output_memory: int = 1024 * 1024
     """What an app has produced and its client has not taken; above it the app waits."""
+    outputs_memory: int = 64 * 1024 * 1024
+    """All replies that are larger than that and wait for their clients; the eldest wait in temporary files."""
     connections: int = 10_000
     connections_per_address: int | None = None
     waiting: int = 1000

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import socket
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Callable
 from threading import Lock
 
@@ -35,7 +35,7 @@ class Connections:
         self._timers: Timers[Connection] = Timers()
         self._addresses: Counter[str] = Counter()
         self._counts = settings.limits.connections_per_address is not None
-        self._remembering: deque[Connection] = deque()
+        self._remembering: dict[Connection, None] = {}
 
     def __len__(self) -> int:
         return len(self.open)
@@ -77,6 +77,7 @@ class Connections:
             return
         self.open.pop(connection.fd, None)
         self._timers.forget(connection)
+        self._remembering.pop(connection, None)
         if self._counts:
             self._uncount(connection)
         # Before the descriptor is closed: a copy of it in another process would go on to be reported.
@@ -91,8 +92,11 @@ class Connections:
         """Keep the fields of a connection's request for the next one, for as many connections as there is room."""
         if connection.fields is None:
             if len(self._remembering) >= _REMEMBERED_FIELDS:
-                self._remembering.popleft().fields = None
-            self._remembering.append(connection)
+                with contextlib.suppress(RuntimeError, StopIteration):  # another thread is at it, too
+                    eldest = next(iter(self._remembering))
+                    self._remembering.pop(eldest, None)
+                    eldest.fields = None
+            self._remembering[connection] = None
         connection.fields = fields
 
     # ---- time ----

@@ -5,11 +5,12 @@ The app's thread adds, the leader sends when the socket can take more, and both 
 
 from __future__ import annotations
 
+import itertools
 import os
 import threading
 from collections import deque
 from collections.abc import Callable
-from typing import Any
+from typing import IO, Any
 
 from ..http1.client_gone import ClientGone
 
@@ -19,18 +20,23 @@ _MOST_AT_ONCE = 4 * 1024 * 1024
 
 
 class FileStretch:
-    """Bytes of an open file that are still to be sent."""
+    """Bytes of an open file that are still to be sent; ``owned`` is the file if nobody else would close it."""
 
-    __slots__ = ("count", "fd", "offset")
+    __slots__ = ("count", "fd", "offset", "owned")
 
-    def __init__(self, fd: int, offset: int, count: int) -> None:
-        self.fd, self.offset, self.count = fd, offset, count
+    def __init__(self, fd: int, offset: int, count: int, owned: IO[bytes] | None = None) -> None:
+        self.fd, self.offset, self.count, self.owned = fd, offset, count, owned
+
+    def close(self) -> None:
+        """Let go of the file."""
+        if self.owned is not None:
+            self.owned.close()
 
 
 class Output:
-    """The queue of one connection. ``progress`` is called, with the lock held, whenever the client took something."""
+    """The queue of one connection."""
 
-    __slots__ = ("_error", "_items", "_lock", "_room", "_send", "_sock", "_would_block", "memory", "taken_at")
+    __slots__ = ("_error", "_items", "_lock", "_room", "_send", "_sent", "_sock", "_would_block", "memory", "taken_at")
 
     def __init__(self, sock: Any, would_block: tuple[type[BaseException], ...], now: float) -> None:
         self._sock = sock
@@ -40,6 +46,7 @@ class Output:
         self._lock = threading.Lock()
         self._room = threading.Condition(self._lock)
         self._error: str | None = None
+        self._sent = 0
         self.memory = 0
         """Bytes that wait in memory."""
         self.taken_at = now
@@ -88,10 +95,13 @@ class Output:
                 raise OSError("the file became shorter while it was sent")
             item.offset += count
             item.count -= count
+            self._sent += count
             if not item.count:
                 self._items.popleft()
+                item.close()
             return count
         sent: int = self._send(item)
+        self._sent += sent
         self.memory -= sent
         if sent == len(item):
             self._items.popleft()
@@ -105,6 +115,38 @@ class Output:
             data = os.pread(item.fd, min(count, _READ_AT_ONCE), item.offset)
             return int(self._send(data)) if data else 0
         return os.sendfile(self._sock.fileno(), item.fd, item.offset, count)
+
+    def move_to_file(self) -> None:
+        """Let what waits in memory wait in a temporary file instead. Raises ``OSError``, and nothing has changed then.
+
+        It is sent on meanwhile: only what is left in the end is taken out of memory.
+        """
+        import tempfile  # costs 10 ms, and most clients are quick
+
+        with self._lock:
+            before = self._sent
+            waiting = list(itertools.takewhile(lambda item: isinstance(item, memoryview), self._items))
+        length = sum(map(len, waiting))  # type: ignore[arg-type]  # all of them are views
+        file = tempfile.TemporaryFile(prefix="wheatpaste-", buffering=0)  # noqa: SIM115 - closed when it is sent
+        try:
+            for item in waiting:
+                left: Any = item
+                while left:
+                    left = left[file.write(left) :]
+        except BaseException:
+            file.close()
+            raise
+        with self._lock:
+            gone = self._sent - before
+            if self._error is not None or gone >= length:
+                file.close()
+                return
+            found = 0
+            while found < length - gone:
+                item = self._items.popleft()
+                found += len(item)  # type: ignore[arg-type]  # as many bytes as were written, less those that were sent
+            self.memory -= found
+            self._items.appendleft(FileStretch(file.fileno(), gone, length - gone, file))
 
     def wait_below(self, limit: int, timeout: float) -> None:
         """Wait until at most ``limit`` bytes are in memory; ``ClientGone`` after ``timeout`` without progress."""
@@ -131,6 +173,9 @@ class Output:
 
     def _fail(self, reason: str) -> None:
         self._error = reason
+        for item in self._items:
+            if isinstance(item, FileStretch):
+                item.close()
         self._items.clear()
         self.memory = 0
         self._room.notify_all()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import socket
 import ssl
+import tempfile
 import threading
 import time
 from collections.abc import Iterator
@@ -169,3 +170,79 @@ def test_one_client_does_not_keep_the_sender_from_others(tmp_path: Path) -> None
     while not output.flush(time.monotonic):
         rounds += 1
     assert 10 < rounds < 101
+
+
+def test_what_waits_may_move_to_a_file_while_it_is_sent(pair: Pair, tmp_path: Path) -> None:
+    server, client = pair
+    chance = random.Random(11)
+    path = tmp_path / "file"
+    path.write_bytes(b"f" * 1000)
+    for stretch in (False, True):
+        output, expected = output_to(server), b""
+        with path.open("rb") as file:
+            for _ in range(8):
+                data = chance.randbytes(chance.randrange(1, 400_000))
+                output.add(data)
+                expected += data
+            if stretch:
+                output.add_file(FileStretch(file.fileno(), 0, 1000))
+                output.add(b"the end")
+                expected += b"f" * 1000 + b"the end"
+            output.flush(time.monotonic)
+            before = output.memory
+            sender = threading.Thread(target=flush_until_sent, args=(output,))
+            mover = threading.Thread(target=output.move_to_file)
+            mover.start()
+            sender.start()
+            assert read(client, len(expected)) == expected
+            for thread in (sender, mover):
+                thread.join(10)
+        assert before > 0
+        assert output.memory == 0
+        assert not output
+
+
+def test_what_moved_to_a_file_is_out_of_memory_and_arrives(pair: Pair) -> None:
+    server, client = pair
+    output = output_to(server)
+    data = random.Random(3).randbytes(3_000_000)
+    output.add(data)
+    output.flush(time.monotonic)
+    output.move_to_file()
+    assert output.memory == 0
+    assert output
+    output.move_to_file()  # once more: there is nothing to move
+    sender = threading.Thread(target=flush_until_sent, args=(output,))
+    sender.start()
+    assert read(client, len(data)) == data
+    sender.join(10)
+
+
+def test_a_file_is_closed_when_its_client_leaves(pair: Pair) -> None:
+    server, client = pair
+    output = output_to(server)
+    output.add(b"x" * 3_000_000)
+    output.flush(time.monotonic)
+    output.move_to_file()
+    output.fail("it left")  # an open file would be complained of as a warning, which is an error here
+    output.move_to_file()
+    assert not output
+
+
+def test_without_room_on_the_disk_it_stays_in_memory(pair: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
+    server, client = pair
+    output = output_to(server)
+    data = random.Random(3).randbytes(2_000_000)
+    output.add(data)
+    output.flush(time.monotonic)
+    before = output.memory
+    full = open("/dev/full", "wb", buffering=0)  # noqa: SIM115 - closed by what could not write to it
+    monkeypatch.setattr(tempfile, "TemporaryFile", lambda **options: full)
+    with pytest.raises(OSError, match="space"):
+        output.move_to_file()
+    assert full.closed
+    assert output.memory == before
+    sender = threading.Thread(target=flush_until_sent, args=(output,))
+    sender.start()
+    assert read(client, len(data)) == data
+    sender.join(10)

@@ -1,0 +1,92 @@
+"""Large replies for slow clients: some in memory, the rest on the disk."""
+
+from __future__ import annotations
+
+import logging
+import os
+import socket
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from engine_in_thread import EngineInThread, wait_for
+from paced_app import PacedApp, get
+from raw_http import Wire
+
+from wheatpaste.server.engine.output import Output
+from wheatpaste.server.engine.unsent import Unsent
+
+Start = Callable[..., EngineInThread]
+SIZE = 6 << 20
+
+
+def fresh(environ: dict[str, Any], start_response: Any) -> Any:
+    start_response("200 OK", [("Content-Type", "text/plain"), ("Content-Length", str(SIZE))])
+    return [environ["QUERY_STRING"].encode() * SIZE]
+
+
+def in_memory(server: EngineInThread) -> int:
+    outputs = [connection.output for connection in list(server.engine.connections.open.values())]
+    return sum(output.memory for output in outputs if output is not None)
+
+
+@pytest.mark.parametrize("poller", ["auto", "selectors"])
+def test_those_who_do_not_read_cost_a_bounded_part_of_the_memory(start: Start, poller: str) -> None:
+    server = start(PacedApp(answers={"/fresh": fresh}), threads=2, limits={"outputs_memory": 8 << 20}, poller=poller)
+    wires = [Wire(server.tcp, 20) for _ in range(12)]
+    for wire in wires:
+        wire.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65536)
+    for number, wire in enumerate(wires):
+        wire.send(get(f"/fresh?{'abcdefghijkl'[number]}") + get("/after"))
+    wait_for(lambda: server.app.begun.count("/fresh") == len(wires), "all are answered")
+    wait_for(lambda: in_memory(server) <= 8 << 20, "the eldest are on the disk", 10)
+    for number, wire in enumerate(wires):
+        reply = wire.read_reply()
+        assert reply is not None
+        assert reply.body == b"abcdefghijkl"[number : number + 1] * SIZE
+        after = wire.read_reply()
+        assert after is not None
+        assert after.body.startswith(b"/after")
+        wire.close()
+
+
+def test_those_who_leave_take_their_files_with_them(start: Start) -> None:
+    server = start(PacedApp(answers={"/fresh": fresh}), threads=2, limits={"outputs_memory": 0})
+    with Wire(server.tcp) as first:
+        first.send(get("/first"))
+        assert first.read_reply() is not None
+        before = len(os.listdir("/proc/self/fd"))
+        wires = [Wire(server.tcp, 20) for _ in range(5)]
+        for wire in wires:
+            wire.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65536)
+            wire.send(get("/fresh?x"))
+            assert wire.read_head() is not None
+        wait_for(lambda: not in_memory(server), "all are on the disk", 10)
+        for wire in wires[:3]:
+            wire.close()
+        for wire in wires[3:]:
+            wire.reset()
+        wait_for(lambda: len(os.listdir("/proc/self/fd")) == before, "all is closed")
+
+
+def test_a_disk_without_room_is_told_once(caplog: pytest.LogCaptureFixture) -> None:
+    class Stubborn(Output):
+        """A reply whose disk is full."""
+
+        def move_to_file(self) -> None:
+            raise OSError(28, "No space left on device")
+
+    unsent = Unsent(0, lambda job: job())
+    for _ in range(3):
+        output = Stubborn(_Deaf(), (), 0.0)
+        output.add(b"x")
+        unsent.add(output)
+    with caplog.at_level(logging.WARNING):
+        unsent.look()
+    assert caplog.text.count("No space left") == 1
+
+
+class _Deaf:
+    """A socket that is never asked."""
+
+    send = None
