@@ -50,6 +50,8 @@ class HeldBytes(io.RawIOBase):
         super().__init__()
         self._data = data
         self._position = 0
+        self._lock = threading.Lock()
+        """Whoever still reads must have what it reads before the buffer is somebody else's."""
 
     def readable(self) -> bool:
         """It can be read."""
@@ -71,16 +73,18 @@ class HeldBytes(io.RawIOBase):
 
     def readinto(self, target: WriteableBuffer) -> int:
         """Read what fits. Raises ``ValueError`` when closed."""
-        if self.closed:
-            raise ValueError("the body is closed")
-        room = memoryview(target)
-        piece = self._data[self._position : self._position + len(room)]
-        room[: len(piece)] = piece
-        self._position += len(piece)
-        return len(piece)
+        with self._lock:
+            if self.closed:
+                raise ValueError("the body is closed")
+            room = memoryview(target)
+            piece = self._data[self._position : self._position + len(room)]
+            room[: len(piece)] = piece
+            self._position += len(piece)
+            return len(piece)
 
     def close(self) -> None:
         """Let go of the buffer."""
-        if not self.closed:
-            self._data.release()
-        super().close()
+        with self._lock:
+            if not self.closed:
+                self._data.release()
+            super().close()

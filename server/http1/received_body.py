@@ -28,6 +28,7 @@ class ReceivedBody:
         "_budget",
         "_decoder",
         "_file",
+        "_held",
         "_left",
         "_limits",
         "_parts",
@@ -54,6 +55,7 @@ class ReceivedBody:
         self._budget = budget
         self._pool = pool
         self._buffer: bytearray | None = None
+        self._held: HeldBytes | None = None
         if pool is not None and length is not None and _SMALL < length <= min(limits.body_memory, pool.size):
             self._buffer = pool.take()
         self._taken = 0
@@ -141,7 +143,8 @@ class ReceivedBody:
     def file(self) -> IO[bytes]:
         """The body, to be read from its beginning."""
         if self._buffer is not None:
-            self._reader = io.BufferedReader(HeldBytes(memoryview(self._buffer)[: self.length]), _READ_AT_ONCE)
+            self._held = HeldBytes(memoryview(self._buffer)[: self.length])
+            self._reader = io.BufferedReader(self._held, _READ_AT_ONCE)
             return self._reader
         if self._file is None:
             parts = self._parts
@@ -173,10 +176,16 @@ class ReceivedBody:
     def close(self) -> None:
         """Free the temporary file, or the memory."""
         self._give_back()
-        if self._reader is not None or self._file is not None:
-            with contextlib.suppress(OSError):
-                (self._reader or self._file).close()  # type: ignore[union-attr]  # one of them is there
-            self._file = self._reader = None
-        if self._buffer is not None and self._pool is not None:
-            self._pool.give_back(self._buffer)
-            self._buffer = None
+        if self._reader is not None:
+            # An app may have taken the reader apart (detach), which makes closing it a ValueError.
+            with contextlib.suppress(OSError, ValueError):
+                self._reader.close()
+            self._reader = None
+        for file in (self._file, self._held):
+            if file is not None:
+                with contextlib.suppress(OSError):
+                    file.close()
+        self._file = self._held = None
+        buffer, self._buffer = self._buffer, None
+        if buffer is not None and self._pool is not None:
+            self._pool.give_back(buffer)

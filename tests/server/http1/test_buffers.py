@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import threading
 
 import pytest
 
@@ -88,3 +89,34 @@ def test_it_seeks_like_a_file() -> None:
         file.seek(-1)
     assert file.seek(100) == 100
     assert file.read() == b""
+
+
+def test_an_app_that_takes_its_body_apart_cannot_keep_what_is_in_it() -> None:
+    pool = BufferPool(SIZE, Budget(SIZE))
+    body = ReceivedBody(Limits(), SIZE, 0.0, Budget(SIZE), pool)
+    body.feed(b"a" * SIZE)
+    file = body.file()
+    assert isinstance(file, io.BufferedReader)
+    raw = file.detach()
+    assert raw.read(1) == b"a"
+    body.close()
+    assert pool.take() is not None
+    with pytest.raises(ValueError, match="closed"):
+        raw.read(1)
+
+
+def test_a_body_that_is_closed_by_two_threads_gives_its_buffer_back_once() -> None:
+    budget = Budget(SIZE)
+    pool = BufferPool(SIZE, budget)
+    for _ in range(200):
+        body = ReceivedBody(Limits(), SIZE, 0.0, Budget(SIZE), pool)
+        body.feed(b"a" * SIZE)
+        body.file()
+        closers = [threading.Thread(target=body.close) for _ in range(2)]
+        for closer in closers:
+            closer.start()
+        for closer in closers:
+            closer.join(5)
+        assert pool.take() is not None
+        assert pool.take() is None
+        pool = BufferPool(SIZE, Budget(SIZE))

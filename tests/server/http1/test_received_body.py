@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import io
 import tempfile
 from typing import Any
 
@@ -112,3 +113,13 @@ def test_closing_frees_the_file_and_may_be_done_twice() -> None:
         body.close()
         body.close()
         assert file is None or file.closed
+
+
+def test_a_body_in_a_file_that_was_taken_apart_is_closed_nevertheless() -> None:
+    body = received(Limits(body_memory=4), 10)
+    body.feed(b"0123456789")
+    file = body.file()
+    assert isinstance(file, io.BufferedReader)
+    raw = file.detach()
+    body.close()
+    assert raw.closed
