@@ -18,9 +18,10 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("wheatpaste.server.farewell")
 
-_LINGER_BYTES = 64 * 1024
+_LINGER_BYTES = 64 * 1024 * 1024
+"""Most clients send all of an upload before they look for an answer, also for one that says that it is too large."""
 _LINGER_SECONDS = 2.0
-_RECEIVE = 16 * 1024
+_RECEIVE = 64 * 1024
 _CLIENTS_MISTAKES = (501, 505)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import http.client
 import json
 import os
 import re
@@ -192,6 +193,18 @@ class TestRequests:
     def test_a_file_is_uploaded_in_a_form(self, site: RunningServer, five: Path) -> None:
         with five.open("rb") as file:
             assert requests.post(f"{site.url}/upload", files={"file": file}).text == f"{len(FIVE)} {SHA_OF_FIVE}"
+
+    @pytest.mark.parametrize("chunked", [False, True], ids=["with a length", "chunked"])
+    def test_an_upload_that_is_too_large_is_told_so(self, site: RunningServer, chunked: bool) -> None:
+        """Even where the client looks for an answer only after it has sent everything, in pieces."""
+        for _ in range(3):
+            connection = http.client.HTTPConnection("127.0.0.1", site.port, timeout=20)
+            connection.request("POST", "/mirror", iter([FIVE] * 4) if chunked else FIVE * 4, encode_chunked=chunked)
+            assert connection.getresponse().status == 413
+            connection.close()
+            assert (
+                requests.post(f"{site.url}/mirror", data=iter([FIVE] * 4) if chunked else FIVE * 4).status_code == 413
+            )
 
     def test_a_form_leads_to_the_next_page(self, site: RunningServer) -> None:
         reply = requests.post(f"{site.url}/form", data={"name": "Ada"})
