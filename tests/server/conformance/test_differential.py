@@ -6,6 +6,7 @@ front of it could be made to see other requests than it does. Where they refuse 
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Callable, Iterator
 
@@ -117,10 +118,10 @@ def server() -> Iterator[EngineInThread]:
     running.stop()
 
 
-def by_us(server: EngineInThread, data: bytes) -> Reading:
+def by_us(server: EngineInThread, *pieces: bytes) -> Reading:
     server.app.calls.clear()
     with Wire(server.unix) as wire:
-        wire.send(data)
+        wire.send_pieces(pieces)
         wire.finish()
         statuses = [int(status) for status in re.findall(rb"HTTP/1\.[01] ([0-9]{3}) ", wire.read_rest())]
     return Reading(
@@ -175,6 +176,21 @@ def test_what_is_answered_others_read_alike(server: EngineInThread, data: bytes)
     assert "500" not in ours.stop
     for name, read in OTHERS.items() if ours.messages else ():
         assert disagreement(ours, read(data), EXPLAINED[name]) is None, (name, data)
+
+
+@settings(
+    max_examples=400,
+    derandomize=True,
+    database=None,
+    deadline=None,
+    suppress_health_check=list(HealthCheck),
+)
+@given(data=mutated, cuts=st.lists(st.floats(0, 1), min_size=1, max_size=4))
+def test_pieces_make_no_difference(server: EngineInThread, data: bytes, cuts: list[float]) -> None:
+    whole = by_us(server, data)
+    places = sorted({0, len(data), *(int(cut * len(data)) for cut in cuts)})
+    assert by_us(server, *(data[start:end] for start, end in itertools.pairwise(places))) == whole
+    assert by_us(server, *(data[at : at + 1] for at in range(len(data)))) == whole
 
 
 def test_the_server_still_answers(server: EngineInThread) -> None:

@@ -25,6 +25,7 @@ VERSION = "3.0.2"
 SHIM = """
     import waitress.server
 
+    import wheatpaste.server.engine  # once, and not in each of the processes that are forked
     from wheatpaste import serve
 
 
@@ -80,7 +81,7 @@ def run(suite: Path, *arguments: str, patience: int) -> dict[str, bool]:
     """Run tests; which of them passed, by class and name."""
     report = suite / "report.xml"
     command = [sys.executable, "-m", "pytest", "-q", "-o", "addopts=", "-c", "/dev/null", "--rootdir", str(suite)]
-    command += ["-p", "no:cacheprovider", "-n", "3", f"--timeout={patience}", f"--junit-xml={report}", *arguments]
+    command += ["-p", "no:cacheprovider", "-n", "2", f"--timeout={patience}", f"--junit-xml={report}", *arguments]
     with (suite / "output.txt").open("w+") as output:
         tests = subprocess.Popen(
             command, cwd=suite, stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True
