@@ -87,7 +87,7 @@ class Engine:
         self.connections = Connections(settings, self.poller, self.crew.lock, clock, self.crew.run_elsewhere)
         self.events: deque[tuple[int, int]] = deque()
         """What was polled and not served yet."""
-        self.unsent = Unsent(settings.limits.outputs_memory, self.crew.run_elsewhere)
+        self.unsent = Unsent(settings.limits.outputs_memory)
         self.watchdog = Watchdog(self)
         self.farewell = Farewell(self)
         self.exchange = Exchange(self)

@@ -254,8 +254,7 @@ class Exchange:
                     connection.state = WRITING
                     self._connections.set_mask_locked(connection, WRITE)
                     self._connections.look_again(connection, self._clock() + self._deadlines.write)
-                    if connection.output.memory > self._limits.output_memory:
-                        self.engine.unsent.add(connection.output)
+                    self.engine.unsent.add(connection.output)
                     return False
             connection.output = None
             closing, connection.on_sent = connection.on_sent, None

@@ -116,6 +116,12 @@ class Output:
             return int(self._send(data)) if data else 0
         return os.sendfile(self._sock.fileno(), item.fd, item.offset, count)
 
+    def held(self) -> dict[int, int]:
+        """The objects that it keeps in memory, by identity, with their sizes."""
+        with self._lock:
+            views = [item for item in self._items if isinstance(item, memoryview)]
+        return {id(view.obj): memoryview(view.obj).nbytes for view in views}
+
     def move_to_file(self) -> None:
         """Let what waits in memory wait in a temporary file instead. Raises ``OSError``, and nothing has changed then.
 

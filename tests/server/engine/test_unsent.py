@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import socket
+import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -79,11 +80,88 @@ def test_a_disk_without_room_is_told_once(caplog: pytest.LogCaptureFixture) -> N
     unsent = Unsent(0, lambda job: job())
     for _ in range(3):
         output = Stubborn(_Deaf(), (), 0.0)
-        output.add(b"x")
+        output.add(bytes(100_000))
         unsent.add(output)
     with caplog.at_level(logging.WARNING):
         unsent.look()
     assert caplog.text.count("No space left") == 1
+
+
+class Moved(Output):
+    """A reply that is moved in no time."""
+
+    def move_to_file(self) -> None:
+        self.memory = 0
+
+
+def waiting(unsent: Unsent, data: bytes) -> Moved:
+    output = Moved(_Deaf(), (), 0.0)
+    output.add(data)
+    unsent.add(output)
+    return output
+
+
+def test_what_is_sent_to_many_counts_once() -> None:
+    unsent = Unsent(1_000_000, lambda job: job())
+    shared = bytes(600_000)
+    many = [waiting(unsent, shared) for _ in range(50)]
+    unsent.look()
+    assert all(output.memory for output in many)
+    own = waiting(unsent, bytes(500_000))  # together that is too much, and all that are older go
+    unsent.look()
+    assert not any(output.memory for output in many)
+    assert own.memory
+
+
+def test_small_replies_stay_in_memory() -> None:
+    unsent = Unsent(0, lambda job: job())
+    small, large = waiting(unsent, bytes(60_000)), waiting(unsent, bytes(70_000))
+    unsent.look()
+    assert (bool(small.memory), bool(large.memory)) == (True, False)
+
+
+def test_one_at_a_time_is_moved() -> None:
+    jobs: list[Callable[[], object]] = []
+    unsent = Unsent(0, jobs.append)
+    first = [waiting(unsent, bytes(100_000)) for _ in range(3)]
+    unsent.look()
+    second = waiting(unsent, bytes(100_000))
+    unsent.look()
+    assert len(jobs) == 1
+    jobs.pop()()
+    assert not any(output.memory for output in (*first, second))
+    third = waiting(unsent, bytes(100_000))
+    unsent.look()
+    jobs.pop()()
+    assert not third.memory
+
+
+def test_requests_are_served_while_replies_are_moved(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
+    server = start(PacedApp(answers={"/fresh": fresh}), threads=1, limits={"outputs_memory": 0})
+    disk_is_slow, moving = threading.Event(), threading.Event()
+    move_to_file = Output.move_to_file
+
+    def move(output: Output) -> None:
+        moving.set()
+        disk_is_slow.wait(10)
+        move_to_file(output)
+
+    monkeypatch.setattr(Output, "move_to_file", move)
+    wires = [Wire(server.tcp, 20) for _ in range(5)]
+    try:
+        for wire in wires:
+            wire.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65536)
+            wire.send(get("/fresh?x"))
+        assert moving.wait(10)
+        with Wire(server.tcp) as other:
+            other.send(get("/other"))
+            reply = other.read_reply()
+            assert reply is not None
+            assert reply.status == 200
+    finally:
+        disk_is_slow.set()
+        for wire in wires:
+            wire.close()
 
 
 class _Deaf:
