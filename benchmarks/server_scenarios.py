@@ -419,7 +419,7 @@ SCENARIOS = (
     Scenario(
         "handshakes",
         "TLS handshakes",
-        "A connection for each request, 16 at a time, TLS 1.3 with a P-256 key. Closing unannounced counts as an error.",
+        "A connection for each request, 16 at a time, TLS 1.3 with a P-256 key. Closing unannounced is an error.",
         asked("/hello", 16, {"Connection": "close"}),
         judge=amid("TLS handshakes"),
         every=2,
