@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import ssl
 import threading
+import time
 from collections import Counter
 from types import TracebackType
 
@@ -16,8 +17,8 @@ class SteadyLoad:
 
     ``answers`` counts the bodies of answers with status 200, ``failures`` everything else. A kept connection that the
     server closes while it is idle is no failure: the client asks again on a new one, as RFC 9112 9.3.1 has it. Nor is
-    a connection that was never there: ``turned_away`` counts those that nobody listened for. ``tls`` is the client's
-    side of TLS, if that is spoken.
+    a connection that was never there: ``turned_away`` counts those that nobody listened for. ``slowest`` is the longest
+    that an answer took, in seconds. ``tls`` is the client's side of TLS, if that is spoken.
     """
 
     def __init__(
@@ -26,6 +27,7 @@ class SteadyLoad:
         self.answers: Counter[str] = Counter()
         self.failures: Counter[str] = Counter()
         self.asked_again = 0
+        self.slowest = 0.0
         self.turned_away = 0
         self._tls = tls
         self._port = port
@@ -92,10 +94,12 @@ class SteadyLoad:
 
     def _ask(self, connection: http.client.HTTPConnection) -> bool:
         """Ask once; whether the connection is kept."""
+        begun = time.monotonic()
         connection.request("GET", self._path)
         answer = connection.getresponse()
         body = answer.read().decode("latin-1")
         with self._lock:
+            self.slowest = max(self.slowest, time.monotonic() - begun)
             if answer.status == 200:
                 self.answers[body] += 1
             else:
