@@ -17,7 +17,7 @@ from ..server.listeners import close_listeners, remove_socket_files, socket_file
 from ..server.processes.control import Control, open_control, usual_path
 from .herald import Herald
 from .launch import Launch, Listening, public_note
-from .site import Site, urls_of
+from .site import Site, load_the_rest, urls_of
 from .terminal import short_path
 
 if TYPE_CHECKING:
@@ -25,6 +25,10 @@ if TYPE_CHECKING:
     from ..server.processes.parent import Parent
     from ..server.processes.upgrade import Upgrade
     from .service import Service
+
+
+_SETTLED = 1.0
+"""Seconds after the start when what it did not need is imported."""
 
 
 def serve_site(service: Service, launch: Launch, listening: Listening, component: HTTPServer) -> int:
@@ -121,7 +125,6 @@ def _run_parent(site: Site, listener: socket.socket | None) -> int:
 
 def _run_alone(site: Site, listening: Listening, listener: socket.socket | None) -> int:
     from ..server.processes.lone import Lone
-    from ..server.processes.stale_code import changed_modules
 
     service, component = site.service, site.component
     site.drop_privileges()
@@ -133,6 +136,8 @@ def _run_alone(site: Site, listening: Listening, listener: socket.socket | None)
     started = time.time()
 
     def rebuild() -> Any:
+        from ..server.processes.stale_code import changed_modules
+
         launch, _, fresh = site.read()
         stale = changed_modules(started)
         if stale:
@@ -151,6 +156,7 @@ def _run_alone(site: Site, listening: Listening, listener: socket.socket | None)
         reopen=_reopening(service, site),
         terminal_gone=_terminal_watch(),
     )
+    lone.loop.after(_SETTLED, load_the_rest)
     control = Control(listener, lone.loop, lone.perform) if listener is not None else None
     lone.upgrade = _upgrade(site, lone, herald, control).begin
     try:
@@ -195,12 +201,12 @@ def _notes(site: Site) -> Sequence[str]:
 
 def _reopening(service: Service, site: Site) -> Callable[[], None]:
     """Opens all log files anew; those that a root's parent creates are the workers' to write."""
-    from ..server.processes.log_files import reopen_log_files
-
     account = site.account
     owner = None if account is None else (account.uid, account.gid)
 
     def reopen() -> None:
+        from ..server.processes.log_files import reopen_log_files
+
         service.reopen_output()
         mine = owner if os.geteuid() == 0 else None
         if mine is not None and service.log is not None:

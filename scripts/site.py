@@ -11,7 +11,6 @@ from ..config.options import OptionError
 from ..config.problems import ConfigError, Problem
 from ..server.http_server import HTTPServer
 from ..server.listeners import Address, close_listeners
-from ..server.processes.generation import Generation, Habits
 from ..server.processes.told import with_status
 from ..server.settings import Settings
 from .launch import Launch, Listening
@@ -20,6 +19,7 @@ from .terminal import Terminal
 
 if TYPE_CHECKING:
     from ..server.engine import Engine
+    from ..server.processes.generation import Generation
     from ..server.processes.lone import Lone
     from ..server.processes.worker import Worker
     from .service import Service
@@ -92,8 +92,10 @@ class Site:
         """Become the user that was asked for, if any."""
         if self.account is None:
             return
-        from ..server import engine, failures  # noqa: F401 - the other user may not be able to read them
+        from ..server import engine  # noqa: F401 - the other user may not be able to read it
         from ..server.privileges import drop_privileges
+
+        load_the_rest()
 
         drop_privileges(self.account)
 
@@ -130,6 +132,8 @@ class Site:
             worker.run(engine)
             return 0
 
+        from ..server.processes.generation import Generation, Habits
+
         return Generation(sockets, Habits.of(component), work, number)
 
     def _open(self, listening: Listening, component: HTTPServer) -> list[socket.socket]:
@@ -149,6 +153,12 @@ class Site:
             raise listening.refuse(error) from error
         self._places.update(places)
         return [each for sockets in places.values() for each in sockets]
+
+
+def load_the_rest() -> None:
+    """Import what a start can do without, before its files are those of another version, or not to be read."""
+    from ..server import failures  # noqa: F401
+    from ..server.processes import log_files, reasons, snapshot, stacks, stale_code  # noqa: F401
 
 
 def _settings(listening: Listening, component: HTTPServer) -> Settings:

@@ -11,7 +11,7 @@ from ..config.named_tuples import NamedTuple
 DEFAULT_PORT = 8080
 
 # Roughly: whether it is one is found out by binding. A zone is the name of an interface.
-_IPV6 = re.compile(r"[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*(?:%[\w.-]+)?")
+_IPV6 = r"[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*(?:%[\w.-]+)?"
 
 
 class ListenError(OSError):
@@ -70,10 +70,10 @@ def parse_address(text: str, default_port: int = DEFAULT_PORT) -> Address:
         return Address("127.0.0.1", _port(text))
     if text.startswith("["):
         host, bracket, rest = text[1:].partition("]")
-        if not bracket or (rest and not rest.startswith(":")) or not _IPV6.fullmatch(host):
+        if not bracket or (rest and not rest.startswith(":")) or not re.fullmatch(_IPV6, host):
             raise ValueError("must be [address]:port, such as [::1]:8080")
         return Address(host, _port(rest[1:]) if rest else default_port)
-    if text.count(":") > 1 and _IPV6.fullmatch(text):
+    if text.count(":") > 1 and re.fullmatch(_IPV6, text):
         return Address(text, default_port)
     if not scheme:
         raise ValueError(f"names no host; write 127.0.0.1{text}, or *{text} for every interface")

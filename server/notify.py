@@ -17,7 +17,7 @@ log = logging.getLogger("wheatpaste.server.notify")
 
 # A systemd that is this busy will not miss one more message, and we are not made to wait for it.
 _PATIENCE = 1.0
-_MICROSECONDS = re.compile("[0-9]{1,20}")
+_MICROSECONDS = "[0-9]{1,20}"
 
 
 class Notifier:
@@ -92,7 +92,7 @@ def _address(text: str) -> str | None:
 
 def _interval(environ: Mapping[str, str], pid: int) -> float | None:
     text = environ.get("WATCHDOG_USEC", "")
-    if environ.get("WATCHDOG_PID", str(pid)) != str(pid) or not _MICROSECONDS.fullmatch(text):
+    if environ.get("WATCHDOG_PID", str(pid)) != str(pid) or not re.fullmatch(_MICROSECONDS, text):
         return None
     return int(text) / 2_000_000 or None
 

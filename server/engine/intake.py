@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import re
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from ...protocol.peers import remove_forwarding
@@ -26,7 +27,6 @@ _RECEIVE = 16 * 1024
 _RECEIVE_BODY = 256 * 1024
 _IN_A_ROW = 16
 """Pipelined requests that are served before others have their turn."""
-_STRAY = re.compile(rb"\r(?!\n)(?!\Z)|(?<!\r)\n")
 
 
 class Intake:
@@ -168,7 +168,7 @@ class Intake:
             if data[0] == 0x16:
                 raise Refused(400, "tls", "This port speaks plain HTTP, not TLS.")
             raise Refused(400, "request-line", "Start line is invalid")
-        if _STRAY.search(data, max(seen - 1, 0)):
+        if _stray().search(data, max(seen - 1, 0)):
             raise Refused(400, "line-end", "Lines must end in CR LF.")
 
     def _complete(self, connection: Connection, environ: dict[str, Any], framing: Framing) -> Framing:
@@ -250,6 +250,12 @@ class Intake:
         if free and connection.buffer:
             return self.advance(me, connection, connection.buffer, leading=leading)
         return leading
+
+
+@cache
+def _stray() -> re.Pattern[bytes]:
+    """Finds ends of lines that are none, in heads that come in pieces."""
+    return re.compile(rb"\r(?!\n)(?!\Z)|(?<!\r)\n")
 
 
 def _attach(environ: dict[str, Any], body: ReceivedBody, framing: Framing) -> None:

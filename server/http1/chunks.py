@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import re
+from functools import cache
 
 from .refusals import Refused
 
 _TOKEN = rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+"
 _QUOTED = rb'"(?:[\t \x21\x23-\x5b\x5d-\x7e\x80-\xff]|\\[\t \x21-\x7e\x80-\xff])*"'
-_SIZE = re.compile(
-    rb"([0-9A-Fa-f]{1,32})((?:;[ \t]*" + _TOKEN + rb"(?:[ \t]*=[ \t]*(?:" + _TOKEN + rb"|" + _QUOTED + rb"))?)*)"
-)
-_DIGITS = re.compile(rb"[0-9A-Fa-f]{1,32}")
-_TRAILER = re.compile(rb"(" + _TOKEN + rb"):[ \t]*([\t\x20-\x7e\x80-\xff]*)")
+_SIZE = rb"([0-9A-Fa-f]{1,32})((?:;[ \t]*" + _TOKEN + rb"(?:[ \t]*=[ \t]*(?:" + _TOKEN + rb"|" + _QUOTED + rb"))?)*)"
+_DIGITS = rb"[0-9A-Fa-f]{1,32}"
+_TRAILER = rb"(" + _TOKEN + rb"):[ \t]*([\t\x20-\x7e\x80-\xff]*)"
 _MOST_EXTENSIONS = 1024
 _LONGEST_LINE = 4096
 # Fields that say how a message is framed, routed or authenticated mean nothing behind it (RFC 9110 section 6.5.1).
@@ -37,6 +36,11 @@ _FORBIDDEN = frozenset(
 _IN_SIZE, _IN_DATA, _AFTER_DATA, _IN_TRAILERS, _DONE = range(5)
 
 
+@cache
+def _compiled(pattern: bytes) -> re.Pattern[bytes]:
+    return re.compile(pattern)  # when the first chunked body comes: many sites never see one
+
+
 class ChunkDecoder:
     """Takes the bytes of a chunked body as they come, and gives the decoded ones.
 
@@ -46,6 +50,7 @@ class ChunkDecoder:
     def __init__(self, *, max_trailers: int, max_fields: int) -> None:
         self.trailers: list[tuple[str, str]] = []
         self._max_trailers, self._max_fields = max_trailers, max_fields
+        self._size, self._digits, self._trailer = _compiled(_SIZE), _compiled(_DIGITS), _compiled(_TRAILER)
         self._state = _IN_SIZE
         self._left = 0
         self._line = b""
@@ -106,7 +111,7 @@ class ChunkDecoder:
                 raise self._malformed(part)
         elif self._state == _IN_SIZE:
             digits = part.partition(b";")[0].rstrip(b"\r")
-            if len(part) > _LONGEST_LINE or (part != b"\r" and _DIGITS.fullmatch(digits) is None):
+            if len(part) > _LONGEST_LINE or (part != b"\r" and self._digits.fullmatch(digits) is None):
                 raise self._malformed(part)
         elif self._trailer_bytes + len(part) > self._max_trailers:
             raise Refused(431, "trailers", "The trailers of the request are too large.")
@@ -115,14 +120,14 @@ class ChunkDecoder:
         if self._state == _AFTER_DATA:
             return Refused(400, "chunk-end", "Chunk not properly terminated")
         if self._state == _IN_SIZE:
-            digits = _DIGITS.match(line)
+            digits = self._digits.match(line)
             if digits is not None and line[digits.end() :].startswith(b";"):
                 return Refused(400, "chunk-extension", "Invalid chunk extension")
             return Refused(400, "chunk-size", "Invalid chunk size")
         return Refused(400, "trailer", "The trailers of the request are malformed.")
 
     def _read_size(self, line: bytes) -> None:
-        match = _SIZE.fullmatch(line) if len(line) <= _LONGEST_LINE else None
+        match = self._size.fullmatch(line) if len(line) <= _LONGEST_LINE else None
         if match is None:
             raise self._malformed(line)
         self._extensions += len(match[2])
@@ -141,7 +146,7 @@ class ChunkDecoder:
         self._trailer_bytes += len(line) + 2
         if self._trailer_bytes > self._max_trailers or len(self.trailers) >= self._max_fields:
             raise Refused(431, "trailers", "The trailers of the request are too large.")
-        match = _TRAILER.fullmatch(line)
+        match = self._trailer.fullmatch(line)
         if match is None or match[1].lower() in _FORBIDDEN:
             raise self._malformed(line)
         self.trailers.append((match[1].decode("ascii"), match[2].rstrip(b" \t").decode("latin-1")))

@@ -9,7 +9,7 @@ from ...config.named_tuples import NamedTuple
 from .refusals import Refused
 
 _LINE = re.compile(rb"([!#$%&'*+\-.^_`|~0-9A-Za-z]+) ([\x21-\x7e]+) (HTTP/[0-9]\.[0-9])")
-_ABSOLUTE = re.compile(r"https?://([^/?#]*)(.*)", re.IGNORECASE | re.DOTALL)
+_ABSOLUTE = r"(?is)https?://([^/?#]*)(.*)"  # only proxies are asked like this
 _AUTHORITY = re.compile(
     r"(?:[A-Za-z0-9._~!$&'()*+,;=%-]*|\[[0-9A-Fa-f:.]+\]|\[v[0-9A-Fa-f]+\.[A-Za-z0-9._~!$&'()*+,;=:-]+\])(?::[0-9]{0,5})?"
 )
@@ -55,7 +55,7 @@ def read_request_line(line: bytes) -> RequestLine:
         if method != "OPTIONS":
             raise Refused(400, "target-asterisk", "Only OPTIONS may ask for *.")
     elif not target.startswith("/"):
-        absolute = _ABSOLUTE.fullmatch(target)
+        absolute = re.fullmatch(_ABSOLUTE, target)
         if absolute is None:
             raise Refused(400, "target", "The request target is neither a path nor a URL.")
         authority, rest = absolute[1], absolute[2]

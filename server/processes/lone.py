@@ -20,10 +20,7 @@ from ...protocol.wsgi import WSGIApp
 from ..server_status import ServerStatus
 from .lines import Message
 from .loop import Loop
-from .reasons import reasons_of
 from .report import report_of
-from .snapshot import one_process
-from .stacks import stacks_of_threads
 
 if TYPE_CHECKING:
     from .engines import ChangeableEngine
@@ -125,6 +122,8 @@ class Lone:
             case "status":
                 reply({"ok": True, "result": self._snapshot()})
             case "stacks":
+                from .stacks import stacks_of_threads
+
                 reply({"ok": True, "result": {"processes": [{"pid": os.getpid(), "threads": stacks_of_threads()}]}})
             case "reload":
                 self.reload(reply)
@@ -143,6 +142,8 @@ class Lone:
         try:
             self._engine.replace_app(self._rebuild())
         except (Exception, SystemExit) as error:  # noqa: BLE001 - whatever is wrong with it, the old one goes on
+            from .reasons import reasons_of
+
             reasons = reasons_of(error)
         self.loop.post(lambda: self._taken_up(reasons))
 
@@ -172,6 +173,8 @@ class Lone:
             reply(answer)
 
     def _snapshot(self) -> Message:
+        from .snapshot import one_process
+
         return one_process(
             self._engine.snapshot(),
             state=self._state,
