@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import random
 import select
+import selectors
 import socket
 import threading
 import time
@@ -18,9 +19,14 @@ SOON = 5.0
 needs_epoll = pytest.mark.skipif(not hasattr(select, "epoll"), reason="this system has no epoll")
 
 
-@pytest.fixture(params=[pytest.param("epoll", marks=needs_epoll), "selectors"])
-def poller(request: pytest.FixtureRequest) -> Iterator[Poller]:
-    poller = make_poller(request.param)
+@pytest.fixture(params=[pytest.param("epoll", marks=needs_epoll), "selectors", "PollSelector", "SelectSelector"])
+def poller(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[Poller]:
+    """Each kind, and the portable one upon what other systems have, too."""
+    kind = request.param
+    if kind.endswith("Selector"):
+        monkeypatch.setattr(selectors, "DefaultSelector", getattr(selectors, kind))
+        kind = "selectors"
+    poller = make_poller(kind)
     yield poller
     poller.close()
 
