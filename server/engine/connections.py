@@ -119,7 +119,11 @@ class Connections:
     def set_mask(self, connection: Connection, mask: int) -> None:
         """What the poller shall wait for; 0 for nothing, not even errors."""
         with self._lock:
-            self.set_mask_locked(connection, mask)
+            if not self.closed_poller:
+                self.set_mask_locked(connection, mask)
+                return
+        if mask:
+            self.drop(connection)  # nobody waits for anything any more
 
     def set_mask_locked(self, connection: Connection, mask: int) -> None:
         """The same, for those who hold the lock already."""
@@ -147,7 +151,10 @@ class Connections:
         """Give a connection back to whoever leads, to be read from."""
         with self._lock:
             connection.state = state
-            self.set_mask_locked(connection, READ)
+            if not self.closed_poller:
+                self.set_mask_locked(connection, READ)
+                return
+        self.drop(connection)  # nobody leads any more
 
     def close(self) -> None:
         """Close all of them; nothing polls any more. Those of running requests are cut, and closed by their threads."""
@@ -155,6 +162,7 @@ class Connections:
             self.closed_poller = True
         for connection in list(self.open.values()):
             if connection.busy:
+                connection.mask = 0  # so that its thread comes here when it is done
                 connection.fail("the server has stopped")
                 with contextlib.suppress(OSError):
                     socket.socket.shutdown(connection.sock, socket.SHUT_RDWR)

@@ -145,18 +145,20 @@ class Crew:
             if self.finished:
                 return
             task: Task | None = self._lead if me.leading else self._next_task(me)
-            while task is not None and not self.finished:
+            while task is not None:
                 try:
                     task(me)
                 except BaseException:
                     # A mistake, or a file that does not like to be closed. Without this thread nobody might lead.
                     log.exception("%s goes on after a task that failed", me.name)
                     me.forget_request()
-                task = self._lead if me.leading else self._next_task(me)
+                task = self._lead if me.leading and not self.finished else self._next_task(me)
 
     def _next_task(self, me: WorkerThread) -> Task | None:
-        """What a worker does next; None when it becomes a follower."""
+        """What a worker does next; None when it becomes a follower, or has to end."""
         with self.lock:
+            if self.finished:
+                return None
             if self._leader_wanted:
                 self._leader_wanted = False
                 self.busy -= 1

@@ -166,6 +166,8 @@ class Engine:
         for listener in self._listeners.values():
             listener.close()
         self.connections.close()
+        while self.crew.waiting:
+            self.connections.drop(self.crew.waiting.popleft().connection)  # nobody will run their requests
         self.poller.close()
 
     @contextlib.contextmanager

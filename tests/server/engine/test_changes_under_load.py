@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 import threading
 import time
@@ -180,3 +181,27 @@ def refuses(server: EngineInThread) -> bool:
     except OSError:
         return True
     return False
+
+
+@pytest.mark.parametrize("threads", [1, 3])
+def test_after_a_forced_stop_no_connection_stays_open(start: Start, threads: int) -> None:
+    """Neither those whose requests run to their end, nor those whose requests waited for a thread."""
+    gate = threading.Event()
+    app = PacedApp(lambda path: float(not gate.wait(20)))
+    before = descriptors()
+    server = start(app, threads=threads)
+    wires = [Wire(server.tcp, 20) for _ in range(threads + 4)]
+    for wire in wires:
+        wire.send(get("/held"))
+    wait_for(lambda: app.running + server.engine.snapshot()["waiting"] == len(wires), "some run, the others wait")
+    server.stop(force=True)
+    for wire in wires:
+        assert wire.read_rest() == b""
+        wire.close()
+    gate.set()
+    wait_for(lambda: descriptors() <= before, "all descriptors are closed")
+    assert len(app.begun) == threads
+
+
+def descriptors() -> int:
+    return len(os.listdir("/proc/self/fd"))
