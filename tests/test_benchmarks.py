@@ -73,6 +73,21 @@ def test_a_scenario_measures_our_server_beside_others(part: str, tmp_path: Path)
         assert ours["held"] == 300, "every idle connection was answered and kept"
 
 
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        (["--batches", "1"], " µs for a request\n"),
+        (["--bytecodes", "--browser"], "Response.start (response.py)\n"),
+    ],
+    ids=["what a request costs", "what it executes"],
+)
+def test_the_path_of_a_request_is_measured_without_sockets(options: list[str], told: str) -> None:
+    command = [sys.executable, str(BENCHMARKS / "request_path.py"), *options]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    assert told in done.stdout, done.stderr
+    assert done.returncode == 0
+
+
 def test_a_benchmark_that_is_not_there_is_named_with_those_that_are() -> None:
     for name in ("sever", "startup:hello"):
         done = subprocess.run(
