@@ -2,7 +2,7 @@
 
 The engine serves keep-alive requests whose sockets are none: what is timed is everything from a readable connection to
 the reply but the system calls, and the threads, of which a fast request needs none. So it is far steadier than a load,
-and tells a few percent. With ``--bytecodes`` it counts those, function by function, which is steadier still; counting makes
+and tells a few percent. With ``--bytecodes`` it counts those, by function, which is steadier still; counting makes
 requests slow, so what the forecast does with slow ones (``forecast.py``, ``thread_usage.py``) counts, too.
 """
 
