@@ -26,7 +26,7 @@ log = logging.getLogger("wheatpaste.server.exchange")
 _TELL_FULL_EVERY = 60.0
 
 
-HOLD = 0.000_2
+HOLD = 0.000_5
 """Seconds for which replies may be held back."""
 
 
@@ -168,7 +168,10 @@ class Exchange:
         except BaseException as error:  # noqa: BLE001 - whatever an app raises, SystemExit too, is its request's end
             failure = error
         if leading:
-            leading = me.leave_slot()  # or the watchdog has let another thread lead
+            try:
+                me.slot.pop()
+            except IndexError:
+                leading = False  # the watchdog has let another thread lead
             if response.kept is not None:
                 if leading:
                     self.held.append((connection, response.kept))

@@ -6,13 +6,13 @@ Writes ``wsgi.input``, the ``CONTENT_LENGTH`` of chunked bodies and ``wheatpaste
 
 from __future__ import annotations
 
-import io
 import re
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from ...protocol.peers import remove_forwarding
 from ..http1.client_gone import ClientGone
+from ..http1.empty_body import EMPTY_BODY
 from ..http1.heads import KEEP, Framing, Kind
 from ..http1.received_body import ReceivedBody
 from ..http1.refusals import Refused
@@ -114,7 +114,7 @@ class Intake:
                     self._connections.remember_fields(connection, fields)
                 framing = fields.framing
                 if framing is KEEP and self._is_simple:
-                    environ["wsgi.input"] = io.BytesIO()
+                    environ["wsgi.input"] = EMPTY_BODY
                 else:
                     framing = self._complete(connection, environ, framing)
                     if not self._has_body(connection, environ, framing, kind):
@@ -185,7 +185,7 @@ class Intake:
     def _has_body(self, connection: Connection, environ: dict[str, Any], framing: Framing, kind: Kind) -> bool:
         """Give the environ its body; False while it has to be waited for."""
         if not (framing.length or framing.chunked):
-            environ["wsgi.input"] = io.BytesIO()
+            environ["wsgi.input"] = EMPTY_BODY
             return True
         if self._streams(connection, framing):
             streamed = StreamedBody(connection, None if framing.chunked else framing.length, expects=framing.expects)
