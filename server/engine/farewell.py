@@ -39,7 +39,8 @@ class Farewell:
         ``kind`` is what its request line says, where that could be read.
         """
         engine = self._engine
-        is_ours = refusal.status >= 500 and refusal.status not in _CLIENTS_MISTAKES
+        # Overload is told by whoever sees it, now and then; a line for each request would add to it.
+        is_ours = refusal.status >= 500 and refusal.status not in _CLIENTS_MISTAKES and refusal.rule != "overload"
         log.log(
             logging.WARNING if is_ours else logging.INFO,
             "refused %s with %d: %s (%s)",
