@@ -116,6 +116,13 @@ class Output:
             return int(self._send(data)) if data else 0
         return os.sendfile(self._sock.fileno(), item.fd, item.offset, count)
 
+    def footprint(self) -> int:
+        """Bytes in memory that it keeps: what waits, and what was sent of the piece that comes first."""
+        with self._lock:
+            first = self._items[0] if self._items else None
+            sent = memoryview(first.obj).nbytes - len(first) if isinstance(first, memoryview) else 0
+            return self.memory + sent
+
     def held(self) -> dict[int, int]:
         """The objects that it keeps in memory, by identity, with their sizes."""
         with self._lock:

@@ -45,25 +45,31 @@ class Unsent:
         An object that is sent to many counts once, and is not free before all of them have it. The leader calls this
         now and then; it does not wait for the disk.
         """
+        found = (self._outputs.popleft() for _ in range(len(self._outputs)))
+        outputs = [output for output in found if output.memory]
+        if sum(output.footprint() for output in outputs) > self._limit:
+            outputs = self._choose(outputs)
+        self._outputs.extend(outputs)
+        if self._to_move and not self._is_moving:
+            self._is_moving = True
+            self._run(self._move_all)
+
+    def _choose(self, outputs: list[Output]) -> list[Output]:
+        """Choose the eldest to be moved; returns those that may stay."""
         holders: Counter[int] = Counter()
         waiting: deque[tuple[Output, dict[int, int]]] = deque()
         total = 0
-        for _ in range(len(self._outputs)):
-            output = self._outputs.popleft()
+        for output in outputs:
             held = output.held()
-            if held:
-                total += sum(size for key, size in held.items() if key not in holders)
-                holders.update(held.keys())
-                waiting.append((output, held))
+            total += sum(size for key, size in held.items() if key not in holders)
+            holders.update(held.keys())
+            waiting.append((output, held))
         while total > self._limit and waiting:
             output, held = waiting.popleft()
             holders.subtract(held.keys())
             total -= sum(size for key, size in held.items() if not holders[key])
             self._to_move.append(output)
-        self._outputs.extend(output for output, _ in waiting)
-        if self._to_move and not self._is_moving:
-            self._is_moving = True
-            self._run(self._move_all)
+        return [output for output, _ in waiting]
 
     def _move_all(self) -> None:
         try:

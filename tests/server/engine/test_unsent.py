@@ -113,6 +113,25 @@ def test_what_is_sent_to_many_counts_once() -> None:
     assert own.memory
 
 
+def test_what_was_sent_of_a_piece_counts_until_all_of_it_is() -> None:
+    class Hungry:
+        """A socket that takes most of what it is given, and then no more."""
+
+        def send(self, data: memoryview) -> int:
+            if len(data) == 70_000:
+                raise BlockingIOError
+            return len(data) - 70_000
+
+    unsent = Unsent(1_000_000, lambda job: job())
+    output = Moved(Hungry(), (BlockingIOError,), 0.0)
+    output.add(bytes(2_000_000))
+    assert not output.flush(lambda: 1.0)
+    assert output.memory == 70_000
+    unsent.add(output)
+    unsent.look()
+    assert not output.memory
+
+
 def test_small_replies_stay_in_memory() -> None:
     unsent = Unsent(0, lambda job: job())
     small, large = waiting(unsent, bytes(60_000)), waiting(unsent, bytes(70_000))
