@@ -143,8 +143,8 @@ def placed(core: int | None) -> Callable[[], None]:
         if core is not None and (os.cpu_count() or 1) > 1 and hasattr(os, "sched_setaffinity"):
             os.sched_setaffinity(0, {core})
         with suppress(OSError):  # only root may, and only Linux groups processes by session
-            os.setpriority(os.PRIO_PROCESS, 0, -10)
-            Path("/proc/self/autogroup").write_text("-10", encoding="ascii")
+            os.setpriority(os.PRIO_PROCESS, 0, -20)
+            Path("/proc/self/autogroup").write_text("-20", encoding="ascii")
 
     return place
 
