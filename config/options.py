@@ -14,8 +14,10 @@ Text becomes a value elsewhere (``config/factories.py``); here the value is only
 from __future__ import annotations
 
 import dataclasses
+import sys
 from collections.abc import Callable
 from dataclasses import MISSING, field
+from types import SimpleNamespace
 from typing import Any, TypeVar, dataclass_transform, get_type_hints
 
 from .named_tuples import NamedTuple
@@ -120,13 +122,11 @@ def options_of(cls: type) -> tuple[Option, ...]:
     cached: tuple[Option, ...] | None = cls.__dict__.get(_CACHE)
     if cached is not None:
         return cached
-    # Hints are read once per class: they cost more than constructing the component.
-    hints = get_type_hints(cls, include_extras=True)
+    declared = [each for each in dataclasses.fields(cls) if _KEY in each.metadata]
+    hints = _hints(cls, {each.name for each in declared})
     found = []
-    for each in dataclasses.fields(cls):
-        told: Declaration | None = each.metadata.get(_KEY)
-        if told is None:
-            continue
+    for each in declared:
+        told: Declaration = each.metadata[_KEY]
         found.append(
             Option(
                 name=each.name,
@@ -144,6 +144,21 @@ def options_of(cls: type) -> tuple[Option, ...]:
     options = tuple(found)
     setattr(cls, _CACHE, options)
     return options
+
+
+def _hints(cls: type, names: set[str]) -> dict[str, Any]:
+    """What ``get_type_hints`` finds for these fields; each text is evaluated once, however many are of that type."""
+    hints: dict[str, Any] = {}
+    for each in reversed(cls.__mro__):
+        written = {name: text for name, text in each.__dict__.get("__annotations__", {}).items() if name in names}
+        if not all(isinstance(text, str) for text in written.values()):
+            return get_type_hints(cls, include_extras=True)
+        if written:
+            texts = SimpleNamespace(__annotations__={text: text for text in written.values()})
+            known = getattr(sys.modules.get(each.__module__), "__dict__", {})
+            types = get_type_hints(texts, {**vars(each)}, known, include_extras=True)
+            hints.update({name: types[text] for name, text in written.items()})
+    return hints
 
 
 def between(low: float, high: float) -> Check:
