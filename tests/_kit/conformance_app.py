@@ -304,12 +304,12 @@ def _file(size: int | None = 10, *, offset: int = 2, length: int | None = None) 
         handle.seek(offset)
         fields = [TEXT] if length is None else [TEXT, ("Content-Length", str(length))]
         start_response("200 OK", fields)
-        return environ["wsgi.file_wrapper"](_CountingFile(handle, call))
+        return environ["wsgi.file_wrapper"](CountingFile(handle, call))
 
     return answer
 
 
-class _CountingFile:
+class CountingFile:
     """A real file, with ``fileno``, whose closing is counted."""
 
     def __init__(self, handle: Any, call: Call) -> None:

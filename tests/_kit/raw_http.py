@@ -192,7 +192,8 @@ class Wire:
             if not self._more():
                 return None
 
-    def _exactly(self, size: int) -> tuple[bytes, bool]:
+    def exactly(self, size: int) -> tuple[bytes, bool]:
+        """So many bytes, and whether all of them came before the end."""
         while len(self._held) < size and self._more():
             pass
         data = bytes(self._held[:size])
@@ -235,19 +236,20 @@ class Wire:
         if coding is not None:
             if coding.lower() != "chunked":
                 raise BadReply(f"Transfer-Encoding: {coding}")
-            body, complete = self._chunks()
+            body, complete = self.chunks()
             return body, "chunked", complete
         if length is not None:
             if not re.fullmatch("[0-9]+", length):
                 raise BadReply(f"Content-Length: {length}")
-            body, complete = self._exactly(int(length))
+            body, complete = self.exactly(int(length))
             return body, "length", complete
         while self._more():
             pass
-        body, _ = self._exactly(len(self._held))
+        body, _ = self.exactly(len(self._held))
         return body, "close", self.ended == "closed"
 
-    def _chunks(self) -> tuple[bytes, bool]:
+    def chunks(self) -> tuple[bytes, bool]:
+        """A chunked body from here on, and whether its end came."""
         pieces = []
         while True:
             line = self._line()
@@ -256,7 +258,7 @@ class Wire:
             if not _CHUNK.fullmatch(line):
                 raise BadReply(f"no chunk size: {line[:200]!r}")
             size = int(line, 16)
-            data, complete = self._exactly(size)
+            data, complete = self.exactly(size)
             pieces.append(data)
             if not complete:
                 return b"".join(pieces), False
@@ -272,7 +274,7 @@ class Wire:
         """Everything until the server closes. Raises ``TimeoutError`` when it does not."""
         while self._more():
             pass
-        return self._exactly(len(self._held))[0]
+        return self.exactly(len(self._held))[0]
 
     def quiet(self, seconds: float) -> bool:
         """Does nothing come, not even an end, for so long?"""

@@ -231,9 +231,9 @@ def test_a_reader_that_takes_little_by_little_is_served(start: Start) -> None:
         assert head is not None
         begun, taken = time.monotonic(), bytearray()
         while time.monotonic() - begun < 1.2:
-            taken += wire._exactly(200_000)[0]
+            taken += wire.exactly(200_000)[0]
             time.sleep(0.1)  # the slowness itself is what is tested
-        taken += wire._exactly(len(blob) - len(taken))[0]
+        taken += wire.exactly(len(blob) - len(taken))[0]
         assert bytes(taken) == blob
 
 

@@ -125,7 +125,7 @@ def test_a_reply_that_is_being_taken_is_finished_too(start: Start) -> None:
         wire.send(b"GET /blob HTTP/1.1\r\nHost: x\r\n\r\n")
         assert wire.read_head() is not None
         server.engine.stop()
-        assert wire._exactly(len(blob)) == (blob, True)
+        assert wire.exactly(len(blob)) == (blob, True)
     ends(server, 3)
 
 
