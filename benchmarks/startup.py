@@ -1,9 +1,9 @@
 """From the command to the first 200, and memory then: ``python benchmarks/startup.py [--json] [--rounds N]``.
 
-The first three serve the same INI: one plain app factory, and Waitress with four threads as its server (Gunicorn
-brings its own, with one worker). The last serves the bare app by the same Waitress, without any INI. One round starts
-each once, one after another; the median of the rounds counts. Memory is that of all processes of a server: PSS counts
-what processes share once, RSS as often as it is shared.
+The first three serve the same INI: one plain app factory, and a server with four threads. That is our own for us, and
+Waitress for `pserve`; Gunicorn brings its own, with one worker. The last serves the bare app by the same Waitress,
+without any INI. One round starts each once, one after another; the median of the rounds counts. Memory is that of all
+processes of a server: PSS counts what processes share once, RSS as often as it is shared.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ def make_app(global_conf):
 """
 INI = """\
 [server:main]
-use = egg:waitress#main
+use = egg:{server}#main
 host = 127.0.0.1
 port = {port}
 threads = 4
@@ -50,15 +50,16 @@ COMMANDS = {
 
 def measure(folder: Path, rounds: int) -> dict[str, list[Started]]:
     bin_ = Path(sys.executable).parent
-    # Not all of them look for modules beside the INI.
-    environment = {**os.environ, "PYTHONPATH": str(folder)}
+    # Not all of them look for modules beside the INI. Whatever is not compiled yet is kept compiled by the first round.
+    environment = {**os.environ, "PYTHONPATH": str(folder), "PYTHONDONTWRITEBYTECODE": ""}
     found: dict[str, list[Started]] = {name: [] for name in COMMANDS}
     # One round more: the first one writes and reads what the others find in the system's cache.
     for round_ in range(rounds + 1):
         progress(f"round {round_} of {rounds}")
         for name, (command, *words) in COMMANDS.items():
             port = free_port()
-            (folder / "x.ini").write_text(INI.format(port=port))
+            server = "wheatpaste" if name == OURS else "waitress"
+            (folder / "x.ini").write_text(INI.format(port=port, server=server))
             argv = [str(bin_ / command), *(word.format(port=port) for word in words)]
             found[name].append(start(argv, port, cwd=folder, environment=environment))
     return {name: each[1:] for name, each in found.items()}
