@@ -17,8 +17,6 @@ from .named_tuples import NamedTuple
 
 Scheme = Literal["config", "egg", "call", "module", "name"]
 
-_SCHEME = re.compile(r"[a-zA-Z]+:")
-_DRIVE = re.compile(r"[a-zA-Z]:[\\/]")
 _OBJECT = re.compile(r"(?P<module>[\w.]+)\s*(?::\s*(?P<object>[\w.]+)\s*)?(?:\[.*\]\s*)?$")
 
 
@@ -32,7 +30,10 @@ class BadReference(ValueError):
 
 def is_uri(name: str | None) -> bool:
     """Whether a name has a scheme. A Windows path (``C:\\x.ini``) has, too: it means a file."""
-    return name is not None and ":" in name and _SCHEME.match(name) is not None
+    if name is None or ":" not in name:
+        return False
+    scheme = name.partition(":")[0]
+    return scheme.isascii() and scheme.isalpha()
 
 
 class Reference(NamedTuple):
@@ -68,7 +69,7 @@ class Reference(NamedTuple):
             return cls(scheme="name", text=text, entry=text)
         uri, fragment, name = text.partition("#")
         entry = name if fragment else None
-        if _DRIVE.match(uri):
+        if uri[1:3] in (":\\", ":/"):  # a drive of Windows
             return cls(scheme="config", text=text, path=config_path(uri, relative_to, text), entry=entry)
         scheme, _, rest = uri.partition(":")
         scheme = scheme.lower()

@@ -21,9 +21,9 @@ if TYPE_CHECKING:
     from ..config.composition import Composition
 
 _USUAL_NAMES = ("app", "application")
-_URI = re.compile(r"(config|egg|call):")
-_PYTHON = re.compile(r"(?P<module>[^\W\d]\w*(?:\.[^\W\d]\w*)*)(?::(?P<object>[^:]+))?")
-_OBJECT = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*(\(\))?")
+_SCHEMES = ("config:", "egg:", "call:")
+_PYTHON = r"(?P<module>[^\W\d]\w*(?:\.[^\W\d]\w*)*)(?::(?P<object>[^:]+))?"
+_OBJECT = r"[^\W\d]\w*(\.[^\W\d]\w*)*(\(\))?"
 
 
 class Target(NamedTuple):
@@ -171,14 +171,14 @@ def find_target(text: str) -> Target:
         )
     if os.path.exists(path):
         raise _no_target(f"{text} is no regular file", "name an INI file")
-    if _URI.match(text):
+    if text.startswith(_SCHEMES):
         return _uri_target(text)
     script, colon, wanted = text.rpartition(":")
     if colon and script.endswith(".py"):
         if not os.path.isfile(script):
             raise _no_target(f"the file {script} does not exist", _near_file(script))
         return Target(text=text, script=os.path.abspath(script), attribute=_object(text, wanted))
-    found = _PYTHON.fullmatch(text)
+    found = re.fullmatch(_PYTHON, text)
     if found and not _looks_like_file(text):
         wanted = found["object"]
         if wanted is not None or _exists(found["module"]):
@@ -198,7 +198,7 @@ def _uri_target(text: str) -> Target:
 
 
 def _object(text: str, wanted: str) -> str:
-    if not _OBJECT.fullmatch(wanted):
+    if not re.fullmatch(_OBJECT, wanted):
         raise _no_target(
             f"{wanted!r} in {text} is no name of an object", "write module:name, or module:name() to call it"
         )
