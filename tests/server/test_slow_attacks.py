@@ -55,10 +55,6 @@ class Attack:
             [program, *counts, *words], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
         )
 
-    @property
-    def is_over(self) -> bool:
-        return self._process.poll() is not None
-
     def end(self) -> None:
         self._process.kill()
         self._process.wait(10)
@@ -113,13 +109,13 @@ def slowest_answer(site: RunningServer, words: list[str], path: str, state: str 
             poll(is_on, 30, lambda: f"the attack is not under way: {status(site)}")
             grown = resident(site) - memory_before
             end = time.monotonic() + SECONDS
-            while time.monotonic() < end and not attack.is_over:
+            while time.monotonic() < end:
                 assert not held(site)
                 grown = max(grown, resident(site) - memory_before)
     finally:
         attack.end()
     assert not load.failures
-    assert load.seen("hello") > 100
+    assert load.seen("hello") > 50
     assert grown < 100 * 1024 * 1024
     poll(lambda: descriptors(site) <= open_before, 10, lambda: f"{descriptors(site)} descriptors are open")
     return load.slowest
