@@ -83,20 +83,26 @@ class Crew:
     def hand_over(self, me: WorkerThread) -> None:
         """Let another thread lead; ``me``, who led, is a worker from now on."""
         with self.lock:
-            me.leading = False
-            self.busy += 1
-            if self._followers:
-                follower = self._followers.pop()
-            elif len(self.threads) < 2 * self.size + 2:
-                # More than may run requests: somebody has to look at the sockets even when all of those are slow.
-                follower = self._new_thread()
-            else:
-                self._leader_wanted = True
-                self.leader = None
-                return
-            follower.leading = True
-            self.leader = follower
-        follower.wake.release()
+            follower = self._give_lead(me)
+        if follower is not None:
+            follower.wake.release()
+
+    def _give_lead(self, me: WorkerThread) -> WorkerThread | None:
+        """Make another thread leader, with the lock held; it has to be woken. None when there is none left."""
+        me.leading = False
+        self.busy += 1
+        if self._followers:
+            follower = self._followers.pop()
+        elif len(self.threads) < 2 * self.size + 2:
+            # More than may run requests: somebody has to look at the sockets even when all of those are slow.
+            follower = self._new_thread()
+        else:
+            self._leader_wanted = True
+            self.leader = None
+            return None
+        follower.leading = True
+        self.leader = follower
+        return follower
 
     def step_down(self) -> None:
         """To be called by a thread that is about to wait: if it leads, another one leads on."""
@@ -106,9 +112,13 @@ class Crew:
 
     def overtake(self, leader: WorkerThread, turn: int) -> bool:
         """Let another thread lead over the head of one that is still in the same turn; whether that was so."""
-        if self.turn != turn or not leader.leave_slot():
-            return False
-        self.hand_over(leader)
+        # All of it with the lock, or the old leader might be done, and lead on, before there is a new one.
+        with self.lock:
+            if self.turn != turn or not leader.leave_slot():
+                return False
+            follower = self._give_lead(leader)
+        if follower is not None:
+            follower.wake.release()
         return True
 
     def run_elsewhere(self, job: Callable[[], object], *, or_refuse: bool = False) -> bool:
@@ -152,13 +162,15 @@ class Crew:
                     # A mistake, or a file that does not like to be closed. Without this thread nobody might lead.
                     log.exception("%s goes on after a task that failed", me.name)
                     me.forget_request()
-                task = self._lead if me.leading and not self.finished else self._next_task(me)
+                task = self._next_task(me)
 
     def _next_task(self, me: WorkerThread) -> Task | None:
         """What a worker does next; None when it becomes a follower, or has to end."""
         with self.lock:
             if self.finished:
                 return None
+            if me.leading:
+                return self._lead  # after a mistake: nobody else does
             if self._leader_wanted:
                 self._leader_wanted = False
                 self.busy -= 1
