@@ -88,7 +88,7 @@ class Course:
             for round_ in range(0, self.rounds, scenario.every):
                 progress(f"{scenario.name}: round {round_ + 1} of {self.rounds}")
                 for peer in taking_part if round_ % 2 == 0 else reversed(taking_part):
-                    if round_ % 3 and peer.name not in NEAREST:
+                    if round_ % 3 and peer.name not in (scenario.throughout or NEAREST):
                         continue
                     with ExitStack() as own:
                         servers = (self._start(own, scenario, [peer], setups) if scenario.fresh else started)[peer.name]

@@ -98,6 +98,8 @@ class Scenario:
     tls: bool = False
     every: int = 1
     """It is done in each so-many-th round."""
+    throughout: tuple[str, ...] = ()
+    """Who takes part in every round, where these are not the nearest ones."""
     fresh: bool = False
     """Each measuring gets a server of its own: what is done to it leaves traces."""
     without: frozenset[str] = field(default_factory=frozenset)
@@ -393,7 +395,7 @@ SCENARIOS = (
         ),
         all_of(light, undisturbed("a request beside 10,000 idle connections", 0.95)),
         short="grown",
-        every=3,
+        throughout=(OURS,),  # a ratio of its own is compared with no peer's
         without=FOR_ONE_REQUEST,
         fresh=True,
     ),
@@ -435,7 +437,7 @@ SCENARIOS = (
             (Column("normal requests/s", "normal"), RATE, Column("ratio", "ratio", 1, ".2f"), P99, ERRORS),
             undisturbed(f"beside {title.removeprefix('Beside ')}", 0.95),
             short="ratio",
-            every=3,
+            throughout=(OURS,),
             fresh=True,
         )
         for name, title, how in (
