@@ -177,3 +177,45 @@ def test_it_ends_all_of_its_threads(make: Callable[[int], Scripted]) -> None:
         thread.thread.join(5)
         assert not thread.thread.is_alive()
     assert not scripted.crew.run_elsewhere(lambda: None)
+
+
+def test_there_are_never_two_leaders() -> None:
+    """One is done with its request in the very moment in which it is overtaken."""
+    began, gate, bell = threading.Event(), threading.Event(), threading.Semaphore(0)
+    waiting: list[str] = []
+
+    def lead(me: WorkerThread) -> None:
+        while not crew.finished:
+            waiting.append(me.name)
+            bell.acquire()
+            waiting.remove(me.name)
+            crew.turn += 1
+            me.slot.append(True)
+            began.set()
+            gate.wait(10)
+            if not me.leave_slot():
+                return
+
+    crew = Crew(2, lead)
+    crew.start()
+    bell.release()
+    assert began.wait(5)
+    leader = crew.leader
+    assert leader is not None
+    with crew.lock:
+        watchdog = threading.Thread(target=crew.overtake, args=(leader, crew.turn))
+        watchdog.start()
+        watchdog.join(0.1)  # it waits for the lock
+        gate.set()
+        wait_for(lambda: waiting, "the leader is done, and leads on")
+    watchdog.join(5)
+    assert len({thread.name for thread in crew.threads if thread.leading}) == 1
+    began.clear()
+    bell.release()
+    assert began.wait(5)
+    wait_for(lambda: waiting, "the one leader waits again")
+    assert len(waiting) == 1
+    crew.finished = True
+    for _ in range(4):
+        bell.release()
+    crew.end()
