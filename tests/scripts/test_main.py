@@ -63,7 +63,10 @@ def test_commands_are_imported_when_they_are_chosen() -> None:
     code = "import sys, wheatpaste.scripts.main as m; m.main(['--version']); print(*sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     loaded = done.stdout.split()
-    assert not [name for name in loaded if name.startswith("wheatpaste.") and "scripts" not in name]
+    light = {"wheatpaste.config", "wheatpaste.config.named_tuples"}
+    assert not [
+        name for name in loaded if name.startswith("wheatpaste.") and "scripts" not in name and name not in light
+    ]
     assert not {f"wheatpaste.scripts.{command.module}" for command in COMMANDS} & set(loaded)
 
 
