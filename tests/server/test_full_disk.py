@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import http.client
 import os
@@ -103,8 +104,11 @@ def short_files(folder: Path) -> Site:
     )
 
     def used() -> int:
-        links = (os.readlink(each) for each in Path(f"/proc/{server.pid}/fd").iterdir())
-        return sum("deleted" in link for link in links)
+        found = 0
+        for each in Path(f"/proc/{server.pid}/fd").iterdir():
+            with contextlib.suppress(FileNotFoundError):  # closed since
+                found += "deleted" in os.readlink(each)
+        return found
 
     return Site(server, used)
 

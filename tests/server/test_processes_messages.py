@@ -7,6 +7,7 @@ import json
 import os
 import signal
 import socket
+import tempfile
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -291,14 +292,14 @@ def test_a_folder_where_others_may_write_is_not_used(tmp_path: Path) -> None:
         open_control(str(folder / "x.sock"), create_folder=True)
 
 
-def test_the_usual_place_is_private_and_the_same_for_everybody_who_names_the_file(tmp_path: Path) -> None:
-    tmp_path.chmod(0o700)
-    environ = {"XDG_RUNTIME_DIR": str(tmp_path)}
-    path = usual_path("/srv/site.ini", environ)
-    assert path is not None
-    assert path.startswith(f"{tmp_path}/wheatpaste/site-")
-    assert path == usual_path("/srv/site.ini", environ)
-    assert path != usual_path("/srv/other/site.ini", environ)
+def test_the_usual_place_is_private_and_the_same_for_everybody_who_names_the_file() -> None:
+    with tempfile.TemporaryDirectory() as folder:  # private, and short enough for a socket, which tmp_path may not be
+        environ = {"XDG_RUNTIME_DIR": folder}
+        path = usual_path("/srv/site.ini", environ)
+        assert path is not None
+        assert path.startswith(f"{folder}/wheatpaste/site-")
+        assert path == usual_path("/srv/site.ini", environ)
+        assert path != usual_path("/srv/other/site.ini", environ)
 
 
 def test_a_runtime_folder_that_others_may_write_to_is_not_used(tmp_path: Path) -> None:
