@@ -36,9 +36,11 @@ def test_new_values_and_new_code_are_taken_up_without_losing_a_request(site: Wor
         code = site.folder / "wares.py"
         code.write_text(code.read_text().replace("body = say", "body = 'new ' + say"))
         assert site.ask("reload") == {"ok": True, "result": {"generation": 3}}
-        seen = load.seen("two")
         poll(lambda: load.seen("new two") > 50, 20, site.server.log)
-        # Nobody of the old ones answers after the reload is said to be done; four clients may be about to count.
+        # Until here old workers may have finished what had reached them before.
+        seen = load.seen("two")
+        poll(lambda: load.seen("new two") > 150, 20, site.server.log)
+        # Nobody of the old ones answers any more; four clients may be about to count.
         assert load.seen("two") <= seen + 4
     assert not load.failures
     assert set(load.answers) == {"one", "two", "new two"}
