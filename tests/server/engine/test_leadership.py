@@ -97,21 +97,21 @@ def test_a_request_that_is_known_to_wait_is_handed_over(start: Start, poller: st
 
 
 def test_others_are_answered_while_an_unknown_request_turns_out_slow(start: Start, poller: str) -> None:
-    server = start(PacedApp(by_prefix(slow=0.5)), threads=4, poller=poller)
+    server = start(PacedApp(by_prefix(slow=1.5)), threads=4, poller=poller)
     with wires(server, 2) as (slow, fast):
         ask(fast, "/fast")
         slow.send(get("/slow"))
         wait_for(lambda: "/slow" in server.app.begun, "it runs")
         begun = time.monotonic()
         ask(fast, "/fast")
-        assert time.monotonic() - begun < 0.2  # 2 ms and what a busy machine adds
+        assert time.monotonic() - begun < 1  # 2 ms and what a busy machine adds
         assert server.app.running == 1
         answered(slow)
     settled(server)
 
 
 def test_a_burst_of_unknown_slow_requests_delays_nobody_long(start: Start, poller: str) -> None:
-    server = start(PacedApp(by_prefix(slow=0.6)), threads=40, poller=poller)
+    server = start(PacedApp(by_prefix(slow=1.2)), threads=40, poller=poller)
     with wires(server, 31) as (fast, *slow):
         ask(fast, "/fast")
         for number, wire in enumerate(slow):
@@ -121,9 +121,9 @@ def test_a_burst_of_unknown_slow_requests_delays_nobody_long(start: Start, polle
         waited = time.monotonic() - begun
         for wire in slow:
             answered(wire)
-        # One after the other they would take 18 seconds.
-        assert time.monotonic() - begun < 4
-        assert waited < 0.5
+        # One after the other they would take 36 seconds.
+        assert time.monotonic() - begun < 6
+        assert waited < 1
     settled(server)
     assert all_threads_live(server)
 
@@ -134,7 +134,7 @@ def test_a_kind_of_requests_may_change_its_speed(start: Start) -> None:
     server.app.pace = lambda path: seconds if path == "/changing" else 0.0
     with wires(server, 2) as (changing, fast):
         ask(fast, "/fast")
-        for seconds, learnt in ((0.1, 2), (0.0, 60), (0.1, 2)):
+        for seconds, learnt in ((0.5, 2), (0.0, 60), (0.5, 2)):
             for _ in range(learnt):
                 ask(changing, "/changing")
             settled(server)
@@ -142,7 +142,7 @@ def test_a_kind_of_requests_may_change_its_speed(start: Start) -> None:
             if seconds:
                 begun = time.monotonic()
                 ask(fast, "/fast")
-                assert time.monotonic() - begun < 0.09
+                assert time.monotonic() - begun < 0.45
                 answered(changing)
             else:
                 answered(changing)
@@ -334,7 +334,7 @@ def test_requests_that_come_together_do_not_wait_for_one_that_turns_out_slow(sta
     """Their replies leave together, as long as nobody has to wait for that."""
     naps: list[float] = []
     server = start(PacedApp(lambda path: naps.pop() if naps else 0.0), threads=4, poller=poller)
-    worst = 0.0
+    stalled = 0
     with wires(server, 8) as clients:
         for number in range(325):
             if number % 13 == 12:
@@ -344,5 +344,6 @@ def test_requests_that_come_together_do_not_wait_for_one_that_turns_out_slow(sta
                 wire.send(get("/quick"))
             for wire in clients:
                 answered(wire)
-            worst = max(worst, time.monotonic() - begun)
-    assert worst < 0.7
+            stalled += time.monotonic() - begun > 0.7
+    # One that waits for the next look of a leader does so each time; a busy machine, now and then.
+    assert stalled < 5
