@@ -141,7 +141,8 @@ def section(scenario: Scenario, results: Results) -> str:
 def short_row(scenario: Scenario, results: Results) -> tuple[str, str, str]:
     column = next(each for each in scenario.columns if each.key == scenario.short)
     others = [f"{name} {written(column, each)}" for name, each in results.others(column.key).items() if name in BESIDE]
-    title = f"{scenario.title[0].lower() if scenario.title[1].islower() else scenario.title[0]}{scenario.title[1:]}"
+    first, second = scenario.title[:2]
+    title = f"{first if second.isupper() else first.lower()}{scenario.title[1:]}"  # TLS stays TLS
     return f"{title}: {column.heading}", written(column, results.median(OURS, column.key)), ", ".join(others)
 
 
