@@ -9,6 +9,7 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
+from prerequisites import lacking
 
 BENCHMARKS = Path(__file__).resolve().parent.parent / "benchmarks"
 NAMES = ("dispatch", "static_files", "large_ini", "commands", "startup")
@@ -53,11 +54,12 @@ def test_a_benchmark_measures_ours_beside_its_peers(name: str, tmp_path: Path) -
 
 @pytest.mark.slow
 @pytest.mark.timeout(300)
-@pytest.mark.skipif(shutil.which("wrk") is None, reason="wrk asks the servers; on Debian: apt install wrk")
 @pytest.mark.parametrize(
     "part", ["hello", "workers", "upload", "idle", "handshakes", "slow_senders", "slow_readers"], ids="server:{}".format
 )
 def test_a_scenario_measures_our_server_beside_others(part: str, tmp_path: Path) -> None:
+    if shutil.which("wrk") is None:
+        lacking("wrk")
     file = tmp_path / "figures.json"
     command = [sys.executable, str(BENCHMARKS / "run.py"), "--here", "--quick", "--only", f"server:{part}"]
     done = subprocess.run([*command, "--json", str(file)], capture_output=True, text=True, cwd=tmp_path, timeout=280)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from ordinary_rights import ordinary_rights
 from running_server import RunningServer, poll
 
 pytestmark = pytest.mark.slow
@@ -84,3 +86,15 @@ def test_what_a_server_started_ends_with_it(tmp_path: Path) -> None:
     assert not is_gone(child)
     server.kill()
     poll(lambda: is_gone(child), 10, lambda: f"process {child} is still there")
+
+
+def test_ordinary_rights_are_those_of_the_owner(tmp_path: Path) -> None:
+    mine, denied = tmp_path / "mine", tmp_path / "denied"
+    mine.touch(mode=0o600)
+    denied.touch(mode=0)
+    before = os.access(denied, os.R_OK, effective_ids=True)
+    with ordinary_rights():
+        mine.read_bytes()
+        with pytest.raises(PermissionError):
+            denied.read_bytes()
+    assert os.access(denied, os.R_OK, effective_ids=True) == before

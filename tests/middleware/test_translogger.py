@@ -206,7 +206,7 @@ def test_the_client_is_whom_a_filter_inside_made_it(lines: Callable[[], list[str
 @pytest.mark.parametrize(
     ("zone", "offset"), [("XXX-5:30", "+0530"), ("XXX+3:30", "-0330"), ("UTC", "+0000"), ("XXX-12:45", "+1245")]
 )
-@pytest.mark.skipif(not hasattr(time, "tzset"), reason="the system sets time zones otherwise")
+@pytest.mark.skipif(not hasattr(time, "tzset"), reason="only UNIX lets a process change its time zone")
 def test_the_time_zone_is_right(zone: str, offset: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TZ", zone)
     time.tzset()

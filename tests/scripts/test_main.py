@@ -106,7 +106,7 @@ class TestInAProcess:
         assert done.stderr == "bad.py:1\n    raise RuntimeError('of the app')\nRuntimeError: of the app\n"
 
 
-@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="the system has no device that is always full")
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="only Linux and the BSDs have a device that is always full")
 @pytest.mark.parametrize(
     "words",
     [["--version"], ["describe"], ["request", "egg:wheatpaste#echo", "/?size=100000"]],

@@ -14,6 +14,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+from prerequisites import lacking
 from tls_peers import Authority, anybody, connection, days, write_pem
 
 from wheatpaste.protocol.wsgi import Environ
@@ -156,8 +157,9 @@ def test_a_name_cannot_pretend_to_be_several(authority: Authority, value: str, w
     assert environ["SSL_CLIENT_S_DN_CN"] == value
 
 
-@pytest.mark.skipif(shutil.which("openssl") is None, reason="openssl is not installed")
 def test_names_are_written_as_openssl_writes_them(authority: Authority) -> None:
+    if shutil.which("openssl") is None:
+        lacking("openssl")
     subject = [
         *CLERK[:2],
         _part(NameOID.DOMAIN_COMPONENT, "example"),

@@ -19,6 +19,7 @@ from typing import Any
 
 import pytest
 from engine_in_thread import EngineInThread, wait_for
+from prerequisites import lacking
 from tls_peers import Authority, anybody
 
 from wheatpaste.protocol.wsgi import Environ, StartResponse
@@ -451,7 +452,7 @@ def test_certificates_change_under_load_without_a_failed_request(serve: Serve) -
 
 def _openssl(served: Served, *words: str, typed: str = "") -> str:
     if shutil.which("openssl") is None:
-        pytest.skip("openssl is not installed")
+        lacking("openssl")
     host, port = served.running.tcp
     done = subprocess.run(
         ["openssl", "s_client", "-connect", f"{host}:{port}", *words],
@@ -498,7 +499,7 @@ def test_only_strong_connections_come_about(serve: Serve, words: list[str], refu
 @pytest.mark.slow
 def test_curl_is_content(serve: Serve) -> None:
     if shutil.which("curl") is None:
-        pytest.skip("curl is not installed")
+        lacking("curl")
     served = serve()
     host, port = served.running.tcp
     done = subprocess.run(
