@@ -16,7 +16,7 @@ PROXY_HEADERS = (
     "x-forwarded-prefix",
     "forwarded",
 )
-"""The headers by which proxies report the original request."""
+"""The headers by which proxies report the original request, as far as they can be believed."""
 
 
 def permissions_complaint(text: str) -> str | None:

@@ -28,20 +28,10 @@ from ..protocol.forwarding import (
 from ..protocol.hosts import HostPort, read_host
 from ..protocol.peers import Networks, keep_peer, peer_of, remove_forwarding, reports
 from ..protocol.wsgi import Environ
+from .complaints import PROXY_HEADERS
 from .settings import Forwarding
 
 log = logging.getLogger("wheatpaste.server.forwarded")
-
-HEADERS = (
-    "x-forwarded-for",
-    "x-forwarded-host",
-    "x-forwarded-proto",
-    "x-forwarded-port",
-    "x-forwarded-by",
-    "x-forwarded-prefix",
-    "forwarded",
-)
-"""The headers that can be believed."""
 
 _REMEMBERED_PEERS = 1024
 _REMEMBERED_READINGS = 1024
@@ -82,13 +72,13 @@ def make_forwarding(
     """Make what handles the forwarding headers of each request.
 
     ``trusted`` are the peers that are believed. ``count`` proxies stand one behind the other; if addresses in a list
-    are in the networks of ``trusted``, so many more do. ``headers`` are the names that count, of :data:`HEADERS`;
+    are in the networks of ``trusted``, so many more do. ``headers`` are the names that count, of :data:`PROXY_HEADERS`;
     others have no effect, and are removed unless ``clear_untrusted`` is false. They are logged, with ``log_untrusted``
     as warnings, otherwise for debugging. The result complains about malformed headers of trusted peers.
     Raises ``ValueError`` for headers that cannot be believed, or not together.
     """
     names = frozenset(name.lower() for name in headers)
-    if unknown := names.difference(HEADERS):
+    if unknown := names.difference(PROXY_HEADERS):
         raise ValueError(f"{', '.join(sorted(unknown))} cannot be believed")
     if "forwarded" in names and len(names) > 1:
         raise ValueError("either forwarded or the x-forwarded headers can be believed: they may contradict each other")

@@ -15,9 +15,10 @@ from wheatpaste.protocol.forwarding import read_node
 from wheatpaste.protocol.hosts import read_host
 from wheatpaste.protocol.peers import FORWARDING_REMOVED, Networks, is_direct
 from wheatpaste.protocol.trace import Trace
-from wheatpaste.server.forwarded import HEADERS, make_forwarding
+from wheatpaste.server.complaints import PROXY_HEADERS
+from wheatpaste.server.forwarded import make_forwarding
 
-LISTS = frozenset(HEADERS) - {"forwarded"}
+LISTS = frozenset(PROXY_HEADERS) - {"forwarded"}
 
 
 def environ_of(headers: Mapping[str, str], peer: str = "10.0.0.1", **more: Any) -> dict[str, Any]:
@@ -531,7 +532,7 @@ values = st.one_of(st.lists(pieces, max_size=12).map("".join), st.text(st.charac
 
 
 @settings(max_examples=200, deadline=None)
-@given(st.dictionaries(st.sampled_from(HEADERS), values), st.sampled_from(["*", "10.0.0.0/8"]), st.integers(1, 3))
+@given(st.dictionaries(st.sampled_from(PROXY_HEADERS), values), st.sampled_from(["*", "10.0.0.0/8"]), st.integers(1, 3))
 def test_whatever_trusted_proxies_write_apps_see_what_is_well_formed(
     said: Mapping[str, str], trusted: str, count: int
 ) -> None:
@@ -576,6 +577,6 @@ def test_whatever_trusted_proxies_write_apps_see_what_is_well_formed(
 def test_nothing_takes_long_to_read(piece: str) -> None:
     value = piece * (60_000 // len(piece))
     began = process_time()
-    for name in HEADERS:
+    for name in PROXY_HEADERS:
         forward({name: value, "X-Forwarded-For": value} if name != "forwarded" else {"Forwarded": value})
     assert process_time() - began < 1.5

@@ -13,8 +13,6 @@ import pytest
 from wheatpaste.config.options import OptionError, options_of
 from wheatpaste.config.problems import ConfigError
 from wheatpaste.config.translation import translate
-from wheatpaste.server import forwarded
-from wheatpaste.server.complaints import PROXY_HEADERS
 from wheatpaste.server.engine_settings import DEADLINES, HABITS, LIMITS
 from wheatpaste.server.http_server import HTTPServer, paste_server_runner, server_runner
 from wheatpaste.server.keywords import IGNORED, NAMES, REFUSED, TRANSLATIONS
@@ -378,9 +376,6 @@ class TestKeywordsOfOtherServers:
         paste = inspect.signature(httpserver.serve).parameters.keys() - python_only
         assert paste | {f"threadpool_{name}" for name in pool} <= known
         assert Adjustments._param_map.keys() | {"socket_options"} <= known
-
-    def test_the_headers_that_may_be_believed_are_those_that_can(self) -> None:
-        assert PROXY_HEADERS == forwarded.HEADERS
 
     def test_none_hides_an_option_of_ours(self) -> None:
         own = {option.name for option in options_of(HTTPServer)}
