@@ -1,7 +1,9 @@
 """What an X.509 certificate says of itself: its names, its issuer, how long it is valid.
 
-A small reader of DER for the deployer's own files. The standard library decodes only certificates of connected peers.
-Nothing is verified here; OpenSSL does that when it loads the file.
+A small reader of DER for the deployer's own files, so that serving TLS needs no more than Python: `cryptography` is
+wanted only by who has certificates made (`tls = dev`). The standard library decodes certificates of connected peers and
+of authorities, and no others. What is read here chooses a certificate by its name and warns; nothing is verified, which
+OpenSSL does when it loads the file.
 """
 
 from __future__ import annotations
