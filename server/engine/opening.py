@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import logging
 import socket
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ..http1.refusals import Refused
 from .connection import HANDSHAKING, IDLE, INTRODUCED, SHAKING, Connection
 from .poller import READ, WRITE
 
 if TYPE_CHECKING:
+    from ..tls.handshake import Handshake
     from .engine import Engine
 
 log = logging.getLogger("wheatpaste.server.opening")
@@ -82,21 +83,29 @@ class Opening:
 
     def shake_hands(self, connection: Connection) -> None:
         """Go on with a handshake, on another thread: signing takes as long as many requests."""
-        sock: Any = connection.sock
-        connection.state = SHAKING
-        if getattr(sock, "cipher", bool)():
-            self._step(connection)  # it has signed already; what is left is quick
-            return
-        self._connections.set_mask(connection, 0)
-        if not self._engine.crew.run_elsewhere(lambda: self._step(connection), or_refuse=True):
-            self._step(connection)
-
-    def _step(self, connection: Connection) -> None:
-        from ..tls.handshake import HandshakeFailed, SpokePlainHTTP
-
-        engine, handshake = self._engine, connection.handshake
+        handshake, sock = connection.handshake, connection.sock
         if handshake is None:
             return
+        connection.state = SHAKING
+        if getattr(sock, "cipher", bool)():
+            self._step(connection, handshake)  # it has signed already; what is left is quick
+            return
+        self._connections.set_mask(connection, 0)
+        if not self._engine.crew.run_elsewhere(lambda: self._step(connection, handshake), or_refuse=True):
+            self._step(connection, handshake)
+
+    def _step(self, connection: Connection, handshake: Handshake) -> None:
+        try:
+            self._try_step(connection, handshake)
+        except BaseException:  # a mistake of ours; nobody else would ever look at the connection again
+            connection.sock = handshake.socket
+            self._connections.drop(connection)
+            raise
+
+    def _try_step(self, connection: Connection, handshake: Handshake) -> None:
+        from ..tls.handshake import HandshakeFailed, SpokePlainHTTP
+
+        engine = self._engine
         try:
             wants = handshake.step()
         except SpokePlainHTTP:
