@@ -13,6 +13,8 @@ from engine_in_thread import EngineInThread, wait_for
 from paced_app import PacedApp, get, text
 from raw_http import Reply, Wire
 
+from wheatpaste.server.engine import engine
+
 Start = Callable[..., EngineInThread]
 SLOW = 0.05
 
@@ -96,34 +98,39 @@ def test_a_request_that_is_known_to_wait_is_handed_over(start: Start, poller: st
         assert server.engine.crew.turn == turns
 
 
+def held_by(gate: threading.Event) -> Callable[[str], float]:
+    """A pace: ``/slow…`` ends when the gate opens, which is after the patience of everybody who waits for it."""
+    return lambda path: 0.0 if not path.startswith("/slow") or gate.wait(60) else 1.0
+
+
 def test_others_are_answered_while_an_unknown_request_turns_out_slow(start: Start, poller: str) -> None:
-    server = start(PacedApp(by_prefix(slow=1.5)), threads=4, poller=poller)
+    gate = threading.Event()
+    server = start(PacedApp(held_by(gate)), threads=4, poller=poller)
     with wires(server, 2) as (slow, fast):
         ask(fast, "/fast")
         slow.send(get("/slow"))
         wait_for(lambda: "/slow" in server.app.begun, "it runs")
-        begun = time.monotonic()
         ask(fast, "/fast")
-        assert time.monotonic() - begun < 1  # 2 ms and what a busy machine adds
         assert server.app.running == 1
+        gate.set()
         answered(slow)
     settled(server)
 
 
-def test_a_burst_of_unknown_slow_requests_delays_nobody_long(start: Start, poller: str) -> None:
-    server = start(PacedApp(by_prefix(slow=1.2)), threads=40, poller=poller)
+def test_a_burst_of_unknown_slow_requests_holds_nobody_up(start: Start, poller: str) -> None:
+    """They are found out one after the other, none of them by being waited for."""
+    gate = threading.Event()
+    server = start(PacedApp(held_by(gate)), threads=40, poller=poller)
     with wires(server, 31) as (fast, *slow):
         ask(fast, "/fast")
         for number, wire in enumerate(slow):
             wire.send(get(f"/slow{number}/x"))
-        begun = time.monotonic()
         ask(fast, "/fast")
-        waited = time.monotonic() - begun
+        wait_for(lambda: server.app.running == 30, "all of them run", deadline=20)
+        ask(fast, "/fast")
+        gate.set()
         for wire in slow:
             answered(wire)
-        # One after the other they would take 36 seconds.
-        assert time.monotonic() - begun < 6
-        assert waited < 1
     settled(server)
     assert all_threads_live(server)
 
@@ -132,24 +139,19 @@ def test_a_kind_of_requests_may_change_its_speed(start: Start) -> None:
     server = start(threads=4)
     seconds = 0.0
     server.app.pace = lambda path: seconds if path == "/changing" else 0.0
-    with wires(server, 2) as (changing, fast):
-        ask(fast, "/fast")
-        for seconds, learnt in ((0.5, 2), (0.0, 60), (0.5, 2)):
-            for _ in range(learnt):
-                ask(changing, "/changing")
-            settled(server)
-            changing.send(get("/changing"))
-            if seconds:
-                begun = time.monotonic()
-                ask(fast, "/fast")
-                assert time.monotonic() - begun < 0.45
-                answered(changing)
-            else:
-                answered(changing)
-                turns = server.engine.crew.turn
-                for _ in range(20):
-                    ask(changing, "/changing")
-                assert server.engine.crew.turn - turns > 10  # it is the leader's own business again
+
+    def is_the_leaders() -> bool:
+        settled(server)
+        turns = server.engine.crew.turn
+        ask(changing, "/changing")
+        return bool(server.engine.crew.turn > turns)
+
+    with wires(server, 1) as (changing,):
+        for seconds in (0.05, 0.0, 0.05):
+            is_fast = not seconds
+            wait_for(lambda wanted=is_fast: is_the_leaders() is wanted, "it is noticed", deadline=20)
+            # On a busy machine now and then a fast one is not.
+            assert [is_the_leaders() for _ in range(9)].count(is_fast) > 4
         settled(server)
 
 
@@ -330,20 +332,18 @@ def test_a_slow_request_that_finds_a_free_thread_is_not_the_leaders(start: Start
         assert server.engine.crew.turn == turns
 
 
-def test_requests_that_come_together_do_not_wait_for_one_that_turns_out_slow(start: Start, poller: str) -> None:
-    """Their replies leave together, as long as nobody has to wait for that."""
+def test_requests_that_come_together_do_not_wait_for_one_that_turns_out_slow(
+    start: Start, monkeypatch: pytest.MonkeyPatch, poller: str
+) -> None:
+    """Their replies leave together, as long as nobody has to wait for that: not until a leader looks again."""
+    monkeypatch.setattr(engine, "_LOOK_EVERY", 60.0)
     naps: list[float] = []
     server = start(PacedApp(lambda path: naps.pop() if naps else 0.0), threads=4, poller=poller)
-    stalled = 0
-    with wires(server, 8) as clients:
+    with wires(server, 8, patience=10) as clients:
         for number in range(325):
             if number % 13 == 12:
                 naps.append(0.03)
-            begun = time.monotonic()
             for wire in clients:
                 wire.send(get("/quick"))
             for wire in clients:
                 answered(wire)
-            stalled += time.monotonic() - begun > 0.7
-    # One that waits for the next look of a leader does so each time; a busy machine, now and then.
-    assert stalled < 5

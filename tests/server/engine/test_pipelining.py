@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import selectors
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 from engine_in_thread import EngineInThread, wait_for
-from paced_app import PacedApp, get
+from paced_app import Environ, PacedApp, get, text
 from pipelined_load import PipelinedApp, PipeliningClient
 from raw_http import Wire
 
@@ -53,3 +54,21 @@ def test_what_comes_behind_requests_that_wait_for_their_turn_is_not_taken_for_th
                 assert reply is not None
                 statuses.append(reply.status)
             assert statuses == [200] * 205
+
+
+@pytest.mark.parametrize("poller", ["auto", "selectors"])
+def test_others_have_their_turn_between_pipelined_requests(start: Start, poller: str) -> None:
+    """All of the pipeline is read at once, and somebody else asks while its first request is served."""
+    server = start(threads=2, poller=poller)
+    with Wire(server.tcp) as pipeline, Wire(server.tcp) as other:
+
+        def ask_meanwhile(environ: Environ, start_response: Any) -> list[bytes]:
+            other.send(get("/other"))
+            return text("first", start_response)
+
+        server.app.answers["/first"] = ask_meanwhile
+        pipeline.send(get("/first") + get("/fast") * 400)
+        for _ in range(401):
+            assert pipeline.read_reply() is not None
+        assert other.read_reply() is not None
+    assert server.app.begun.index("/other") < 100, "it comes behind sixteen, and a few times that many at the worst"
