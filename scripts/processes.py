@@ -6,6 +6,7 @@ import contextlib
 import gc
 import os
 import socket
+import threading
 import time
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
@@ -21,6 +22,7 @@ from .site import Site, load_the_rest, urls_of
 from .terminal import short_path
 
 if TYPE_CHECKING:
+    from ..server.processes.generation import Generation
     from ..server.processes.lone import Lone
     from ..server.processes.parent import Parent
     from ..server.processes.upgrade import Upgrade
@@ -94,7 +96,15 @@ def _run_parent(site: Site, listener: socket.socket | None) -> int:
         lambda: service.tell_start(site.launch, urls_of(site.component, site.sockets), _notes(site)),
         quiet=service.verbosity < 0,
     )
+    _tell_of_threads(herald)
     control: Control | None = None
+
+    def plan(before: Generation) -> Generation:
+        generation = site.next(before)
+        if site.kept:
+            herald.note(f"changed, but counts after a restart: {', '.join(site.kept)}")
+        _tell_of_threads(herald)
+        return generation
 
     def in_child() -> None:
         if control is not None:
@@ -104,7 +114,7 @@ def _run_parent(site: Site, listener: socket.socket | None) -> int:
 
     parent = Parent(
         first,
-        site.next,
+        plan,
         witness=herald,
         listening=lambda sockets: urls_of(site.component, sockets),
         reopen=_reopening(service, site),
@@ -121,6 +131,13 @@ def _run_parent(site: Site, listener: socket.socket | None) -> int:
     if code == 130:
         raise KeyboardInterrupt
     return code
+
+
+def _tell_of_threads(herald: Herald) -> None:
+    """Say which threads a preloaded app has started: a forked process has only the one that forked it."""
+    names = [each.name for each in threading.enumerate() if each is not threading.current_thread()]
+    if names:
+        herald.note(f"preload: no worker has the threads that the app has started here ({', '.join(names)})")
 
 
 def _run_alone(site: Site, listening: Listening, listener: socket.socket | None) -> int:

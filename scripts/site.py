@@ -25,16 +25,32 @@ if TYPE_CHECKING:
     from .service import Service
 
 
+_AT_START = (
+    "preload",
+    "control_socket",
+    "backlog",
+    "unix_socket_perms",
+    "unix_socket_owner",
+    "reuse_port",
+    "ipv4",
+    "ipv6",
+)
+"""Options of which a reload takes nothing up: sockets that are open stay as they are, and the parent what it is."""
+
+
 class Site:
     """Makes one generation after the other of what one command line serves.
 
-    ``launch`` and ``component`` are those of the last generation that could be read.
+    ``launch`` and ``component`` are those of the last generation that could be read. ``kept`` are the options that it
+    has otherwise than the first one, whose values go on.
     """
 
     def __init__(self, service: Service, launch: Launch, listening: Listening, component: HTTPServer) -> None:
         self.service = service
         self.launch = launch
         self.component = component
+        self.kept: list[str] = []
+        self._at_start = component
         self.account = service.account(component.user, component.group)
         self._places: dict[Address, list[socket.socket]] = {}
         heir = service.inheritance
@@ -52,6 +68,9 @@ class Site:
         """Read, check and open anew. Raises ``ConfigError``; then nothing has changed."""
         launch, listening, component = self.read()
         settings = _settings(listening, component)
+        kept = [name for name in _AT_START if getattr(component, name) != getattr(self._at_start, name)]
+        if self.service.account(component.user, component.group) != self.account:
+            kept.append("user")
         sockets = self._open(listening, component)
         try:
             self.set_up_logging(launch)
@@ -61,6 +80,7 @@ class Site:
             self.set_up_logging(self.launch)
             raise
         self.launch, self.component, self.sockets, self.settings = launch, component, sockets, settings
+        self.kept = kept
         return generation
 
     def read(self) -> tuple[Launch, Listening, HTTPServer]:
@@ -119,7 +139,8 @@ class Site:
     def _generation(
         self, launch: Launch, component: HTTPServer, sockets: list[socket.socket], settings: Settings, number: int
     ) -> Generation:
-        built = self.build(launch) if component.preload else None
+        # As at the start, not as now: a parent that is root, because it was to run no code of the app, must not do so.
+        built = self.build(launch) if self._at_start.preload else None
 
         def work(worker: Worker) -> int:
             try:

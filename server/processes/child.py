@@ -11,9 +11,7 @@ from .backoff import HEALTHY
 from .generation import Generation
 from .lines import Lines, Message
 from .memory import resident
-
-PROGRESS = 5.0
-"""Seconds without progress after which a worker's word that it goes on is not believed."""
+from .report import PROGRESS
 
 State = Literal["starting", "ready", "draining"]
 

@@ -19,12 +19,13 @@ from collections.abc import Callable, Mapping
 
 from ..addresses import Address
 from ..listeners import close_listeners, open_listeners
+from .askers import Reply
 from .lines import Lines, Message
 from .loop import Loop
 
 log = logging.getLogger(__name__)
 
-Perform = Callable[[str, Message, Callable[[Message], object]], object]
+Perform = Callable[[str, Message, Reply], object]
 """Does a command and, sooner or later, calls with the answer."""
 
 _LONGEST = 4096

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
+from .askers import Reply
 from .gathering import Answers, Gathering
 from .lines import Message
 from .report import totals_of
@@ -15,8 +16,6 @@ from .snapshot import site_snapshot
 
 if TYPE_CHECKING:
     from .parent import Parent
-
-Reply = Callable[[Message], object]
 
 _PATIENCE = 1.0
 """Seconds that workers have to answer."""

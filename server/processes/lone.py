@@ -18,9 +18,10 @@ from typing import TYPE_CHECKING, Literal
 
 from ...protocol.wsgi import WSGIApp
 from ..server_status import ServerStatus
+from .askers import Askers, Reply
 from .lines import Message
 from .loop import Loop
-from .report import report_of
+from .report import PROGRESS, report_of
 
 if TYPE_CHECKING:
     from .engines import ChangeableEngine
@@ -28,12 +29,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-Reply = Callable[[Message], object]
-
 _PAUSE = 0.5
-
-PROGRESS = 5.0
-"""Seconds without progress after which an engine is not believed to go on."""
 
 
 class Lone:
@@ -66,8 +62,7 @@ class Lone:
         self._state: Literal["starting", "serving", "reloading", "draining"] = "starting"
         self._born = time.time()
         self._generation = 1
-        self._waiting: list[Reply] = []
-        self._again = False
+        self._askers = Askers()
         self._progress: object = None
         self._progressed = 0.0
         self._over = False
@@ -103,15 +98,15 @@ class Lone:
         """What the engine is doing."""
         return self._engine.snapshot()
 
-    def reload(self, reply: Reply | None = None) -> None:
-        """Take up the configuration anew; ``reply`` is told how that went."""
-        if reply is not None:
-            self._waiting.append(reply)
+    def reload(self, *replies: Reply) -> None:
+        """Take up the configuration anew; ``replies`` are told how that went."""
         if self._state == "draining":
-            self._answer_waiting({"ok": False, "error": "the server is stopping"})
+            self._askers.wait(replies)
+            self._askers.dismiss()
         elif self._state != "serving":
-            self._again = True
+            self._askers.postpone(replies)
         else:
+            self._askers.wait(replies)
             self._state = "reloading"
             self._witness.reloading()
             threading.Thread(target=self._take_up, daemon=True, name="wheatpaste-reload").start()
@@ -152,25 +147,20 @@ class Lone:
         if reasons:
             lines = "\n".join(f"  {line}" for line in reasons)
             log.error("the new configuration cannot be served, and the old one goes on:\n%s", lines)
-            self._answer_waiting({"ok": False, "error": "\n".join(reasons)})
+            self._askers.answer({"ok": False, "error": "\n".join(reasons)})
             if reloading:
                 self._witness.refused()
         else:
             self._generation += 1
-            self._answer_waiting({"ok": True, "result": {"generation": self._generation}})
+            self._askers.answer({"ok": True, "result": {"generation": self._generation}})
             if reloading:
                 self._witness.reloaded(self._generation)
         self._continue()
 
     def _continue(self) -> None:
-        if self._again:
-            self._again = False
-            self.reload()
-
-    def _answer_waiting(self, answer: Message) -> None:
-        waiting, self._waiting = self._waiting, []
-        for reply in waiting:
-            reply(answer)
+        replies = self._askers.take_postponed()
+        if replies is not None:
+            self.reload(*replies)
 
     def _snapshot(self) -> Message:
         from .snapshot import one_process

@@ -19,9 +19,10 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Literal
 
 from ..listeners import close_listeners, remove_socket_files, socket_files
+from .askers import Askers, Reply
 from .backoff import Backoff
 from .child import Child, how_it_ended
-from .desk import Desk, Reply
+from .desk import Desk
 from .forking import fork_worker
 from .generation import Generation
 from .health import Health
@@ -94,8 +95,7 @@ class Parent:
         self.born = time.time()
         self._candidate: Generation | None = None
         self._announced = False
-        self._again = False
-        self._waiting: list[Reply] = []
+        self._askers = Askers()
         self._interrupts = 0
         self._code: int | None = None
         self._files: set[str] = set()
@@ -166,22 +166,23 @@ class Parent:
     def _drain(self) -> None:
         now, grace = self.loop.clock(), self._grace
         self.state = "draining"
-        self._answer_waiting({"ok": False, "error": "the server is stopping"})
+        self._askers.dismiss()
         # Closed here first: while one process has a socket open, clients are put into its queue.
         for generation in (self.current, self._candidate):
             self._let_go(() if generation is None else generation.sockets)
         for child in self.children.values():
             child.drain(now, grace)
 
-    def reload(self, reply: Reply | None = None) -> None:
-        """Take up the configuration and the code anew; ``reply`` is told how that went."""
-        if reply is not None:
-            self._waiting.append(reply)
+    def reload(self, *replies: Reply) -> None:
+        """Take up the configuration and the code anew; ``replies`` are told how that went."""
         if self.state == "draining":
-            self._answer_waiting({"ok": False, "error": "the server is stopping"})
+            self._askers.wait(replies)
+            self._askers.dismiss()
         elif self._candidate is not None or not (self._announced or self._any_ready()):
-            self._again = True
+            self._askers.postpone(replies)
         else:
+            self._tell_taken_up()  # of the one before, which may still be replacing workers
+            self._askers.wait(replies)
             self.state = "reloading"
             self._witness.reloading()
             try:
@@ -235,10 +236,8 @@ class Parent:
         elif state == "reloading":
             self._witness.reloaded(self.current.number)
         if state == "reloading":
-            self._answer_waiting({"ok": True, "result": {"generation": self.current.number}})
-        if self._again:
-            self._again = False
-            self.reload()
+            self._tell_taken_up()
+        self._reload_again()
 
     def _start(self, generation: Generation) -> None:
         """Fork a worker."""
@@ -366,11 +365,9 @@ class Parent:
         self.state = "serving" if self._announced else "starting"
         text = "\n".join(f"  {line}" for line in reasons)
         log.error("the new configuration cannot be served, and the old one goes on:\n%s", text)
-        self._answer_waiting({"ok": False, "error": "\n".join(reasons)})
+        self._askers.answer({"ok": False, "error": "\n".join(reasons)})
         self._witness.refused()
-        if self._again:
-            self._again = False
-            self.loop.post(self.reload)
+        self.loop.post(self._reload_again)
 
     def _let_go(self, sockets: Iterable[socket.socket]) -> None:
         closing = list(sockets)
@@ -378,10 +375,13 @@ class Parent:
         self._files.update(socket_files(closing))
         close_listeners(closing)
 
-    def _answer_waiting(self, answer: Message) -> None:
-        waiting, self._waiting = self._waiting, []
-        for reply in waiting:
-            reply(answer)
+    def _reload_again(self) -> None:
+        replies = self._askers.take_postponed()
+        if replies is not None:
+            self.reload(*replies)
+
+    def _tell_taken_up(self) -> None:
+        self._askers.answer({"ok": True, "result": {"generation": self.current.number}})
 
     @property
     def _grace(self) -> float:

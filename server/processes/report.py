@@ -7,6 +7,9 @@ from typing import Any
 
 from .lines import Message
 
+PROGRESS = 5.0
+"""Seconds without progress after which an engine is not believed to go on, whatever its process says."""
+
 FIGURES = ("threads", "busy", "hung", "waiting", "connections", "requests")
 
 

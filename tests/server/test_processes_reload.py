@@ -8,6 +8,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -85,6 +86,21 @@ def test_what_is_written_while_a_reload_is_under_way_is_taken_up_by_the_next(sit
     hold.unlink()
     site.wait_for_answer("three")
     poll(lambda: {site.answer() for _ in range(10)} == {"three"}, 20, site.server.log)
+
+
+@pytest.mark.parametrize("workers", [2, 1], ids=["workers", "one process"])
+def test_each_operator_is_told_of_the_reload_that_has_read_what_was_there(site: WorkerSite, workers: int) -> None:
+    site.start("--verbose", workers=workers)
+    (site.folder / "hold").touch()
+    with ThreadPoolExecutor(2) as operators:
+        first = operators.submit(site.ask, "reload")
+        poll(lambda: site.status()["state"] == "reloading", 20, site.server.log)
+        site.write(threads="many")
+        second = operators.submit(site.ask, "reload")
+        poll(lambda: site.server.log().count("asked over the control socket: reload") == 2, 20, site.server.log)
+        (site.folder / "hold").unlink()
+        assert first.result() == {"ok": True, "result": {"generation": 2}}
+        assert "threads = many" in second.result()["error"]
 
 
 def test_a_broken_file_is_refused_with_its_problems_and_the_old_one_goes_on(site: WorkerSite) -> None:
@@ -189,7 +205,29 @@ def test_a_preloaded_app_is_built_once(site: WorkerSite) -> None:
     site.app["say"] = "two"
     site.write()
     assert site.ask("reload")["ok"]
-    assert site.answer() == "two"
+    site.wait_for_answer("two")  # an old worker may have accepted what came before it was told to go
+
+
+def test_it_names_the_threads_of_a_preloaded_app_that_no_worker_has(site: WorkerSite) -> None:
+    code = site.folder / "wares.py"
+    code.write_text(
+        code.read_text() + "threading.Thread(target=threading.Event().wait, name='poller', daemon=True).start()\n"
+    )
+    server = site.start(preload="true")
+    assert "no worker has the threads that the app has started here (poller)" in server.log()
+    assert site.answer() == "one"
+
+
+def test_what_counts_only_at_the_start_is_named_and_the_parent_still_runs_no_code(site: WorkerSite) -> None:
+    code = site.folder / "wares.py"
+    code.write_text(code.read_text() + "open('imported', 'a').write(f'{os.getpid()} ')\n")
+    site.start()
+    site.write(preload="true", backlog=64, threads=4)
+    assert site.ask("reload")["ok"]
+    assert "changed, but counts after a restart: preload, backlog\n" in site.server.log()
+    assert str(site.server.pid) not in (site.folder / "imported").read_text().split()
+    site.write(user="nobody-of-this-name")
+    assert "nobody-of-this-name" in site.ask("reload")["error"]
 
 
 def test_one_process_takes_up_a_new_file_beside_the_old_one(site: WorkerSite) -> None:
