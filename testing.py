@@ -33,11 +33,13 @@ import io
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote, unquote_to_bytes, urlencode, urljoin, urlsplit
+from urllib.parse import quote, unquote_to_bytes, urljoin, urlsplit
 from wsgiref.headers import Headers
-from wsgiref.util import FileWrapper, is_hop_by_hop
+from wsgiref.util import FileWrapper
 
-from .protocol.wsgi import Body, Environ, ExcInfo, StartResponse, Write, WSGIApp
+from .protocol.sent_body import Fields, Upload, read_in_pieces, sent_body
+from .protocol.strict_exchange import ProtocolError, StrictExchange
+from .protocol.wsgi import Environ, WSGIApp
 
 if TYPE_CHECKING:
     from http.cookiejar import CookieJar
@@ -45,21 +47,11 @@ if TYPE_CHECKING:
 
 __all__ = ["Client", "Clock", "ProtocolError", "Response"]
 
-Fields = Mapping[str, Any] | Iterable[tuple[str, Any]]
-Upload = tuple[str, bytes] | tuple[str, bytes, str]
-
 _PORTS = {"http": "80", "https": "443"}
-_STATUS = re.compile(r"[1-9][0-9]{2} [^\x00-\x1f\x7f]*")
-_TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")  # RFC 9110 section 5.6.2
-_FORBIDDEN_VALUE = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]|[^\x00-\xff]")
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _MOST_REDIRECTS = 10
 # Characters of a target that are sent as they are; ``%`` because what is escaped already stays escaped.
 _TARGET_SAFE = "/%:@!$&'()*+,;=-._~[]"
-
-
-class ProtocolError(AssertionError):
-    """The app broke a rule of PEP 3333."""
 
 
 class Response:
@@ -69,7 +61,7 @@ class Response:
     that came so far (``write()`` included, empty ones left out), ``closed`` whether the client has closed the body.
     """
 
-    def __init__(self, exchange: _Exchange) -> None:
+    def __init__(self, exchange: StrictExchange) -> None:
         self._exchange = exchange
         self.environ = exchange.environ
         self.iterable = exchange.iterable
@@ -198,7 +190,7 @@ class Client:
         once they were handed out, so that it may be larger than the memory.
         Raises what the app raises, and :class:`ProtocolError`.
         """
-        content, content_type = _content(body, form, files, json)
+        content, content_type = sent_body(body, form, files, json)
         given = {**self.headers, **(headers or {})}
         if content_type and not any(name.lower() == "content-type" for name in given):
             given["Content-Type"] = content_type
@@ -212,7 +204,7 @@ class Client:
     def _finish(self, response: Response) -> Response:
         body = response.body  # reading it closes it
         if self.lint:
-            _check_length(response, len(body))
+            response._exchange.check_length(len(body))
         return response
 
     @property
@@ -262,7 +254,7 @@ class Client:
         content: bytes | Iterable[bytes] | None,
         environ: Mapping[str, Any] | None,
     ) -> Response:
-        exchange = _Exchange(self._environ(method, url, headers, content, environ))
+        exchange = StrictExchange(self._environ(method, url, headers, content, environ))
         app = self.app
         if self.lint:
             from wsgiref.validate import validator
@@ -314,7 +306,7 @@ class Client:
             environ["wsgi.input"] = io.BytesIO(content)
             environ["CONTENT_LENGTH"] = str(len(content))
         elif content is not None:
-            environ["wsgi.input"] = io.BufferedReader(_Pieces(content))
+            environ["wsgi.input"] = read_in_pieces(content)
             environ["wsgi.input_terminated"] = True
             environ["HTTP_TRANSFER_ENCODING"] = "chunked"
         if self._jar is not None:
@@ -363,123 +355,6 @@ class _Info:
         return self._message
 
 
-class _Exchange:
-    """The server's side of one request."""
-
-    def __init__(self, environ: Environ) -> None:
-        self.environ = environ
-        # Kept, because layers may put another stream into the environ.
-        self.errors: io.StringIO = environ["wsgi.errors"]
-        self.iterable: Body = ()
-        self.status = ""
-        self.headers: list[tuple[str, str]] = []
-        self.chunks: list[bytes] = []
-        self.closed = False
-        self.keep = True
-        self._sent = False
-        self._iterator: Iterator[bytes] = iter(())
-        self._finished = False
-
-    def run(self, app: WSGIApp) -> None:
-        """Call the app, and fetch from its body until the headers are sure."""
-        try:
-            start_response: StartResponse = self._start_response
-            self.iterable = app(self.environ, start_response)
-            returned: object = self.iterable
-            if isinstance(returned, bytes | str) or not isinstance(returned, Iterable):
-                raise ProtocolError(f"an app returns an iterable of bytes, not {type(returned).__name__}")
-            self._iterator = iter(self.iterable)
-            while not self._sent and self._fetch():
-                pass
-            if not self.status:
-                raise ProtocolError("the app never called start_response")
-        except BaseException:
-            self.close()
-            raise
-
-    def pieces(self) -> Iterator[bytes]:
-        index = 0
-        while True:
-            if index < len(self.chunks):
-                if self.keep:
-                    yield self.chunks[index]
-                    index += 1
-                else:
-                    yield self.chunks.pop(0)
-            elif self.closed or not self._fetch():
-                return
-
-    def close(self) -> None:
-        if not self.closed:
-            self.closed = True
-            close = getattr(self.iterable, "close", None)
-            if close is not None:
-                close()
-
-    def _fetch(self) -> bool:
-        """Take one chunk from the app; False when there are no more."""
-        if self._finished:
-            return False
-        try:
-            chunk = next(self._iterator)
-        except StopIteration:
-            self._finished = True
-            return False
-        except BaseException:
-            self._finished = True
-            self.close()
-            raise
-        self._send(chunk)
-        return True
-
-    def _send(self, chunk: bytes) -> None:
-        if type(chunk) is not bytes:
-            self.close()
-            raise ProtocolError(f"a body is made of bytes, not {type(chunk).__name__}")
-        if chunk:
-            if not self.status:
-                self.close()
-                raise ProtocolError("the first chunk came before start_response was called")
-            self._sent = True
-            self.chunks.append(chunk)
-
-    def _start_response(self, status: str, headers: list[tuple[str, str]], exc_info: ExcInfo | None = None, /) -> Write:
-        if exc_info is not None:
-            try:
-                if self._sent:
-                    raise exc_info[1].with_traceback(exc_info[2])
-            finally:
-                exc_info = None  # or the traceback's frames and this one keep each other alive
-        elif self.status:
-            raise ProtocolError("start_response was called a second time without exc_info")
-        _check_status(status)
-        _check_headers(headers)
-        self.status = status
-        self.headers = list(headers)
-        return self._send
-
-
-class _Pieces(io.RawIOBase):
-    """A request body that comes in pieces."""
-
-    def __init__(self, pieces: Iterable[bytes]) -> None:
-        self._pieces = iter(pieces)
-        self._rest = b""
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: Any, /) -> int:
-        while not self._rest:
-            piece = next(self._pieces, None)
-            if piece is None:
-                return 0
-            self._rest = piece
-        size = min(len(buffer), len(self._rest))
-        buffer[:size], self._rest = self._rest[:size], self._rest[size:]
-        return size
-
-
 class Clock:
     """A clock that stands still until it is moved: give its methods to whatever takes a clock.
 
@@ -516,72 +391,3 @@ class Clock:
 def _decode(path: str) -> str:
     """A WSGI string: the bytes of the path, each as the character of the same number."""
     return unquote_to_bytes(path).decode("latin-1")
-
-
-def _content(
-    body: bytes | str | Iterable[bytes] | None, form: Fields | None, files: Mapping[str, Upload] | None, json: Any
-) -> tuple[bytes | Iterable[bytes] | None, str | None]:
-    if sum(given is not None for given in (body, json)) + (form is not None or files is not None) > 1:
-        raise ValueError("give only one of body, form and json")
-    if json is not None:
-        from json import dumps
-
-        return dumps(json).encode(), "application/json"
-    if files is not None:
-        return _multipart(form or {}, files)
-    if form is not None:
-        return urlencode(_pairs(form)).encode(), "application/x-www-form-urlencoded"
-    return (body.encode() if isinstance(body, str) else body), None
-
-
-def _pairs(form: Fields) -> list[tuple[str, Any]]:
-    return list(form.items() if isinstance(form, Mapping) else form)
-
-
-def _multipart(form: Fields, files: Mapping[str, Upload]) -> tuple[bytes, str]:
-    # RFC 7578. No content of a test holds this boundary by accident.
-    boundary = "----wheatpaste-testing-7b1f0c9d2e"
-    parts: list[tuple[str, bytes]] = [
-        (f'form-data; name="{_quoted(name)}"', str(value).encode()) for name, value in _pairs(form)
-    ]
-    for field, upload in files.items():
-        kind = upload[2] if len(upload) > 2 else "application/octet-stream"
-        disposition = f'form-data; name="{_quoted(field)}"; filename="{_quoted(upload[0])}"\r\nContent-Type: {kind}'
-        parts.append((disposition, upload[1]))
-    content = b"".join(
-        f"--{boundary}\r\nContent-Disposition: {head}\r\n\r\n".encode() + data + b"\r\n" for head, data in parts
-    )
-    return content + f"--{boundary}--\r\n".encode(), f"multipart/form-data; boundary={boundary}"
-
-
-def _quoted(name: str) -> str:
-    """A name inside the quotes of Content-Disposition, as HTML's form submission escapes it."""
-    return name.replace('"', "%22").replace("\r", "%0D").replace("\n", "%0A")
-
-
-def _check_status(status: Any) -> None:
-    if type(status) is not str or not _STATUS.fullmatch(status):
-        raise ProtocolError(f"a status is text such as '200 OK', not {status!r}")
-
-
-def _check_headers(headers: Any) -> None:
-    if type(headers) is not list:
-        raise ProtocolError(f"headers are a list, not {type(headers).__name__}")
-    for item in headers:
-        if type(item) is not tuple or len(item) != 2 or type(item[0]) is not str or type(item[1]) is not str:
-            raise ProtocolError(f"a header is a tuple of two texts, not {item!r}")
-        name, value = item
-        if not _TOKEN.fullmatch(name) or name.lower() == "status":
-            raise ProtocolError(f"{name!r} is not the name of a header")
-        if _FORBIDDEN_VALUE.search(value):
-            raise ProtocolError(f"the header {name} holds a character that no header may hold: {value!r}")
-        if is_hop_by_hop(name):
-            raise ProtocolError(f"{name} belongs to the server, not to an app")
-
-
-def _check_length(response: Response, length: int) -> None:
-    announced = response.headers.get_all("Content-Length")
-    if not announced or response.environ["REQUEST_METHOD"] == "HEAD" or response.status == 304:
-        return
-    if len(set(announced)) > 1 or not announced[0].isdigit() or int(announced[0]) != length:
-        raise ProtocolError(f"Content-Length is {', '.join(announced)}, but the body has {length} bytes")
