@@ -150,7 +150,7 @@ def _hints(cls: type, names: set[str]) -> dict[str, Any]:
     """What ``get_type_hints`` finds for these fields; each text is evaluated once, however many are of that type."""
     hints: dict[str, Any] = {}
     for each in reversed(cls.__mro__):
-        written = {name: text for name, text in each.__dict__.get("__annotations__", {}).items() if name in names}
+        written = {name: text for name, text in getattr(each, "__annotations__", {}).items() if name in names}
         if not all(isinstance(text, str) for text in written.values()):
             return get_type_hints(cls, include_extras=True)
         if written:

@@ -7,100 +7,48 @@ import signal
 import socket
 import threading
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from functools import cached_property
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from ...config.factories import make_server_runner
 from ...config.options import component
-from ...config.values import Imported, Seconds, Size
 from ...protocol.wsgi import Environ, WSGIApp
-from ..listeners import Address
+from . import borrowed
 from .adapted import with_file_bodies
-from .borrowed import as_in_ours, forget_activation, lacking, only, ours_with_options_of, require
+from .borrowed import EVERYWHERE, TLS, borrows, lacking, only, opened, require
 from .front import Front
 
 if TYPE_CHECKING:
     import ssl
 
-    from ..http_server import HTTPServer
     from ..tls.handshake import Wraps
 
 log = logging.getLogger(__name__)
 
 
 @component
+@borrows(
+    *EVERYWHERE,
+    *TLS,
+    *("max_request_head", "max_waiting", "keep_alive_timeout", "handshake_timeout", "underscore_headers"),
+)
 class CherootServer:
     """Serve through cheroot: threads in one process, on one address."""
 
-    host: str = as_in_ours("host")
-    port: int | None = as_in_ours("port")
-    listen: tuple[str, ...] = as_in_ours("listen")
-    unix_socket: Path | None = as_in_ours("unix_socket")
-    unix_socket_perms: str = as_in_ours("unix_socket_perms")
-    unix_socket_owner: str | None = as_in_ours("unix_socket_owner")
-    ipv4: bool = as_in_ours("ipv4")
-    ipv6: bool = as_in_ours("ipv6")
-    backlog: int = as_in_ours("backlog")
-    reuse_port: bool = as_in_ours("reuse_port")
-    tls: Literal["dev"] | None = as_in_ours("tls")
-    tls_certificate: tuple[Path, ...] = as_in_ours("tls_certificate")
-    tls_key: tuple[Path, ...] = as_in_ours("tls_key")
-    tls_password: str | None = as_in_ours("tls_password")
-    tls_minimum: Literal["1.2", "1.3"] = as_in_ours("tls_minimum")
-    tls_ciphers: str | None = as_in_ours("tls_ciphers")
-    tls_client: Literal["none", "optional", "required"] = as_in_ours("tls_client")
-    tls_client_ca: Path | None = as_in_ours("tls_client_ca")
-    tls_client_crl: Path | None = as_in_ours("tls_client_crl")
-    tls_context: Imported | None = as_in_ours("tls_context")
-    user: str | None = as_in_ours("user")
-    group: str | None = as_in_ours("group")
-    threads: int = as_in_ours("threads")
-    max_request_head: Size = as_in_ours("max_request_head")
-    max_body: Size = as_in_ours("max_body")
-    max_waiting: int = as_in_ours("max_waiting")
-    keep_alive_timeout: Seconds = as_in_ours("keep_alive_timeout")
-    handshake_timeout: Seconds = as_in_ours("handshake_timeout")
-    drain_timeout: Seconds = as_in_ours("drain_timeout")
-    trusted_proxies: tuple[str, ...] = as_in_ours("trusted_proxies")
-    trusted_proxy_count: int | None = as_in_ours("trusted_proxy_count")
-    trusted_proxy_headers: tuple[str, ...] = as_in_ours("trusted_proxy_headers")
-    log_untrusted_proxy_headers: bool = as_in_ours("log_untrusted_proxy_headers")
-    clear_untrusted_proxy_headers: bool = as_in_ours("clear_untrusted_proxy_headers")
-    url_scheme: Literal["http", "https"] | None = as_in_ours("url_scheme")
-    url_prefix: str = as_in_ours("url_prefix")
-    server_name: str | None = as_in_ours("server_name")
-    underscore_headers: Literal["drop", "refuse", "keep"] = as_in_ours("underscore_headers")
+    if TYPE_CHECKING:
+
+        def __init__(self, **options: Any) -> None: ...
+
+    ours = cached_property(borrowed.ours)
+    addresses, prepare, urls, hurried = borrowed.addresses, borrowed.prepare, borrowed.urls, borrowed.hurried
 
     def __post_init__(self) -> None:
         _ = self.ours  # it knows what cannot stand together
 
-    @cached_property
-    def ours(self) -> HTTPServer:
-        """Our server with these options."""
-        return ours_with_options_of(self)
-
-    def addresses(self) -> tuple[Address, ...]:
-        """Where the options say to listen."""
-        return self.ours.addresses()
-
-    def prepare(self) -> tuple[str, ...]:
-        """Read the certificates, as :meth:`HTTPServer.prepare` does. Raises ``OptionError``."""
-        return self.ours.prepare()
-
     def bind(self) -> list[socket.socket]:
         """Open the listening socket. Raises ``OptionError``, also where cheroot is not installed."""
         require("cheroot", self)
-        return only(self.ours, "cheroot")
-
-    def urls(self, sockets: Sequence[socket.socket]) -> tuple[str, ...]:
-        """The URLs that open what these sockets serve."""
-        return self.ours.urls(sockets)
-
-    def hurried(self, grace: float) -> CherootServer:
-        """The same server, that at its end waits for running requests no longer than ``grace`` seconds."""
-        return replace(self, drain_timeout=min(grace, self.drain_timeout))
+        return only(self, "cheroot")
 
     def serve(
         self,
@@ -111,40 +59,23 @@ class CherootServer:
     ) -> None:
         """Serve ``app`` until SIGTERM or Ctrl-C; of several sockets the first counts. Raises ``OptionError``."""
         require("cheroot", self)
-        listener, *_ = sockets if sockets is not None else only(self.ours, "cheroot")
-        urls = self.ours.urls([listener])
-        forget_activation()
-        name = listener.getsockname()
-        place = str(name[0]) if isinstance(name, tuple) else "localhost"
-        front = Front(with_file_bodies(app), self.ours, limits_bodies=True, catches_exit=True, server_name=place)
-        server = self._server(front, listener)
-        server.prepare()
-        stopping = threading.Thread(target=server.stop, name="stop", daemon=True)
-
-        def stop(number: int, frame: object) -> None:
-            if stopping.ident is None:  # a second signal does not hurry it
-                stopping.start()
-
-        before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
-        try:
-            if started is not None:
-                started(urls)
-            server.serve()
-            if stopping.ident is not None:
-                stopping.join()
-        finally:
-            server.stop()
-            for number, handler in before.items():
-                signal.signal(number, handler)
+        with opened(self, sockets) as (listener, *_):
+            urls = self.urls([listener])
+            name = listener.getsockname()
+            place = str(name[0]) if isinstance(name, tuple) else "localhost"
+            front = Front(with_file_bodies(app), self.ours, limits_bodies=True, catches_exit=True, server_name=place)
+            server = self._server(front, listener)
+            server.prepare()
+            _run(server, lambda: None if started is None else started(urls))
 
     def _server(self, app: WSGIApp, listener: socket.socket) -> Any:
         from cheroot.server import HTTPConnection, HTTPRequest
         from cheroot.wsgi import Server
 
-        most = self.max_body
+        ours = self.ours
 
         class Request(HTTPRequest):  # type: ignore[misc]  # cheroot has no types
-            header_reader = _header_reader(self.underscore_headers)
+            header_reader = _header_reader(ours.underscore_headers)
 
             def read_request_headers(self) -> bool:
                 """Refuse what is announced to be too large, before a byte of it is read."""
@@ -154,7 +85,7 @@ class CherootServer:
                 if not length.isdigit():
                     self.simple_response("400 Bad Request", "The Content-Length of the request is not a number.")
                     return False
-                if int(length) > most:
+                if int(length) > ours.max_body:
                     self.simple_response("413 Request Entity Too Large")
                     return False
                 return True
@@ -189,19 +120,39 @@ class CherootServer:
         server = Listening(
             name if isinstance(name, str | bytes) else name[:2],
             app,
-            numthreads=self.threads,
-            request_queue_size=self.backlog,
-            timeout=self.keep_alive_timeout,
-            shutdown_timeout=self.drain_timeout,
-            accepted_queue_size=self.max_waiting or 1,
+            numthreads=ours.threads,
+            request_queue_size=ours.backlog,
+            timeout=ours.keep_alive_timeout,
+            shutdown_timeout=ours.drain_timeout,
+            accepted_queue_size=ours.max_waiting or 1,
             accepted_queue_timeout=0,
         )
-        server.max_request_header_size = self.max_request_head
+        server.max_request_header_size = ours.max_request_head
         server.keep_alive_conn_limit = _MANY
-        wraps = self.ours.wraps()
+        wraps = ours.wraps()
         if wraps is not None:
-            server.ssl_adapter = _adapter(wraps, self.handshake_timeout)
+            server.ssl_adapter = _adapter(wraps, ours.handshake_timeout)
         return server
+
+
+def _run(server: Any, begin: Callable[[], object]) -> None:
+    """Serve until a signal comes, then until the running requests are done."""
+    stopping = threading.Thread(target=server.stop, name="stop", daemon=True)
+
+    def stop(number: int, frame: object) -> None:
+        if stopping.ident is None:  # a second signal does not hurry it
+            stopping.start()
+
+    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        begin()
+        server.serve()
+        if stopping.ident is not None:
+            stopping.join()
+    finally:
+        server.stop()
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 _MANY = 10_000

@@ -7,107 +7,51 @@ import os
 import signal
 import socket
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from functools import cached_property
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from ...config.factories import make_server_runner
 from ...config.options import component
-from ...config.values import Imported, Seconds, Size
 from ...protocol.wsgi import WSGIApp
-from ..listeners import Address
-from .borrowed import as_in_ours, forget_activation, lacking, ours_with_options_of, require
+from . import borrowed
+from .borrowed import EVERYWHERE, TLS, borrows, lacking, opened, require
 from .front import Front
 
 if TYPE_CHECKING:
     import ssl
 
-    from ..http_server import HTTPServer
     from ..tls.handshake import Wraps
 
 _HEADER_POLICY = {"drop": "drop", "refuse": "refuse", "keep": "dangerous"}
 
 
 @component
+@borrows(
+    *EVERYWHERE,
+    *TLS,
+    *("workers", "max_requests", "max_requests_jitter", "worker_timeout", "max_request_line", "max_header_fields"),
+    *("connections", "keep_alive_timeout", "underscore_headers", "sendfile"),
+)
 class GunicornServer:
     """Serve through gunicorn: worker processes with threads, and one process that watches them.
 
     The app is built before the workers are forked. SIGHUP starts workers anew, with the app that was built.
     """
 
-    host: str = as_in_ours("host")
-    port: int | None = as_in_ours("port")
-    listen: tuple[str, ...] = as_in_ours("listen")
-    unix_socket: Path | None = as_in_ours("unix_socket")
-    unix_socket_perms: str = as_in_ours("unix_socket_perms")
-    unix_socket_owner: str | None = as_in_ours("unix_socket_owner")
-    ipv4: bool = as_in_ours("ipv4")
-    ipv6: bool = as_in_ours("ipv6")
-    backlog: int = as_in_ours("backlog")
-    reuse_port: bool = as_in_ours("reuse_port")
-    tls: Literal["dev"] | None = as_in_ours("tls")
-    tls_certificate: tuple[Path, ...] = as_in_ours("tls_certificate")
-    tls_key: tuple[Path, ...] = as_in_ours("tls_key")
-    tls_password: str | None = as_in_ours("tls_password")
-    tls_minimum: Literal["1.2", "1.3"] = as_in_ours("tls_minimum")
-    tls_ciphers: str | None = as_in_ours("tls_ciphers")
-    tls_client: Literal["none", "optional", "required"] = as_in_ours("tls_client")
-    tls_client_ca: Path | None = as_in_ours("tls_client_ca")
-    tls_client_crl: Path | None = as_in_ours("tls_client_crl")
-    tls_context: Imported | None = as_in_ours("tls_context")
-    user: str | None = as_in_ours("user")
-    group: str | None = as_in_ours("group")
-    threads: int = as_in_ours("threads")
-    workers: int = as_in_ours("workers")
-    max_requests: int | None = as_in_ours("max_requests")
-    max_requests_jitter: int = as_in_ours("max_requests_jitter")
-    worker_timeout: Seconds = as_in_ours("worker_timeout")
-    max_request_line: Size = as_in_ours("max_request_line")
-    max_header_fields: int = as_in_ours("max_header_fields")
-    max_body: Size = as_in_ours("max_body")
-    connections: int = as_in_ours("connections")
-    keep_alive_timeout: Seconds = as_in_ours("keep_alive_timeout")
-    drain_timeout: Seconds = as_in_ours("drain_timeout")
-    trusted_proxies: tuple[str, ...] = as_in_ours("trusted_proxies")
-    trusted_proxy_count: int | None = as_in_ours("trusted_proxy_count")
-    trusted_proxy_headers: tuple[str, ...] = as_in_ours("trusted_proxy_headers")
-    log_untrusted_proxy_headers: bool = as_in_ours("log_untrusted_proxy_headers")
-    clear_untrusted_proxy_headers: bool = as_in_ours("clear_untrusted_proxy_headers")
-    url_scheme: Literal["http", "https"] | None = as_in_ours("url_scheme")
-    url_prefix: str = as_in_ours("url_prefix")
-    server_name: str | None = as_in_ours("server_name")
-    underscore_headers: Literal["drop", "refuse", "keep"] = as_in_ours("underscore_headers")
-    sendfile: bool = as_in_ours("sendfile")
+    if TYPE_CHECKING:
+
+        def __init__(self, **options: Any) -> None: ...
+
+    ours = cached_property(borrowed.ours)
+    addresses, prepare, urls, hurried = borrowed.addresses, borrowed.prepare, borrowed.urls, borrowed.hurried
 
     def __post_init__(self) -> None:
         _ = self.ours  # it knows what cannot stand together
-
-    @cached_property
-    def ours(self) -> HTTPServer:
-        """Our server with these options."""
-        return ours_with_options_of(self)
-
-    def addresses(self) -> tuple[Address, ...]:
-        """Where the options say to listen."""
-        return self.ours.addresses()
-
-    def prepare(self) -> tuple[str, ...]:
-        """Read the certificates, as :meth:`HTTPServer.prepare` does. Raises ``OptionError``."""
-        return self.ours.prepare()
 
     def bind(self) -> list[socket.socket]:
         """Open the listening sockets. Raises ``OptionError``, also where gunicorn is not installed."""
         require("gunicorn", self)
         return self.ours.bind()
-
-    def urls(self, sockets: Sequence[socket.socket]) -> tuple[str, ...]:
-        """The URLs that open what these sockets serve."""
-        return self.ours.urls(sockets)
-
-    def hurried(self, grace: float) -> GunicornServer:
-        """The same server, that at its end waits for running requests no longer than ``grace`` seconds."""
-        return replace(self, drain_timeout=min(grace, self.drain_timeout))
 
     def serve(
         self,
@@ -122,45 +66,45 @@ class GunicornServer:
         another code than 0 where the workers cannot be started.
         """
         require("gunicorn", self)
-        opened = list(sockets) if sockets is not None else self.ours.bind()
-        urls = self.ours.urls(opened)
-        forget_activation()
-        front = Front(app, self.ours, limits_bodies=True, catches_exit=True, connection="gunicorn.socket")
+        with opened(self, sockets) as listeners:
+            urls = self.urls(listeners)
+            front = Front(app, self.ours, limits_bodies=True, catches_exit=True, connection="gunicorn.socket")
 
-        def ready(arbiter: Any) -> None:
-            if started is not None:
-                started(urls)
-            for each in opened:  # gunicorn has its own descriptors of them, and closes those when it stops accepting
-                each.close()
+            def ready(arbiter: Any) -> None:
+                if started is not None:
+                    started(urls)
+                for each in listeners:  # gunicorn has descriptors of its own, which it closes when it stops accepting
+                    each.close()
 
-        hooks = {"when_ready": ready, "post_fork": _begin_worker}
-        application = _application(front, {**self._settings(opened), **hooks})
-        process = os.getpid()
-        try:
-            application.run()
-        except SystemExit as stop:
-            if os.getpid() != process or stop.code:
-                raise
+            hooks = {"when_ready": ready, "post_fork": _begin_worker}
+            application = _application(front, {**self._settings(listeners), **hooks})
+            process = os.getpid()
+            try:
+                application.run()
+            except SystemExit as stop:
+                if os.getpid() != process or stop.code:
+                    raise
 
     def _settings(self, sockets: Sequence[socket.socket]) -> dict[str, Any]:
-        wraps = self.ours.wraps()
+        ours = self.ours
+        wraps = ours.wraps()
         settings = {
             "bind": [f"fd://{os.dup(each.fileno())}" for each in sockets],
-            "backlog": self.backlog,
-            "reuse_port": self.reuse_port,
+            "backlog": ours.backlog,
+            "reuse_port": ours.reuse_port,
             "worker_class": "gthread",
-            "threads": self.threads,
-            "workers": self.workers,
-            "worker_connections": max(self.connections, self.threads),
-            "max_requests": self.max_requests or 0,
-            "max_requests_jitter": self.max_requests_jitter,
-            "timeout": math.ceil(self.worker_timeout),
-            "limit_request_line": min(self.max_request_line, 8190),
-            "limit_request_fields": self.max_header_fields,
-            "keepalive": math.ceil(self.keep_alive_timeout),
-            "graceful_timeout": math.ceil(self.drain_timeout),
-            "header_map": _HEADER_POLICY[self.underscore_headers],
-            "sendfile": self.sendfile,
+            "threads": ours.threads,
+            "workers": ours.workers,
+            "worker_connections": max(ours.connections, ours.threads),
+            "max_requests": ours.max_requests or 0,
+            "max_requests_jitter": ours.max_requests_jitter,
+            "timeout": math.ceil(ours.worker_timeout),
+            "limit_request_line": min(ours.max_request_line, 8190),
+            "limit_request_fields": ours.max_header_fields,
+            "keepalive": math.ceil(ours.keep_alive_timeout),
+            "graceful_timeout": math.ceil(ours.drain_timeout),
+            "header_map": _HEADER_POLICY[ours.underscore_headers],
+            "sendfile": ours.sendfile,
             # Whom to believe is decided in front of the app, in one way for every server.
             "forwarded_allow_ips": "",
             "secure_scheme_headers": {},

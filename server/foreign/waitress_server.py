@@ -5,86 +5,36 @@ from __future__ import annotations
 import math
 import socket
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from functools import cached_property
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from ...config.factories import make_server_runner
 from ...config.options import component
-from ...config.values import Seconds, Size
 from ...protocol.wsgi import WSGIApp
-from ..listeners import Address
-from .borrowed import as_in_ours, lacking, ours_with_options_of
+from . import borrowed
+from .borrowed import EVERYWHERE, borrows, lacking, opened
 from .front import Front
-
-if TYPE_CHECKING:
-    from ..http_server import HTTPServer
 
 
 @component
+@borrows(
+    *EVERYWHERE,
+    *("max_request_head", "body_memory", "output_memory", "connections", "keep_alive_timeout"),
+    *("ident", "expose_tracebacks", "log_socket_errors"),
+)
 class WaitressServer:
     """Serve through Waitress: threads in one process, requests read before the app starts, replies buffered."""
 
-    host: str = as_in_ours("host")
-    port: int | None = as_in_ours("port")
-    listen: tuple[str, ...] = as_in_ours("listen")
-    unix_socket: Path | None = as_in_ours("unix_socket")
-    unix_socket_perms: str = as_in_ours("unix_socket_perms")
-    unix_socket_owner: str | None = as_in_ours("unix_socket_owner")
-    ipv4: bool = as_in_ours("ipv4")
-    ipv6: bool = as_in_ours("ipv6")
-    backlog: int = as_in_ours("backlog")
-    reuse_port: bool = as_in_ours("reuse_port")
-    user: str | None = as_in_ours("user")
-    group: str | None = as_in_ours("group")
-    threads: int = as_in_ours("threads")
-    max_request_head: Size = as_in_ours("max_request_head")
-    max_body: Size = as_in_ours("max_body")
-    body_memory: Size = as_in_ours("body_memory")
-    output_memory: Size = as_in_ours("output_memory")
-    connections: int = as_in_ours("connections")
-    keep_alive_timeout: Seconds = as_in_ours("keep_alive_timeout")
-    drain_timeout: Seconds = as_in_ours("drain_timeout")
-    trusted_proxies: tuple[str, ...] = as_in_ours("trusted_proxies")
-    trusted_proxy_count: int | None = as_in_ours("trusted_proxy_count")
-    trusted_proxy_headers: tuple[str, ...] = as_in_ours("trusted_proxy_headers")
-    log_untrusted_proxy_headers: bool = as_in_ours("log_untrusted_proxy_headers")
-    clear_untrusted_proxy_headers: bool = as_in_ours("clear_untrusted_proxy_headers")
-    url_scheme: Literal["http", "https"] | None = as_in_ours("url_scheme")
-    url_prefix: str = as_in_ours("url_prefix")
-    server_name: str | None = as_in_ours("server_name")
-    ident: str | None = as_in_ours("ident")
-    expose_tracebacks: bool = as_in_ours("expose_tracebacks")
-    log_socket_errors: bool = as_in_ours("log_socket_errors")
+    if TYPE_CHECKING:
+
+        def __init__(self, **options: Any) -> None: ...
+
+    ours = cached_property(borrowed.ours)
+    bind = borrowed.bind
+    addresses, prepare, urls, hurried = borrowed.addresses, borrowed.prepare, borrowed.urls, borrowed.hurried
 
     def __post_init__(self) -> None:
         _ = self.ours  # it knows what cannot stand together
-
-    @cached_property
-    def ours(self) -> HTTPServer:
-        """Our server with these options."""
-        return ours_with_options_of(self)
-
-    def addresses(self) -> tuple[Address, ...]:
-        """Where the options say to listen."""
-        return self.ours.addresses()
-
-    def prepare(self) -> tuple[str, ...]:
-        """Nothing has to be read before privileges are given up."""
-        return ()
-
-    def bind(self) -> list[socket.socket]:
-        """Open the listening sockets. Raises ``OptionError``."""
-        return self.ours.bind()
-
-    def urls(self, sockets: Sequence[socket.socket]) -> tuple[str, ...]:
-        """The URLs that open what these sockets serve."""
-        return self.ours.urls(sockets)
-
-    def hurried(self, grace: float) -> WaitressServer:
-        """The same server, that at its end waits for running requests no longer than ``grace`` seconds."""
-        return replace(self, drain_timeout=min(grace, self.drain_timeout))
 
     def serve(
         self,
@@ -96,34 +46,35 @@ class WaitressServer:
         """Serve ``app`` until SIGTERM or Ctrl-C. Raises ``OptionError``, ``KeyboardInterrupt`` at a second Ctrl-C."""
         from ..waitress_engine import Engine
 
-        opened = list(sockets) if sockets is not None else self.ours.bind()
-        urls = self.ours.urls(opened)
-        front = Front(app, self.ours, takes_prefix=False)
-        engine = Engine(front, opened, self._adjustments(), grace=self.drain_timeout)
-        if started is not None:
-            started(urls)
-        engine.run()
+        with opened(self, sockets) as listeners:
+            urls = self.urls(listeners)
+            front = Front(app, self.ours, takes_prefix=False)
+            engine = Engine(front, listeners, self._adjustments(), grace=self.ours.drain_timeout)
+            if started is not None:
+                started(urls)
+            engine.run()
 
     def _adjustments(self) -> dict[str, Any]:
+        ours = self.ours
         return {
-            "threads": self.threads,
-            "connection_limit": max(2, self.connections),
-            "channel_timeout": max(1, math.ceil(self.keep_alive_timeout)),
-            "cleanup_interval": min(30, max(1, math.ceil(self.keep_alive_timeout))),
-            "url_scheme": self.url_scheme or "http",
-            "url_prefix": self.url_prefix,
+            "threads": ours.threads,
+            "connection_limit": max(2, ours.connections),
+            "channel_timeout": max(1, math.ceil(ours.keep_alive_timeout)),
+            "cleanup_interval": min(30, max(1, math.ceil(ours.keep_alive_timeout))),
+            "url_scheme": ours.url_scheme or "http",
+            "url_prefix": ours.url_prefix,
             # Whom to believe is decided in front of the app, in one way for every server.
             "clear_untrusted_proxy_headers": False,
             # These of Waitress are refused themselves.
-            "max_request_header_size": self.max_request_head + 1,
-            "max_request_body_size": self.max_body + 1,
-            "inbuf_overflow": max(1, self.body_memory),
-            "outbuf_overflow": self.output_memory,
-            "outbuf_high_watermark": self.output_memory,
-            "expose_tracebacks": self.expose_tracebacks,
-            "ident": self.ident,
-            "server_name": self.server_name or "localhost",
-            "log_socket_errors": self.log_socket_errors,
+            "max_request_header_size": ours.max_request_head + 1,
+            "max_request_body_size": ours.max_body + 1,
+            "inbuf_overflow": max(1, ours.body_memory),
+            "outbuf_overflow": ours.output_memory,
+            "outbuf_high_watermark": ours.output_memory,
+            "expose_tracebacks": ours.expose_tracebacks,
+            "ident": ours.ident,
+            "server_name": ours.server_name or "localhost",
+            "log_socket_errors": ours.log_socket_errors,
             "asyncore_use_poll": True,
         }
 
