@@ -7,7 +7,10 @@ from pathlib import Path
 
 from running_server import RunningServer
 
-INI = """
+MOUNTED = ("shop", "late", "written", "lines", "large", "who", "size", "slow", "exits")
+"""The apps of ``hosted_apps``, each below its name."""
+
+HEAD = """
     [wheatpaste]
     python_path = %(here)s
 
@@ -17,58 +20,19 @@ INI = """
     threads = 3
     {options}
 
-    [composite:main]
-    use = egg:wheatpaste#urlmap
-    / = files
-    /shop = shop
-    /late = late
-    /written = written
-    /lines = lines
-    /large = large
-    /who = who
-    /size = size
-    /slow = slow
-    /exits = exits
-
     [app:files]
     use = egg:wheatpaste#static
     root = %(here)s/public
 
-    [app:shop]
-    use = egg:wheatpaste#wsgi
-    app = hosted_apps:shop
+    [composite:main]
+    use = egg:wheatpaste#urlmap
+    / = files
+"""
 
-    [app:late]
+APP = """
+    [app:{name}]
     use = egg:wheatpaste#wsgi
-    app = hosted_apps:late
-
-    [app:written]
-    use = egg:wheatpaste#wsgi
-    app = hosted_apps:written
-
-    [app:lines]
-    use = egg:wheatpaste#wsgi
-    app = hosted_apps:lines
-
-    [app:large]
-    use = egg:wheatpaste#wsgi
-    app = hosted_apps:large
-
-    [app:who]
-    use = egg:wheatpaste#wsgi
-    app = hosted_apps:who
-
-    [app:size]
-    use = egg:wheatpaste#wsgi
-    app = hosted_apps:size
-
-    [app:slow]
-    use = egg:wheatpaste#wsgi
-    app = hosted_apps:slow
-
-    [app:exits]
-    use = egg:wheatpaste#wsgi
-    app = hosted_apps:exits
+    app = hosted_apps:{name}
 """
 
 APPS = """
@@ -142,12 +106,11 @@ def write_site(folder: Path, port: int = 8080, **options: str) -> Path:
     (folder / "public").mkdir()
     (folder / "public" / "index.html").write_text("<p>front</p>")
     (folder / "hosted_apps.py").write_text(textwrap.dedent(APPS))
+    lines = "\n    ".join(f"{key} = {text}" for key, text in options.items())
+    mounts = "".join(f"    /{name} = {name}\n" for name in MOUNTED)
+    apps = "".join(APP.format(name=name) for name in MOUNTED)
     path = folder / "site.ini"
-    path.write_text(
-        textwrap.dedent(
-            INI.format(port=port, options="\n    ".join(f"{key} = {text}" for key, text in options.items()))
-        )
-    )
+    path.write_text(textwrap.dedent(HEAD.format(port=port, options=lines) + mounts + apps))
     return path
 
 
