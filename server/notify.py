@@ -61,10 +61,6 @@ class Notifier:
         """Another process is the main one from now on."""
         return self._send(f"MAINPID={pid}")
 
-    def extend(self, seconds: float) -> bool:
-        """Starting, reloading or stopping goes on for so long, whatever the unit's timeout says."""
-        return self._send(f"EXTEND_TIMEOUT_USEC={max(0, round(seconds * 1_000_000))}")
-
     def _send(self, *lines: str) -> bool:
         """Send what is not empty, in one message; whether it was taken."""
         if self._address is None:

@@ -44,7 +44,6 @@ def manager(tmp_path: Path) -> Iterator[Manager]:
         pytest.param(lambda it: it.status("a\nMAINPID=1\r\nb"), ["STATUS=a MAINPID=1 b"], id="a line of several"),
         pytest.param(lambda it: it.alive(), ["WATCHDOG=1"], id="it lives"),
         pytest.param(lambda it: it.main_pid(42), ["MAINPID=42"], id="another process is the main one"),
-        pytest.param(lambda it: it.extend(1.5), ["EXTEND_TIMEOUT_USEC=1500000"], id="it needs longer"),
         pytest.param(lambda it: it.status("\udc80"), ["STATUS=?"], id="a line that is no text"),
     ],
 )
