@@ -170,15 +170,6 @@ class Output:
                     self._fail("the client took nothing for too long")
             self._check()
 
-    def wait_sent(self, timeout: float) -> None:
-        """Wait until everything is sent. Raises ``ClientGone`` after ``timeout`` seconds without progress."""
-        with self._room:
-            while self._items and self._error is None:
-                before = self.taken_at
-                if not self._room.wait(timeout) and self.taken_at == before:
-                    self._fail("the client took nothing for too long")
-            self._check()
-
     def fail(self, reason: str) -> None:
         """Give up: what waits is dropped, and whoever adds or waits gets ``ClientGone``."""
         with self._lock:

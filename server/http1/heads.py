@@ -326,9 +326,7 @@ def _private_entry(match: re.Match[bytes]) -> tuple[str, str, int]:
 
 def _coding_refusal(value: str) -> Refused:
     codings = [word.strip().lower() for word in value.split(",")]
-    if codings[-1] == "chunked" and codings.count("chunked") == 1 and all(codings):
-        return Refused(501, "coding", "Transfer-Encodings other than chunked are not supported.")
-    if not all(codings) or "chunked" in codings:
+    if not all(codings) or "chunked" in codings[:-1]:
         return Refused(400, "coding", "The Transfer-Encoding of the request is malformed.")
     return Refused(501, "coding", "Transfer-Encodings other than chunked are not supported.")
 

@@ -7,14 +7,14 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
-from types import TracebackType
 from typing import Any, Protocol
 
-from ...protocol.wsgi import Environ, WSGIApp
+from ...protocol.wsgi import Environ, ExcInfo, Headers, Write, WSGIApp
 from .client_gone import ClientGone
 from .file_wrapper import FileWrapper
 from .heads import Kind
 from .refusals import Refused
+from .reply_lines import ReplyLines
 from .response_lines import (
     CONNECTION,
     DATE,
@@ -30,8 +30,6 @@ from .response_lines import (
 )
 
 log = logging.getLogger("wheatpaste.server.response")
-
-ExcInfo = tuple[type[BaseException], BaseException, TracebackType | None]
 
 _JOIN_BELOW = 64 * 1024
 """Bodies below this are copied behind their head, so that both go in one packet and one call."""
@@ -58,22 +56,11 @@ class Streamed(Protocol):
         """Whether all of it has come."""
 
 
-class ReplyLines(Protocol):
-    """What is the same in every reply of a second."""
-
-    closing: bool
-    date: bytes
-    server: bytes
-    common: bytes
-
-
 class Response:
     """What becomes of one request. After ``run``, ``keep_alive`` says whether the connection can go on."""
 
     # What is so at the beginning stands once, on the class: one of these is made for each request.
     head_sent = False
-    sent = 0
-    """Bytes of the body that were sent."""
     is_rare = False
     """Whether one of the following two is set."""
     streamed: Streamed | None = None
@@ -109,14 +96,7 @@ class Response:
         """Whether the client takes the end of the connection for the end of the body."""
         return self.head_sent and self._missing < 0 and not self._chunked
 
-    @property
-    def code(self) -> int:
-        """The status that was sent, 0 before that."""
-        return self._status.code if self._status is not None and self.head_sent else 0
-
-    def start(
-        self, status: str, headers: list[tuple[str, str]], exc_info: ExcInfo | None = None, /
-    ) -> Callable[[bytes], object]:
+    def start(self, status: str, headers: Headers, exc_info: ExcInfo | None = None, /) -> Write:
         """``start_response`` of PEP 3333. Raises ``ValueError`` or ``TypeError`` for what must not be sent."""
         if exc_info is not None:
             try:
@@ -210,7 +190,6 @@ class Response:
         else:
             return False
         self.head_sent = True
-        self.sent = len(chunk)
         data = b"".join((status.line_1_1, *self._lines, line, reply_lines.common, b"\r\n", chunk))
         if self.may_keep:
             self.kept = data
@@ -229,7 +208,6 @@ class Response:
             self._sink.send(head + chunk)
         else:
             self._sink.send_both(head, chunk)
-        self.sent += len(chunk)
         self._missing -= len(chunk)
         self._end()
 
@@ -276,16 +254,13 @@ class Response:
     def _framed(self, chunk: bytes) -> bytes:
         """What goes on the wire of a chunk."""
         if self._chunked:
-            self.sent += len(chunk)
             return b"%X\r\n%b\r\n" % (len(chunk), chunk)
         missing = self._missing
         if missing < 0:  # until the connection is closed
-            self.sent += len(chunk)
             return chunk
         if missing < len(chunk):
             self._cut_off()
             chunk = chunk[:missing]
-        self.sent += len(chunk)
         self._missing = missing - len(chunk)
         return chunk
 
@@ -321,7 +296,6 @@ class Response:
         if self._without_body:
             count = 0
         close: Callable[[], object] | None = getattr(body, "close", None)
-        self.sent = count
         self._missing = 0
         self._sink.send_file(head, fd, offset, count, close)
         return True
