@@ -14,17 +14,24 @@ from collections.abc import Mapping
 from importlib.resources import files
 from pathlib import Path
 from string import Template
-from typing import TYPE_CHECKING
 
 from ..config.problems import ConfigError, Problem
+from ..server.http_server import HTTPServer, server_runner
+from ..server.listeners import DEFAULT_PORT, Address
+from .hosted import problems_of_app
+from .launch import Launch, Wishes
 from .new_file import complaint_about, write_file
 from .target import Target, find_target
 from .terminal import Terminal, short_path
 
-if TYPE_CHECKING:
-    from ..config.composition import Composition
-
 _SAMPLES = {"uwsgi": ("uwsgi.ini", "uWSGI"), "mod_wsgi": ("mod_wsgi.conf", "Apache with mod_wsgi")}
+
+_USUAL = ("host", "port", "threads", "workers")
+
+_ABOUT_TLS = (
+    "The server of the file speaks TLS, which these settings do not: give Apache's <VirtualHost> a certificate, and\n"
+    "uWSGI an https-socket or a web server in front."
+)
 
 
 def arguments(parser: ArgumentParser) -> None:
@@ -60,10 +67,13 @@ def run(options: Namespace) -> int:
     except OSError as error:
         return _refuse(f"{output} cannot be written: {error.strerror}", 1)
     print(f"Wrote {short_path(str(output))}.")
-    composition = target.compose(collect=True)
-    for server in [options.server] if options.server else sorted(_SAMPLES):
-        name, title = _SAMPLES[server]
-        print(f"\nFor {title}:\n\n{_template(name).substitute(_settings(composition, output)).rstrip()}")
+    server = _server_of(target)
+    settings = _settings(server, output)
+    for kind in [options.server] if options.server else sorted(_SAMPLES):
+        name, title = _SAMPLES[kind]
+        print(f"\nFor {title}:\n\n{_template(name).substitute(settings).rstrip()}")
+    if server.speaks_tls:
+        print(f"\n{_ABOUT_TLS}")
     return 0
 
 
@@ -73,11 +83,8 @@ def _refuse(what: str, code: int) -> int:
 
 
 def _is_sound(target: Target) -> bool:
-    """Whether the app has no errors; those that it has are printed. What the file says of its server is no matter."""
-    from ..config.check import check_file
-
-    found = check_file(str(target.path), app_name=target.name, serving=True)
-    errors = [each for each in found if each.severity == "error" and not (each.section or "").startswith("server")]
+    """Whether the app has no errors; those that it has are printed."""
+    errors = [each for each in problems_of_app(str(target.path), target.name) if each.severity == "error"]
     Terminal().problems(errors)
     return not errors
 
@@ -95,10 +102,27 @@ def _wsgi_file(target: Target) -> str:
     )
 
 
-def _settings(composition: Composition, output: Path) -> Mapping[str, str]:
+def _server_of(target: Target) -> HTTPServer:
+    """Our server with what the file says of its own, as far as that is known and right; here it will not serve."""
+    launch = Launch(target, Wishes())
+    launch.load()
+    try:
+        listening = launch.listening()
+        if isinstance(listening.component, HTTPServer):
+            return listening.component
+        ours: HTTPServer | None = getattr(listening.component, "ours", None)
+        if ours is not None or listening.node is None:
+            return ours or HTTPServer()
+        # Words that most servers use.
+        said = {key: text for key, text in listening.node.local_conf.items() if key in _USUAL}
+        made: HTTPServer = server_runner.make({}, **said)
+        return made
+    except ConfigError:
+        return HTTPServer()
+
+
+def _settings(server: HTTPServer, output: Path) -> Mapping[str, str]:
     """What the samples say, with the address, threads and workers of the file's own server."""
-    found = composition.also("server")
-    conf = {} if found is None else {key: str(text) for key, text in found.local_conf.items()}
     in_environment = sys.prefix != sys.base_prefix
     return {
         "file": str(output),
@@ -106,23 +130,16 @@ def _settings(composition: Composition, output: Path) -> Mapping[str, str]:
         "directory": str(output.parent),
         "basename": output.name,
         "name": re.sub(r"[^A-Za-z0-9_-]", "-", output.stem),
-        "address": _address(conf),
-        "threads": _number(conf.get("threads"), "16"),
-        "workers": _number(conf.get("workers"), "1"),
+        "address": _address(server),
+        "threads": str(server.threads),
+        "workers": str(server.workers),
         "python": f"{sys.version_info.major}.{sys.version_info.minor}",
         "virtualenv": f"virtualenv = {sys.prefix.replace('%', '%%')}\n" if in_environment else "",
         "home": f'python-home="{sys.prefix}" ' if in_environment else "",
     }
 
 
-def _address(conf: Mapping[str, str]) -> str:
-    words = conf.get("listen", "").split()
-    if words and not words[0].startswith("unix:"):
-        return words[0].replace("*:", ":")
-    host = conf.get("host") or "127.0.0.1"
-    port = _number(conf.get("port"), "8080")
-    return f":{port}" if host == "*" else f"{host}:{port}"
-
-
-def _number(text: str | None, default: str) -> str:
-    return text if text is not None and text.isdecimal() and text != "0" else default
+def _address(server: HTTPServer) -> str:
+    """The first address of the file with a host and port, as uWSGI writes it: without a host it is every interface."""
+    address = next((each for each in server.addresses() if each.host), Address("127.0.0.1", DEFAULT_PORT))
+    return str(address).removeprefix("*")

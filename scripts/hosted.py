@@ -67,16 +67,22 @@ def _host(config: str, folder: str | None, terminal: Terminal) -> WSGIApp:
     return adapted(composition.build())
 
 
-def _check(path: str, name: str | None, terminal: Terminal) -> None:
-    """Raise all errors at once; print the warnings. The servers of the file are not what serves."""
+def problems_of_app(path: str, name: str | None) -> list[Problem]:
+    """What is wrong with the app of a file that a server of others serves: the servers of the file are no matter."""
     from ..config.check import check_file
-    from .logs import leave_out
 
-    told = [
+    return [
         problem
         for problem in check_file(path, app_name=name, serving=True)
         if problem.code != "unused-section" and not (problem.section or "").startswith("server")
     ]
+
+
+def _check(path: str, name: str | None, terminal: Terminal) -> None:
+    """Raise all errors at once; print the warnings."""
+    from .logs import leave_out
+
+    told = problems_of_app(path, name)
     if any(problem.severity == "error" for problem in told):
         raise ConfigError(told)
     leave_out(told)

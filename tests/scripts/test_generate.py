@@ -96,6 +96,42 @@ def test_it_shows_settings_with_the_address_and_threads_of_the_file(
     assert f'WSGIScriptAlias / "{tmp_path}/site.wsgi"' in out
 
 
+ADDRESSES = {
+    "an IPv6 address": ("host = ::1", "[::1]:8080"),
+    "a host with its port": ("host = 127.0.0.1:81", "127.0.0.1:81"),
+    "every interface": ("host = *\nport = 81", ":81"),
+    "the first of several": ("listen = 10.0.0.1:81 10.0.0.2:82", "10.0.0.1:81"),
+    "the first that is no file": ("listen = unix:/run/site.sock 10.0.0.1:81", "10.0.0.1:81"),
+    "what systemd opens": ("listen = systemd", "127.0.0.1:8080"),
+    "no number": ("port = many", "127.0.0.1:8080"),
+}
+
+
+@pytest.mark.parametrize(("lines", "shown"), ADDRESSES.values(), ids=ADDRESSES)
+def test_it_writes_as_uwsgi_does(lines: str, shown: str, generate: Run, write_ini: Callable[..., Path]) -> None:
+    write_ini(f"[app:main]\nuse = egg:wheatpaste#echo\n[server:main]\nuse = egg:wheatpaste#main\n{lines}\n")
+    assert f"\nhttp-socket = {shown}\n" in generate("site.ini")[1]
+
+
+@pytest.mark.parametrize("use", ["wheatpaste#main", "Paste#http", "wheatpaste#granian", "gunicorn#main"])
+def test_it_takes_threads_and_processes_from_the_section_of(
+    use: str, generate: Run, write_ini: Callable[..., Path]
+) -> None:
+    threads = "threadpool_workers" if use == "Paste#http" else "threads"
+    server = f"[server:main]\nuse = egg:{use}\n{threads} = 7\nworkers = 3\n"
+    write_ini(f"[app:main]\nuse = egg:wheatpaste#echo\n{server}")
+    assert "processes=3 threads=7 " in generate("site.ini")[1]
+
+
+@pytest.mark.parametrize("use", ["main", "gunicorn"])
+def test_it_says_that_its_settings_speak_no_tls(use: str, generate: Run, write_ini: Callable[..., Path]) -> None:
+    site = "[app:main]\nuse = egg:wheatpaste#echo\n[server:main]\nuse = egg:wheatpaste#"
+    write_ini(f"{site}{use}\n")
+    assert "TLS" not in generate("site.ini")[1]
+    write_ini(f"{site}{use}\ntls = dev\n")
+    assert "speaks TLS, which these settings do not" in generate("site.ini", "--force")[1]
+
+
 @pytest.mark.parametrize(
     ("server", "shown", "hidden"),
     [("uwsgi", "[uwsgi]", "WSGIScriptAlias"), ("mod_wsgi", "WSGIScriptAlias", "[uwsgi]")],
