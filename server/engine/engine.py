@@ -82,6 +82,8 @@ class Engine:
         self.lines = ReplyLines(settings.ident)
         self.bodies = Budget(settings.limits.bodies_memory)
         self.buffers = BufferPool(settings.limits.body_memory, self.bodies)
+        self.streams = Budget(max(settings.threads // 4, 1) if settings.threads > 1 else 0)
+        """Threads that may wait for clients' uploads: never so many that others find none."""
         self.poller = make_poller(settings.poller)
         self.crew = Crew(settings.threads, self._lead)
         self.connections = Connections(settings, self.poller, self.crew.lock, clock, self.crew.run_elsewhere)

@@ -317,11 +317,6 @@ class Exchange:
             connection.shut_down_writing()
         return True
 
-    def may_stream(self) -> bool:
-        """Whether one more thread may wait for a client's upload: never so many that others find none."""
-        streaming = sum(isinstance(each.body, StreamedBody) for each in list(self._connections.open.values()))
-        return self._size > 1 and streaming < max(self._size // 4, 1)
-
 
 def _overload() -> Refused:
     return Refused(503, "overload", "The server is busy. Try again in a moment.", 5)

@@ -212,9 +212,9 @@ class Intake:
         return False
 
     def _streams(self, connection: Connection, framing: Framing) -> bool:
-        """Whether the app starts before the body has come, and waits for it when it reads."""
+        """Whether the app starts before the body has come, and waits for it when it reads; ``streams`` has one less."""
         is_asked = framing.expects and not connection.buffer  # the app decides whether the body is wanted
-        return (is_asked or self._engine.settings.stream_uploads) and self._engine.exchange.may_stream()
+        return (is_asked or self._engine.settings.stream_uploads) and self._engine.streams.take(1)
 
     def _on_body(self, me: WorkerThread, connection: Connection) -> bool:
         body, request = connection.body, connection.pending

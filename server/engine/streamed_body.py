@@ -1,6 +1,7 @@
 """Request bodies that the app reads while they arrive: ``wsgi.input`` that waits for the client.
 
-The reading thread waits, so only some of the threads may be in here at the same time; see ``Exchange.may_stream``.
+The reading thread waits, so only some of the threads may be in here at the same time: see ``Engine.streams``. It never
+leads, for requests with such a body are handed over before they run.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ class BodyBroken(Refused, OSError):
 
 
 class StreamedBody(io.RawIOBase):
-    """The raw stream; apps get it with a buffer around it (``file``)."""
+    """The raw stream; apps get it with a buffer around it (``file``). Closing it gives back what ``streams`` lent."""
 
     def __init__(self, connection: Connection, length: int | None, *, expects: bool) -> None:
         super().__init__()
@@ -55,6 +56,12 @@ class StreamedBody(io.RawIOBase):
     def readable(self) -> bool:
         """It can be read."""
         return True
+
+    def close(self) -> None:
+        """Let others wait for their clients."""
+        if not self.closed:
+            super().close()
+            self._engine.streams.give_back(1)
 
     def readinto(self, target: Any) -> int:
         """Read what is there, or wait for more. Raises ``BodyBroken`` or ``ClientGone``, both ``OSError``."""
@@ -118,7 +125,6 @@ class StreamedBody(io.RawIOBase):
                 if not data:
                     raise ClientGone("the client left before the end of its request's body")
                 return data
-            engine.crew.step_down()
             allowed = self._deadlines.body_grace + self.received / max(self._deadlines.body_rate, 1)
             left = self.started + allowed - engine.clock()
             if left <= 0 or not _wait_readable(connection.fd, left):

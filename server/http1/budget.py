@@ -1,4 +1,4 @@
-"""Memory that many share: each takes what it needs while there is enough, and finds another way when there is not."""
+"""What many share, such as memory: each takes what it needs while there is enough, and finds another way when not."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import threading
 
 
 class Budget:
-    """So many bytes; from any thread."""
+    """So much of something: bytes, or threads. From any thread."""
 
     def __init__(self, size: int) -> None:
         self._left = size
@@ -14,7 +14,7 @@ class Budget:
 
     @property
     def left(self) -> int:
-        """Bytes that can still be taken."""
+        """What can still be taken."""
         return self._left
 
     def take(self, size: int) -> bool:
