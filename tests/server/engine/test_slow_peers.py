@@ -18,6 +18,7 @@ from raw_http import Wire
 from tls_peers import Authority
 from tls_wire import tls_wire
 
+from wheatpaste.server.engine import watchdog
 from wheatpaste.server.tls.contexts import make_tls
 
 Start = Callable[..., EngineInThread]
@@ -207,3 +208,21 @@ def test_slow_uploads_cost_no_thread_and_little_memory(serving: Callable[..., Se
             reply = wire.read_reply()
             assert reply is not None
             assert reply.body == b"ok"
+
+
+def test_whoever_waits_for_a_client_lets_another_lead_at_once(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not only when the watchdog notices, which would cost everybody else some milliseconds each time."""
+    monkeypatch.setattr(watchdog, "_TICK", 60.0)
+    monkeypatch.setattr(watchdog, "_CALM_TICK", 60.0)
+
+    def answer(environ: dict[str, Any], start_response: Any) -> Any:
+        start_response("200 OK", [("Content-Type", "text/plain")])
+        return (b"x" * 65536 for _ in range(300))
+
+    server = start(PacedApp(answers={"/long": answer}), threads=4, limits={"output_memory": 200_000})
+    with Wire(server.tcp, 10) as slow, Wire(server.tcp, 10) as fast:
+        slow.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65536)
+        slow.send(get("/long"))
+        wait_for(lambda: "/long" in server.app.begun, "it runs")
+        fast.send(get("/fast"))
+        assert fast.read_reply() is not None
