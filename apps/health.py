@@ -1,7 +1,8 @@
 """Tell a load balancer or an orchestrator whether this process lives, and whether it is ready for requests.
 
 ``/livez`` says that requests are answered at all; ``/readyz`` runs the checks. A failing check must take a process out
-of rotation, not restart it, so ``/livez`` runs none. Reads ``wheatpaste.peer``; writes no environ keys.
+of rotation, not restart it, so ``/livez`` runs none. Reads ``wheatpaste.peer`` and ``paste.httpserver.thread_pool``;
+writes no environ keys.
 """
 
 from __future__ import annotations
@@ -141,6 +142,11 @@ class Health:
         default=None,
         doc="While this file exists the process is not ready, so that it can be emptied before it is stopped.",
     )
+    max_hung: int | None = option(
+        default=None,
+        doc="With so many hung threads this process is not ready; known under our own server and Paste's.",
+        check=at_least(1),
+    )
     root: Literal["ready", "live"] = option(
         default="ready", doc="What the mount itself answers: as /readyz or as /livez."
     )
@@ -169,15 +175,27 @@ class Health:
             return not_found(environ, start_response)
         if environ["REQUEST_METHOD"] not in ("GET", "HEAD"):
             return method_not_allowed(environ, start_response, "GET", "HEAD")
-        return self._report(environ, start_response, *(self._ready() if ready else (False, {})))
+        return self._report(environ, start_response, *(self._ready(environ) if ready else (False, {})))
 
-    def _ready(self) -> tuple[bool, dict[str, Verdict]]:
+    def _ready(self, environ: Environ) -> tuple[bool, dict[str, Verdict]]:
         if self.disable_by_file is not None and self.disable_by_file.exists():
             return True, {}
         deadline = time.monotonic() + self.timeout
         # All of them are started before the first is waited for.
         begun = [(probe, probe.begin(self.cache)) for probe in self._probes]
-        return False, {probe.name: probe.finish(each, deadline - time.monotonic()) for probe, each in begun}
+        hung = self._hung(environ)
+        return False, {
+            **({} if hung is None else {"threads": hung}),
+            **{probe.name: probe.finish(each, deadline - time.monotonic()) for probe, each in begun},
+        }
+
+    def _hung(self, environ: Environ) -> Verdict | None:
+        """Whether the threads of this process go on, where that is asked for and the server tells."""
+        pool = environ.get("paste.httpserver.thread_pool")
+        if self.max_hung is None or pool is None:
+            return None
+        count = len(pool.track_threads()["hung"])
+        return Verdict(f"{count} of {pool.nworkers} hang" if count >= self.max_hung else None, 0.0)
 
     def _report(
         self, environ: Environ, start_response: StartResponse, draining: bool, verdicts: dict[str, Verdict]

@@ -171,6 +171,11 @@ def test_json_on_request(client: Make, accept: str) -> None:
     assert client(Health()).get("/livez", headers={"Accept": accept}).json() == {"status": "pass"}
 
 
+def test_under_servers_that_tell_nothing_of_their_threads_none_hangs(client: Make) -> None:
+    response = client(Health(max_hung=1, details=("*",))).get("/readyz")
+    assert (response.status, response.text) == (200, "ok\n")
+
+
 def test_a_file_takes_the_process_out_of_rotation(client: Make, tmp_path: Path) -> None:
     drain = tmp_path / "drain"
     check = Check()

@@ -5,13 +5,17 @@ from __future__ import annotations
 import os
 import threading
 import time
+import urllib.error
 import urllib.request
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import pytest
+from running_server import poll
 
+from wheatpaste.apps.health import Health
 from wheatpaste.server.http_server import HTTPServer
 from wheatpaste.server.processes.snapshot import one_process
 from wheatpaste.server.processes.stacks import stacks_of_threads
@@ -107,6 +111,47 @@ def test_a_server_that_python_started_answers_for_itself() -> None:
     assert not found["reload"]["ok"]
     assert len(found["pool"]["busy"]) == 1
     assert found["drain"] == {"ok": True, "result": {"state": "draining"}}
+
+
+def test_a_process_whose_threads_hang_is_not_ready() -> None:
+    entered, leave = threading.Event(), threading.Event()
+    health = Health(max_hung=1, details=("127.0.0.1",))
+
+    def app(environ: Any, start_response: Any) -> Any:
+        if environ["PATH_INFO"] != "/stuck":
+            return health(environ, start_response)
+        entered.set()
+        leave.wait(30)
+        start_response("200 OK", [("Content-Type", "text/plain"), ("Content-Length", "0")])
+        return []
+
+    server = HTTPServer(port=0, threads=3, hung_after=0.2)
+    (listener,) = server.bind()
+    url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+    engine = server.engine(app, [listener])
+    thread = threading.Thread(target=engine.run, daemon=True)
+    thread.start()
+
+    def ask(path: str) -> tuple[int, str]:
+        try:
+            with urllib.request.urlopen(f"{url}{path}", timeout=10) as answer:
+                return answer.status, answer.read().decode()
+        except urllib.error.HTTPError as error:
+            with error:
+                return error.code, error.read().decode()
+
+    with ThreadPoolExecutor(1) as clients:
+        assert ask("/readyz") == (200, "ok\nthreads: ok\n")
+        stuck = clients.submit(ask, "/stuck")
+        assert entered.wait(10)
+        poll(lambda: ask("/readyz")[0] == 503, 10, lambda: str(engine.snapshot()))
+        assert ask("/readyz") == (503, "unavailable\nthreads: 1 of 3 hang\n")
+        assert ask("/livez")[0] == 200
+        leave.set()
+        assert stuck.result()[0] == 200
+        assert ask("/readyz")[0] == 200
+    engine.stop()
+    thread.join(10)
 
 
 def test_an_app_asks_and_is_answered() -> None:
