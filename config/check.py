@@ -10,13 +10,14 @@ from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from .collector import waiting
-from .evaluate import Resolver, Scope
+from .evaluate import Resolver
 from .ini import IniFile, Section
 from .inspector import Inspector
 from .mention import Mention
 from .node import Kind, Node, Values
 from .origin import Origin
 from .problems import Problem
+from .scope import Scope
 from .spelling import misspelt
 from .unused import HIDING, complaint, entries, is_used, kind_of, unused
 from .weak_secrets import may_hold_secret, without_passwords

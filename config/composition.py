@@ -11,13 +11,14 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from .collector import waiting
-from .evaluate import Resolver, Scope
+from .evaluate import Resolver
 from .ini import IniFile
 from .layers import Settings
 from .mention import Mention
 from .node import APP, FILTER, SERVER, Kind, Lost, Node, Value, Values
 from .origin import How, Origin
 from .problems import Problem, config_error
+from .scope import Scope
 
 __all__ = ["APP", "FILTER", "SERVER", "Composition", "Lost", "Node", "Value", "Values"]
 

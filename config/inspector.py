@@ -9,7 +9,7 @@ from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from . import aliases
-from .evaluate import Resolver, Scope
+from .evaluate import Resolver
 from .exposure import Exposure
 from .factories import CompositeFactory
 from .mounts import Mount
@@ -20,6 +20,7 @@ from .origin import BuildSite, Origin
 from .problems import Problem, did_you_mean, nearest
 from .reader import Reader, Reading
 from .references import BadReference, Reference, is_uri, normalise
+from .scope import Scope
 from .shadows import Branch, Maps
 from .values import is_import, is_reference
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from .composition import Composition
-from .evaluate import Resolver, Scope
+from .evaluate import Resolver
 from .node import (
     APP,
     FILTER,
@@ -28,6 +28,7 @@ from .origin import Origin
 from .parser import NicerConfigParser, ini_file
 from .problems import config_error
 from .references import BadReference, Reference, config_path
+from .scope import Scope
 
 __all__ = [
     "APP",

@@ -12,7 +12,7 @@ from .problems import Severity, did_you_mean
 from .references import BadReference, Reference
 
 if TYPE_CHECKING:
-    from .evaluate import Scope
+    from .scope import Scope
 
 
 class Evaluation:
