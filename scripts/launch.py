@@ -27,7 +27,7 @@ from .target import Target
 if TYPE_CHECKING:
     from ..config.composition import Composition
     from ..config.node import Node
-    from ..server.waitress_server import WaitressServer
+    from ..server.startable import Startable
 
 SERVER_TYPES = {
     "main": "egg:wheatpaste#main",
@@ -63,9 +63,9 @@ class Wishes(NamedTuple):
 
 
 class Listening(NamedTuple):
-    """The server that was chosen. ``component`` is ours, otherwise ``node`` is built and called with the app."""
+    """The server that was chosen. Without a ``component``, ``node`` is built and called with the app."""
 
-    component: HTTPServer | WaitressServer | None
+    component: Startable | None
     node: Node | None
     refuse: Callable[[OptionError], ConfigError]
 
@@ -81,11 +81,10 @@ class Listening(NamedTuple):
 
     def prepare(self) -> tuple[str, ...]:
         """Let the server read certificates; lines for whoever starts it. Raises ``ConfigError``."""
-        prepare: Callable[[], tuple[str, ...]] | None = getattr(self.component, "prepare", None)
-        if prepare is None:  # nothing to read
+        if self.component is None:
             return ()
         try:
-            return prepare()
+            return self.component.prepare()
         except OptionError as error:
             raise self.refuse(error) from error
 
@@ -158,7 +157,7 @@ class Launch:
         # Whatever is not ours is not even looked at: the reloader's parent must not import a deployer's module.
         factory = node.object if _is_known(node) else None
         if factory is not None and not isinstance(factory, ServerRunner):
-            from ..server.waitress_server import server_runner as waitress_runner
+            from ..server.foreign.waitress_own_words import server_runner as waitress_runner
 
             factory = waitress_runner  # Waitress' own entry point: the same server, with gentler ends
             if self.wishes.server_type is None and not {"host", "listen", "unix_socket"} & node.local_conf.keys():

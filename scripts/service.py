@@ -162,7 +162,8 @@ class Service:
         account = self.account(getattr(component, "user", None), getattr(component, "group", None))
         set_up_logging(launch.composition, self.wishes.variables, self.verbosity)
         if account is not None:
-            from ..server import failures, waitress_engine  # noqa: F401 - the other user may not be able to read them
+            from ..server import failures  # noqa: F401 - the other user may not be able to read them
+            from ..server.foreign import waitress_engine  # noqa: F401
             from ..server.privileges import drop_privileges
 
             drop_privileges(account)

@@ -86,7 +86,7 @@ HEAVY = {
         ("import wheatpaste.config.loadwsgi", set()),
         ("import wheatpaste.server.http_server", set()),
         ("import wheatpaste.server.serving", set()),
-        ("import wheatpaste.server.waitress_server", set()),
+        ("import wheatpaste.server.foreign.waitress_server", set()),
     ],
     ids=[
         "the package",

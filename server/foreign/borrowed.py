@@ -18,7 +18,7 @@ import dataclasses
 import importlib.util
 import os
 import socket
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, Protocol, TypeVar
 
@@ -73,13 +73,14 @@ def borrows(*names: str) -> Callable[[type[T]], type[T]]:
     return declare
 
 
-def ours(server: Any) -> HTTPServer:
-    """Our server with the options of another: it knows the addresses, and what cannot stand together.
+def ours(server: Any, names: Iterable[str] | None = None) -> HTTPServer:
+    """Our server with the options of another, or some of them: it knows the addresses, and what cannot stand together.
 
     Raises ``OptionError``.
     """
+    taken = [option.name for option in options_of(type(server))] if names is None else names
     try:
-        return HTTPServer(**{option.name: getattr(server, option.name) for option in options_of(type(server))})
+        return HTTPServer(**{name: getattr(server, name) for name in taken})
     except OptionError as error:
         raise OptionError(type(server).__name__, error.option, error.what) from None
 

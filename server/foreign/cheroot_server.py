@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from ...config.factories import make_server_runner
 from ...config.options import component
 from ...protocol.wsgi import Environ, WSGIApp
+from ..advice import advice
 from . import borrowed
 from .adapted import with_file_bodies
 from .borrowed import EVERYWHERE, TLS, borrows, lacking, only, opened, require
@@ -223,4 +224,5 @@ server_runner = make_server_runner(
             "sendfile": "cheroot sends files as the app reads them",
         },
     ),
+    advice=advice,
 )

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from ...config.factories import make_server_runner
 from ...config.options import OptionError, component
 from ...protocol.wsgi import WSGIApp
+from ..advice import advice
 from . import borrowed
 from .borrowed import CERTIFICATES, EVERYWHERE, borrows, lacking, only, opened, require
 from .front import Front
@@ -178,4 +179,5 @@ server_runner = make_server_runner(
         refused=_REFUSED,
     ),
     refused=_REFUSED,
+    advice=advice,
 )

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from ...config.factories import make_server_runner
 from ...config.options import component
 from ...protocol.wsgi import WSGIApp
+from ..advice import advice
 from . import borrowed
 from .borrowed import EVERYWHERE, TLS, borrows, lacking, opened, require
 from .front import Front
@@ -174,4 +175,5 @@ server_runner = make_server_runner(
             "proxy_protocol": "let the proxy send X-Forwarded-For, and name it in trusted_proxies",
         },
     ),
+    advice=advice,
 )

@@ -1,4 +1,7 @@
-"""``egg:wheatpaste#waitress``: the app served by Waitress, threads in one process, from options of ours."""
+"""``egg:wheatpaste#waitress``: the app served by Waitress, threads in one process, from options of ours.
+
+``waitress_own_words`` is the same server for sections of ``egg:waitress#main``, which say Waitress's own options.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from ...config.factories import make_server_runner
 from ...config.options import component
 from ...protocol.wsgi import WSGIApp
+from ..advice import advice
 from . import borrowed
 from .borrowed import EVERYWHERE, borrows, lacking, opened
 from .front import Front
@@ -44,7 +48,7 @@ class WaitressServer:
         started: Callable[[tuple[str, ...]], object] | None = None,
     ) -> None:
         """Serve ``app`` until SIGTERM or Ctrl-C. Raises ``OptionError``, ``KeyboardInterrupt`` at a second Ctrl-C."""
-        from ..waitress_engine import Engine
+        from .waitress_engine import Engine
 
         with opened(self, sockets) as listeners:
             urls = self.urls(listeners)
@@ -112,4 +116,5 @@ server_runner = make_server_runner(
         refused=_REFUSED,
     ),
     refused=_REFUSED,
+    advice=advice,
 )

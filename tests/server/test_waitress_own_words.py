@@ -18,8 +18,8 @@ from running_server import Answer
 from wheatpaste.config.options import OptionError
 from wheatpaste.config.problems import ConfigError
 from wheatpaste.protocol.peers import FORWARDING_REMOVED
-from wheatpaste.server.waitress_engine import Engine
-from wheatpaste.server.waitress_server import WaitressServer, server_runner
+from wheatpaste.server.foreign.waitress_engine import Engine
+from wheatpaste.server.foreign.waitress_own_words import WaitressInOwnWords, server_runner
 
 
 def say(environ: dict[str, Any], start_response: Callable[..., Any]) -> list[bytes]:
@@ -31,7 +31,7 @@ def say(environ: dict[str, Any], start_response: Callable[..., Any]) -> list[byt
 class Served:
     """An app served in a thread."""
 
-    def __init__(self, server: WaitressServer, app: Any) -> None:
+    def __init__(self, server: WaitressInOwnWords, app: Any) -> None:
         self.sockets = server.bind()
         self.address = self.sockets[0].getsockname()
         self.urls = server.urls(self.sockets)
@@ -56,7 +56,7 @@ def served() -> Iterator[Callable[..., Served]]:
     running: list[Served] = []
 
     def start(app: Any = say, **options: Any) -> Served:
-        running.append(Served(WaitressServer(**{"port": 0, **options}), app))
+        running.append(Served(WaitressInOwnWords(**{"port": 0, **options}), app))
         return running[-1]
 
     yield start
@@ -66,7 +66,7 @@ def served() -> Iterator[Callable[..., Served]]:
 
 
 def test_it_serves_on_this_machine_alone_unless_told() -> None:
-    assert [str(address) for address in WaitressServer().addresses()] == ["127.0.0.1:8080"]
+    assert [str(address) for address in WaitressInOwnWords().addresses()] == ["127.0.0.1:8080"]
 
 
 def test_it_says_nothing_about_itself(served: Callable[..., Served]) -> None:
@@ -76,7 +76,7 @@ def test_it_says_nothing_about_itself(served: Callable[..., Served]) -> None:
 
 def test_it_serves_on_several_addresses(served: Callable[..., Served], tmp_path: Path) -> None:
     path = tmp_path / "x.sock"
-    running = served(listen=("127.0.0.1:0", f"unix:{path}"), port=8080)
+    running = served(listen=("127.0.0.1:0", f"unix:{path}"), port=None)
     assert running.get().status == 200
     with socket.socket(socket.AF_UNIX) as client:
         client.settimeout(10)
@@ -237,19 +237,19 @@ def test_requests_that_never_end_are_left_after_the_grace(served: Callable[..., 
 )
 def test_options_that_contradict_are_refused(options: dict[str, Any], option: str, what: str) -> None:
     with pytest.raises(OptionError, match=what) as caught:
-        WaitressServer(**options)
+        WaitressInOwnWords(**options)
     assert caught.value.option == option
 
 
 def test_every_option_reaches_waitress() -> None:
     from waitress.adjustments import Adjustments
 
-    given = WaitressServer(threads=7, max_request_body_size=5, trusted_proxy="10.0.0.1", trusted_proxy_count=2)
+    given = WaitressInOwnWords(threads=7, max_request_body_size=5, trusted_proxy="10.0.0.1", trusted_proxy_count=2)
     adjusted = Adjustments(**given._adjustments())
     assert (adjusted.threads, adjusted.max_request_body_size, adjusted.trusted_proxy_count) == (7, 5, 2)
     ours = {"host", "port", "listen", "unix_socket", "unix_socket_perms", "ipv4", "ipv6", "sockets", "send_bytes"}
     conditional = {"trusted_proxy_count", "trusted_proxy_headers"}
-    assert set(WaitressServer()._adjustments()) == set(Adjustments._param_map) - ours - conditional
+    assert set(WaitressInOwnWords()._adjustments()) == set(Adjustments._param_map) - ours - conditional
 
 
 @pytest.mark.parametrize(

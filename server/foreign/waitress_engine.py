@@ -21,9 +21,9 @@ from waitress.server import TcpWSGIServer, UnixWSGIServer
 from waitress.task import ThreadedTaskDispatcher, WSGITask
 from waitress.utilities import queue_logger
 
-from ..protocol.peers import FORWARDING_REMOVED, keep_peer
-from ..protocol.trace import Trace
-from ..protocol.wsgi import Body, Environ, StartResponse, WSGIApp
+from ...protocol.peers import FORWARDING_REMOVED, keep_peer
+from ...protocol.trace import Trace
+from ...protocol.wsgi import Body, Environ, StartResponse, WSGIApp
 
 # A connection that was accepted a moment ago and has said nothing yet is probably about to speak.
 _NEWBORN = 0.5

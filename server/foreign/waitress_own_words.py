@@ -1,7 +1,8 @@
 """What ``egg:waitress#main`` is under ``wheatpaste serve``: Waitress, with a gentler end and the peer kept.
 
-The options are Waitress's own, typed, with defaults that suit a site behind a proxy or on a developer's machine. The
-environ keys are written by ``waitress_engine``.
+Whoever writes that name means Waitress's own options, which are typed here; ``egg:wheatpaste#waitress`` takes those of
+our server, and ``waitress_server`` translates them. What both say in the same words is borrowed. The environ keys are
+written by ``waitress_engine``.
 """
 
 from __future__ import annotations
@@ -9,64 +10,34 @@ from __future__ import annotations
 import socket
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
-from pathlib import Path
-from typing import Any
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
 
-from ..config.factories import make_server_runner
-from ..config.mounts import KeyProblem
-from ..config.options import OptionError, at_least, between, component, each, option
-from ..config.values import Seconds, Size
-from ..protocol.wsgi import WSGIApp
-from .complaints import address_complaint, permissions_complaint, prefix_complaint
-from .listeners import (
-    Address,
-    ListenError,
-    close_listeners,
-    open_listeners,
-    parse_address,
-    remove_socket_files,
-    socket_files,
-    url_of,
-)
+from ...config.factories import make_server_runner
+from ...config.mounts import KeyProblem
+from ...config.options import OptionError, at_least, component, each, option
+from ...config.values import Seconds, Size
+from ...protocol.wsgi import WSGIApp
+from ..complaints import PROXY_HEADERS
+from . import borrowed
+from .borrowed import ADDRESSES, UNTRUSTED, borrows, opened
 
-PROXY_HEADERS = (
-    "x-forwarded-for",
-    "x-forwarded-host",
-    "x-forwarded-proto",
-    "x-forwarded-port",
-    "x-forwarded-by",
-    "forwarded",
-)
+if TYPE_CHECKING:
+    from ..http_server import HTTPServer
+
+_PROXY_HEADERS = [name for name in PROXY_HEADERS if name != "x-forwarded-prefix"]  # which Waitress does not know
+_BORROWED = (*ADDRESSES, *UNTRUSTED, "url_prefix", "expose_tracebacks", "log_socket_errors")
 
 
 def _proxy_header_complaint(name: str) -> str | None:
-    return None if name.lower() in PROXY_HEADERS else f"is none of {', '.join(PROXY_HEADERS)}"
+    return None if name.lower() in _PROXY_HEADERS else f"is none of {', '.join(_PROXY_HEADERS)}"
 
 
 @component
-class WaitressServer:
+@borrows(*_BORROWED)
+class WaitressInOwnWords:
     """Serve through Waitress: threads in one process, requests read before the app starts, replies buffered."""
 
-    host: str = option(
-        default="127.0.0.1",
-        doc="Address or name to listen on; 127.0.0.1 is this machine alone, * every interface. May carry a port.",
-    )
-    port: int = option(default=8080, doc="Port to listen on; 0 takes a free one.", check=between(0, 65535))
-    listen: tuple[str, ...] = option(
-        default=(),
-        doc="Several addresses instead of host and port: host:port, [::1]:port, *:port or unix:/path.",
-        check=each(address_complaint),
-        sample="127.0.0.1:8080 [::1]:8080",
-    )
-    unix_socket: Path | None = option(
-        default=None, doc="Path of a UNIX socket to listen on, instead of host and port.", sample="/run/site.sock"
-    )
-    unix_socket_perms: str = option(
-        default="600", doc="Permissions of UNIX sockets, in octal digits.", check=permissions_complaint
-    )
-    ipv4: bool = option(default=True, doc="Listen on the IPv4 addresses of a name.")
-    ipv6: bool = option(default=True, doc="Listen on the IPv6 addresses of a name.")
-    backlog: int = option(default=1024, doc="How many connections may wait to be accepted.", check=at_least(1))
     threads: int = option(default=4, doc="How many requests are handled at the same time.", check=at_least(1))
     connection_limit: int = option(
         default=1000, doc="How many connections may be open; further ones wait.", check=at_least(2)
@@ -81,9 +52,6 @@ class WaitressServer:
         default=10, doc="How long running requests may go on when the server is told to stop.", check=at_least(0)
     )
     url_scheme: str = option(default="http", doc="Scheme of the URLs that apps make: https behind a TLS proxy.")
-    url_prefix: str = option(
-        default="", doc="Path below which a proxy shows the site.", check=prefix_complaint, sample="/site"
-    )
     trusted_proxy: str | None = option(
         default=None, doc="Address of the proxy whose forwarding headers are believed, or * for any peer."
     )
@@ -96,22 +64,14 @@ class WaitressServer:
         check=each(_proxy_header_complaint),
         sample="x-forwarded-for x-forwarded-proto",
     )
-    log_untrusted_proxy_headers: bool = option(default=False, doc="Log forwarding headers that are not believed.")
-    clear_untrusted_proxy_headers: bool = option(
-        default=True, doc="Remove forwarding headers that are not believed before the app sees them."
-    )
     max_request_header_size: Size = option(
         default=262144, doc="Largest head of a request; above it 431.", check=at_least(1024)
     )
     max_request_body_size: Size = option(
         default=1073741824, doc="Largest body of a request; above it 413.", check=at_least(0)
     )
-    expose_tracebacks: bool = option(
-        default=False, doc="Show the traceback of an unhandled exception to the client. Never on a public site."
-    )
     ident: str | None = option(default=None, doc="The Server header of replies; empty leaves it out.")
     server_name: str = option(default="localhost", doc="SERVER_NAME for requests without a Host header.")
-    log_socket_errors: bool = option(default=True, doc="Log connections that clients broke off.")
     recv_bytes: Size = option(default=8192, doc="How much is read from a connection at once.", check=at_least(1))
     inbuf_overflow: Size = option(
         default=524288, doc="Request bodies above this size wait in a temporary file.", check=at_least(1)
@@ -134,28 +94,20 @@ class WaitressServer:
         default=True, doc="Watch connections with poll(), which has no limit of 1024 file descriptors."
     )
 
+    if TYPE_CHECKING:
+
+        def __init__(self, **options: Any) -> None: ...
+
+    addresses, bind, urls, prepare = borrowed.addresses, borrowed.bind, borrowed.urls, borrowed.prepare
+
     def __post_init__(self) -> None:
-        self._check_address()
+        _ = self.ours  # it knows what addresses cannot stand together
         self._check_proxy()
 
-    def _check_address(self) -> None:
-        if self.listen and self.unix_socket:
-            raise self._refusal("unix_socket", "cannot stand beside listen; write unix:/path in listen instead")
-        for name, default in (("host", "127.0.0.1"), ("port", 8080)):
-            if getattr(self, name) != default:
-                for other in ("listen", "unix_socket"):
-                    if getattr(self, other):
-                        raise self._refusal(name, f"cannot stand beside {other}; remove one of them")
-        if not (self.ipv4 or self.ipv6):
-            raise self._refusal("ipv6", "one of ipv4 and ipv6 must be true")
-        if not self.host:
-            raise self._refusal("host", "must not be empty; write * for every interface")
-        try:
-            address = parse_address(self.host, self.port)
-        except ValueError as error:
-            raise self._refusal("host", str(error)) from error
-        if address.port != self.port and self.port != 8080:
-            raise self._refusal("port", f"differs from the port in host = {self.host}; remove one of them")
+    @cached_property
+    def ours(self) -> HTTPServer:
+        """Our server, as far as both use the same words in the same sense."""
+        return borrowed.ours(self, (*_BORROWED, "url_scheme", "threads"))
 
     def _check_proxy(self) -> None:
         if self.trusted_proxy is None:
@@ -165,32 +117,6 @@ class WaitressServer:
         headers = {name.lower() for name in self.trusted_proxy_headers}
         if "forwarded" in headers and len(headers) > 1:
             raise self._refusal("trusted_proxy_headers", "believe either forwarded or the x-forwarded ones, not both")
-
-    def addresses(self) -> tuple[Address, ...]:
-        """Where the options say to listen."""
-        if self.listen:
-            return tuple(parse_address(text) for text in self.listen)
-        if self.unix_socket is not None:
-            return (Address(path=str(self.unix_socket)),)
-        return (parse_address(self.host, self.port),)
-
-    def bind(self) -> list[socket.socket]:
-        """Open the listening sockets. Raises ``OptionError`` that names the option at fault."""
-        families = [family for family, wanted in ((socket.AF_INET, self.ipv4), (socket.AF_INET6, self.ipv6)) if wanted]
-        try:
-            return open_listeners(
-                self.addresses(),
-                backlog=self.backlog,
-                unix_permissions=int(self.unix_socket_perms, 8),
-                families=families,
-            )
-        except ListenError as error:
-            what = f"{error.what}; {error.fix}" if error.fix else error.what
-            raise self._refusal(self._option_of(error), what) from error
-
-    def urls(self, sockets: Iterable[socket.socket]) -> tuple[str, ...]:
-        """The URLs that open what these sockets serve."""
-        return tuple(url_of(each, self.url_scheme, self.url_prefix) for each in sockets)
 
     def serve(
         self,
@@ -207,21 +133,14 @@ class WaitressServer:
         """
         from .waitress_engine import Engine
 
-        opened = list(sockets) if sockets is not None else self.bind()
-        # Read now: an engine that stops closes the sockets.
-        urls = self.urls(opened)
-        files = socket_files(opened)
-        try:
-            engine = Engine(app, opened, self._adjustments(), grace=self.graceful_timeout)
+        with opened(self, sockets) as listeners:
+            urls = self.urls(listeners)  # read now: an engine that stops closes the sockets
+            engine = Engine(app, listeners, self._adjustments(), grace=self.graceful_timeout)
             if started is not None:
                 started(urls)
             engine.run()
-        finally:
-            if sockets is None:
-                close_listeners(opened)
-                remove_socket_files(files)
 
-    def hurried(self, grace: float) -> WaitressServer:
+    def hurried(self, grace: float) -> WaitressInOwnWords:
         """The same server, that at its end waits for running requests no longer than ``grace`` seconds."""
         return replace(self, graceful_timeout=min(grace, self.graceful_timeout))
 
@@ -259,13 +178,6 @@ class WaitressServer:
             settings["trusted_proxy_headers"] = list(self.trusted_proxy_headers) or ["x-forwarded-proto"]
         return settings
 
-    def _option_of(self, error: ListenError) -> str:
-        if self.listen:
-            return "listen"
-        if self.unix_socket is not None:
-            return "unix_socket"
-        return error.about
-
     def _refusal(self, name: str, what: str) -> OptionError:
         return OptionError(type(self).__name__, name, what)
 
@@ -280,7 +192,7 @@ def _advice(values: Mapping[str, Any]) -> Iterable[KeyProblem]:
 
 
 server_runner = make_server_runner(
-    WaitressServer,
+    WaitressInOwnWords,
     ignored={"send_bytes": "Waitress sends output as soon as it can"},
     advice=_advice,
 )
