@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from .server_status import ServerStatus
@@ -16,9 +17,10 @@ if TYPE_CHECKING:
 
 
 class EngineStatus:
-    """Answers for the engine of this process, once it is known in ``engine``."""
+    """Answers for the engine of this process, once it is known in ``engine``. ``listening`` are its URLs."""
 
-    def __init__(self) -> None:
+    def __init__(self, listening: Sequence[str]) -> None:
+        self._listening = listening
         self.engine: Engine | None = None
         self.status = ServerStatus(self._answer)
         self._born = time.time()
@@ -42,7 +44,7 @@ class EngineStatus:
                 engine.stop()
                 return {"ok": True, "result": {"state": "draining"}}
             case _:
-                return {"ok": False, "error": "this server was started from Python, with an app that is what it is"}
+                return {"ok": False, "error": "this server takes up nothing anew: end it, and start it again"}
 
     def _snapshot(self, engine: Engine) -> dict[str, Any]:
         from .processes.snapshot import one_process
@@ -52,6 +54,6 @@ class EngineStatus:
             state="draining" if engine.stopping is not None else "serving",
             generation=1,
             started=self._born,
-            listening=[],
+            listening=self._listening,
             silent=0.0,
         )

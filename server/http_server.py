@@ -437,7 +437,7 @@ class HTTPServer:
             told = told._replace(max_requests=told.max_requests + random.randint(0, self.max_requests_jitter))
         if KEY in told.environ:
             return Engine(app, sockets, told, on_ready=on_ready, handle_signals=handle_signals)
-        alone = EngineStatus()
+        alone = EngineStatus(self.urls(sockets))
         told = with_status(told, alone)
         alone.engine = Engine(app, sockets, told, on_ready=on_ready, handle_signals=handle_signals)
         return alone.engine

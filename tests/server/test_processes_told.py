@@ -107,6 +107,7 @@ def test_a_server_that_python_started_answers_for_itself() -> None:
     assert not thread.is_alive()  # it drained
     assert found["snapshot"]["totals"]["threads"] == 2
     assert found["snapshot"]["totals"]["busy"] == 1
+    assert found["snapshot"]["listening"] == [f"http://127.0.0.1:{port}/"]
     assert found["stacks"]["ok"]
     assert not found["reload"]["ok"]
     assert len(found["pool"]["busy"]) == 1
