@@ -171,6 +171,30 @@ def test_never_more_requests_run_than_threads_were_asked_for(start: Start, threa
     assert all_threads_live(server)
 
 
+@pytest.mark.parametrize(("threads", "most"), [(1, 1), (2, 6), (3, 8)])
+def test_fast_kinds_that_become_slow_all_at_once_run_beside_the_others_up_to_a_bound(
+    start: Start, threads: int, most: int
+) -> None:
+    """Each was let in beside as many as may run because it was known to be fast."""
+    server = start(threads=threads)
+    kinds = [f"/slow{number}" for number in range(12)]
+    gate = threading.Event()
+    with wires(server, 13) as (first, *clients):
+        for path in kinds * 3:
+            ask(first, path)
+        settled(server)
+        server.app.pace = held_by(gate)
+        for wire, path in zip(clients, kinds, strict=True):
+            wire.send(get(path))
+        wait_for(lambda: server.app.running == most, "they run")
+        gate.set()
+        for wire in clients:
+            answered(wire)
+    assert server.app.most == most
+    settled(server)
+    assert all_threads_live(server)
+
+
 @pytest.mark.parametrize("threads", [1, 3])
 def test_waiting_requests_are_served_in_the_order_of_their_arrival(start: Start, threads: int) -> None:
     server = start(PacedApp(by_prefix(slow=0.02)), threads=threads)
