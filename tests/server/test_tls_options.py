@@ -91,6 +91,13 @@ def test_clients_show_certificates_that_apps_see(running: Callable[..., BoundSer
         get(server, authority.client())
 
 
+def test_the_oldest_version_can_be_raised(running: Callable[..., BoundServer], authority: Authority) -> None:
+    server = running(tls_certificate=authority.issue("localhost").chain, tls_minimum="1.3")
+    assert get(server, authority.client(minimum_version=ssl.TLSVersion.TLSv1_3)).startswith("https")
+    with pytest.raises(ssl.SSLError, match="(?i)protocol.version"):
+        get(server, authority.client(maximum_version=ssl.TLSVersion.TLSv1_2))
+
+
 def test_a_certificate_for_development_is_made_and_explained(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
     notes = HTTPServer(tls="dev").prepare()
@@ -122,6 +129,16 @@ def test_paste_s_star_makes_one_too(
             "tls_client_ca",
             id="an authority that is not there",
         ),
+        pytest.param(
+            {
+                "tls_certificate": "whole.pem",
+                "tls_client": "required",
+                "tls_client_ca": "authority.pem",
+                "tls_client_crl": "missing.pem",
+            },
+            "tls_client_crl",
+            id="a revocation list that is not there",
+        ),
         pytest.param({"tls_certificate": "whole.pem", "tls_ciphers": "NONSENSE"}, "tls_ciphers", id="no such cipher"),
     ],
 )
@@ -133,7 +150,7 @@ def test_a_mistake_is_blamed_on_its_option(options: dict[str, str], option: str,
     given: dict[str, Any] = {}
     for name, text in options.items():
         path = authority.folder / text
-        given[name] = text if not text.endswith(".pem") else path if name == "tls_client_ca" else (path,)
+        given[name] = text if not text.endswith(".pem") else path if name.startswith("tls_client") else (path,)
     with pytest.raises(OptionError) as caught:
         HTTPServer(**given).prepare()
     assert caught.value.option == option
