@@ -143,6 +143,12 @@ def test_every_option_of_ours_has_an_effect_or_a_reason(module: Any) -> None:
         assert (option.default, option.doc, option.kind) == (declared.default, declared.doc, declared.kind)
 
 
+@pytest.mark.parametrize("module", MODULES.values(), ids=MODULES)
+def test_what_surprises_with_our_own_server_is_said_of_the_others(module: Any) -> None:
+    (problem,) = module.server_runner.reader.read({"trusted_proxies": "*"}, {}).problems
+    assert (problem.key, problem.severity) == ("trusted_proxies", "warning")
+
+
 @pytest.mark.parametrize("name", ["gunicorn", "cheroot", "granian"])
 def test_it_says_how_to_install_what_is_not_there(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(importlib.util, "find_spec", lambda package: None)

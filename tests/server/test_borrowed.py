@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import ast
+import inspect
 import os
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -10,11 +13,13 @@ from typing import Any
 import pytest
 import trustme
 
-from wheatpaste.config.options import OptionError
-from wheatpaste.server.foreign.borrowed import borrows
+from wheatpaste.config.options import OptionError, options_of
+from wheatpaste.server.foreign.borrowed import EVERYWHERE, TLS, borrows
 from wheatpaste.server.foreign.cheroot_server import CherootServer
 from wheatpaste.server.foreign.granian_server import GranianServer
 from wheatpaste.server.foreign.gunicorn_server import GunicornServer
+from wheatpaste.server.foreign.waitress_server import WaitressServer
+from wheatpaste.server.http_server import HTTPServer
 
 
 def say(environ: Any, start_response: Any) -> list[bytes]:
@@ -29,6 +34,21 @@ class Began(Exception):
 def test_what_is_borrowed_must_be_there() -> None:
     with pytest.raises(KeyError, match="no_such_option"):
         borrows("threads", "no_such_option")
+
+
+def read_in(module: Any) -> set[str]:
+    """The options that the code of a module reads in ``self.ours``."""
+    found = {node for node in ast.walk(ast.parse(inspect.getsource(module))) if isinstance(node, ast.Attribute)}
+    read = {each.attr for each in found if ast.unparse(each.value) in ("ours", "self.ours")}
+    return read & {option.name for option in options_of(HTTPServer)}
+
+
+@pytest.mark.parametrize("server", [CherootServer, GranianServer, GunicornServer, WaitressServer])
+def test_what_is_borrowed_is_read_and_nothing_else_by(server: type) -> None:
+    taken = {option.name for option in options_of(server)}
+    read = read_in(sys.modules[server.__module__])
+    assert read <= taken  # of another one there is only the default
+    assert taken - {*EVERYWHERE, *TLS} <= read  # these are read by our own server and by what stands before the app
 
 
 def test_what_cannot_stand_together_is_said_in_the_name_of_the_server_that_was_made() -> None:
