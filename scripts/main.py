@@ -116,11 +116,24 @@ class _Parser(argparse.ArgumentParser):
         for action in self._actions:
             if action.nargs == argparse.ZERO_OR_MORE:
                 action.required = False  # or messages call words required that may be left out
-        if any(action.nargs in (argparse.PARSER, argparse.REMAINDER) for action in self._actions):
-            return self.parse_args(words)
-        if not any(word.startswith("-") for word in words):
-            return self.parse_args(words)
-        return self.parse_intermixed_args(words)
+        rest = any(action.nargs in (argparse.PARSER, argparse.REMAINDER) for action in self._actions)
+        if rest or not any(word.startswith("-") for word in words):
+            options, unknown = self.parse_known_args(words)
+        else:
+            options, unknown = self.parse_known_intermixed_args(words)
+        if unknown:
+            self._refuse(unknown)
+        return options
+
+    def _refuse(self, unknown: list[str]) -> NoReturn:
+        from ..config.problems import nearest
+
+        hints = [
+            f"; did you mean {meant}?"
+            for word in unknown
+            if word.startswith("--") and (meant := nearest(word.partition("=")[0], self._option_string_actions))
+        ]
+        self.error(f"unrecognized arguments: {' '.join(unknown)}{''.join(hints[:1])}")
 
     def error(self, message: str) -> NoReturn:
         print(f"{self.prog}: {message} (see {self.prog} --help)", file=sys.stderr)

@@ -47,6 +47,7 @@ def test_each_command_says_what_it_takes(command: tuple[str, str, str], capsys: 
         pytest.param(["--prot"], "no such option: --prot", id="an option of nothing"),
         pytest.param(["serve"], "wheatpaste serve: the following arguments are required: TARGET (see", id="no target"),
         pytest.param(["serve", "x.ini", "--prot=1"], "unrecognized arguments: --prot=1", id="an option misspelt"),
+        pytest.param(["serve", "x.ini", "--max-bdy", "1"], "did you mean --max-body?", id="an option nearly right"),
         pytest.param(["serve", "nosuch.ini"], "the file nosuch.ini does not exist", id="a target that is missing"),
     ],
 )
