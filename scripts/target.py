@@ -115,10 +115,22 @@ class Target(NamedTuple):
             if self.script is not None and (name is None or "." not in name):
                 return _import_file(self.script)
             return importlib.import_module(name or "")
+        except ModuleNotFoundError as error:
+            if error.name is None or not f"{name}.".startswith(f"{error.name}."):
+                raise  # it is a module of the app that lacks one
+            raise self._missing(error.name, folder) from error
         except SystemExit as stop:
             raise self._problem(
                 f"importing {self._place} called sys.exit", "name a module that only defines an app"
             ) from stop
+
+    def _missing(self, module: str, folder: str) -> ConfigError:
+        from ..config.sources import Flaw, Sources
+
+        flaw = Sources([folder]).look_up(module, "")
+        meant = nearest(flaw.word, flaw.near) if isinstance(flaw, Flaw) else None
+        fix = f"did you mean {meant!r}?" if meant else "install what has it, or start in the folder that it lies in"
+        return self._problem(f"there is no module {module!r}", fix)
 
     def _usual(self, module: ModuleType) -> str:
         for each in _USUAL_NAMES:

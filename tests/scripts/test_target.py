@@ -110,6 +110,9 @@ def test_what_names_nothing_is_refused_at_once(text: str, complaint: str) -> Non
     ("text", "complaint"),
     [
         pytest.param("wares:ap", "wares has no 'ap'; did you mean 'app'?", id="an object misspelt"),
+        pytest.param("ware:app", "there is no module 'ware'; did you mean 'wares'?", id="a module misspelt"),
+        pytest.param("qqq.zzz:app", "there is no module 'qqq'; install what has it", id="a module of nothing"),
+        pytest.param("wares.deep:app", "there is no module 'wares.deep'; install", id="a module in no package"),
         pytest.param("wares:none()", "none() is None", id="a factory that returns None"),
         pytest.param("wares:app()", "or write 'app' if that is the app", id="parentheses behind an app"),
         pytest.param("wares:number", "is of type int and cannot be called", id="no app at all"),
