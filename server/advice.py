@@ -40,3 +40,5 @@ def advice(values: Mapping[str, Any]) -> Iterable[KeyProblem]:
     most, threads = values.get("max_hung"), values.get("threads", Settings().threads)
     if most is not None and most > threads:
         yield KeyProblem("max_hung", f"is never reached with {threads} threads", f"make it {threads} or less")
+    if values.get("health_paths") and threads == 1:
+        yield KeyProblem("health_paths", "wait like all others where there is one thread", "make threads 2 or more")

@@ -221,9 +221,9 @@ class HTTPServer:
     )
     health_paths: tuple[str, ...] = option(
         default=_SETTINGS.health_paths,
-        doc="Paths that are answered even when all other requests wait for a thread.",
+        doc="Paths, each in full, that are answered even when all other requests wait for a thread.",
         check=each(path_complaint),
-        sample="/health",
+        sample="/health/livez",
     )
 
     # Deadlines

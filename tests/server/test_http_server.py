@@ -244,6 +244,11 @@ class TestInINIFiles:
         problems = server_runner.reader.read({key: text}, {}).problems
         assert [(problem.severity, problem.code, problem.key) for problem in problems] == [("warning", "advice", key)]
 
+    @pytest.mark.parametrize(("threads", "warned"), [("1", ["health_paths"]), ("2", [])])
+    def test_health_paths_without_a_second_thread_are_a_warning(self, threads: str, warned: list[str]) -> None:
+        problems = server_runner.reader.read({"threads": threads, "health_paths": "/healthz/livez"}, {}).problems
+        assert [problem.key for problem in problems] == warned
+
     def test_a_contradiction_is_blamed_on_the_key_that_says_it(self) -> None:
         with pytest.raises(ConfigError) as caught:
             paste_server_runner.make({}, ssl_pem="*", tls_certificate="/x")
