@@ -60,11 +60,11 @@ def set_up_logging(composition: Composition | None, variables: Mapping[str, str]
 
 def leave_out(told: Iterable[Problem]) -> None:
     """Keep warnings that were shown before the start out of the log, where factories would write them once more."""
-    known = {(each.line, each.key, each.what) for each in told}
+    known = {(each.line, each.key, each.code) for each in told}  # not the text: paths in it may be absolute
 
     def is_new(record: logging.LogRecord) -> bool:
         problem = record.args[0] if isinstance(record.args, tuple) and record.args else None
-        return not isinstance(problem, Problem) or (problem.line, problem.key, problem.what) not in known
+        return not isinstance(problem, Problem) or (problem.line, problem.key, problem.code) not in known
 
     logging.getLogger("wheatpaste.config.factories").addFilter(is_new)
 

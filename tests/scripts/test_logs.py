@@ -105,12 +105,12 @@ def test_what_is_wrong_is_named(old: str, new: str, line: int, message: str, set
 
 def test_what_was_shown_before_the_start_is_not_logged_once_more(caplog: pytest.LogCaptureFixture) -> None:
     logger = logging.getLogger("wheatpaste.config.factories")
-    told = Problem(what="does nothing", file="site.ini", line=3, key="colour", severity="warning")
+    told = Problem(what="there is no file a.pem", file="site.ini", line=3, key="certificate", code="advice")
     before = list(logger.filters)
     try:
         leave_out([told])
         for problem in (
-            Problem(what="does nothing", file="/srv/site.ini", line=3, key="colour"),
+            Problem(what="there is no file /srv/a.pem", file="/srv/site.ini", line=3, key="certificate", code="advice"),
             Problem(what="other"),
         ):
             logger.warning("%s", problem)
