@@ -31,7 +31,7 @@ class ReceivedBody:
         "_held",
         "_left",
         "_limits",
-        "_parts",
+        "_memory",
         "_pool",
         "_reader",
         "_taken",
@@ -45,8 +45,8 @@ class ReceivedBody:
         limits: Limits,
         length: int | None,
         started: float,
-        budget: Budget | None = None,
-        pool: BufferPool | None = None,
+        budget: Budget,
+        pool: BufferPool,
     ) -> None:
         """``length`` is None for a chunked body; ``started`` the moment, for the rate at which it must come.
 
@@ -56,13 +56,13 @@ class ReceivedBody:
         self._pool = pool
         self._buffer: bytearray | None = None
         self._held: HeldBytes | None = None
-        if pool is not None and length is not None and _SMALL < length <= min(limits.body_memory, pool.size):
+        if length is not None and _SMALL < length <= min(limits.body_memory, pool.size):
             self._buffer = pool.take()
         self._taken = 0
         self._limits = limits
         self._decoder = ChunkDecoder(max_trailers=limits.head, max_fields=limits.fields) if length is None else None
         self._left = length or 0
-        self._parts: list[bytes] = []
+        self._memory: bytes | bytearray = b""
         self._file: io.FileIO | None = None
         self._reader: io.BufferedReader | None = None
         self.length = 0
@@ -75,11 +75,6 @@ class ReceivedBody:
     def done(self) -> bool:
         """Whether nothing is missing."""
         return self._decoder.done if self._decoder is not None else not self._left
-
-    @property
-    def holds_file(self) -> bool:
-        """Whether it waits in a temporary file."""
-        return self._file is not None
 
     @property
     def trailers(self) -> list[tuple[str, str]]:
@@ -128,13 +123,21 @@ class ReceivedBody:
             if self._file is not None:
                 self._write(piece)
                 return
-            self._parts.append(bytes(piece))
-            if self.length > self._limits.body_memory or not self._take(len(piece)):
+            if self._memory:
+                # Not a list of pieces, each of which may be a byte that costs forty more.
+                if isinstance(self._memory, bytes):
+                    self._memory = bytearray(self._memory)
+                self._memory += piece
+            else:
+                self._memory = bytes(piece)
+            if self.length <= self._limits.body_memory and self._budget.take(len(piece)):
+                self._taken += len(piece)
+            else:
                 import tempfile  # costs 10 ms, and most bodies are small
 
                 self._file = tempfile.TemporaryFile(prefix="wheatpaste-", buffering=0)  # noqa: SIM115 - closed with the request
-                self._write(b"".join(self._parts))
-                self._parts.clear()
+                self._write(self._memory)
+                self._memory = b""
                 self._give_back()
         except OSError as error:
             self.close()
@@ -147,24 +150,15 @@ class ReceivedBody:
             self._reader = io.BufferedReader(self._held, _READ_AT_ONCE)
             return self._reader
         if self._file is None:
-            parts = self._parts
-            return io.BytesIO(parts[0] if len(parts) == 1 else b"".join(parts))
+            return io.BytesIO(self._memory)
         self._file.seek(0)
         # Pieces were written as they came; it is reading that comes in lines.
         self._reader = io.BufferedReader(self._file, _READ_AT_ONCE)
         return self._reader
 
-    def _take(self, size: int) -> bool:
-        if self._budget is not None:
-            if not self._budget.take(size):
-                return False
-            self._taken += size
-        return True
-
     def _give_back(self) -> None:
-        if self._budget is not None:
-            self._budget.give_back(self._taken)
-            self._taken = 0
+        self._budget.give_back(self._taken)
+        self._taken = 0
 
     def _write(self, piece: Buffer) -> None:
         file = self._file
@@ -187,5 +181,5 @@ class ReceivedBody:
                     file.close()
         self._file = self._held = None
         buffer, self._buffer = self._buffer, None
-        if buffer is not None and self._pool is not None:
+        if buffer is not None:
             self._pool.give_back(buffer)

@@ -5,19 +5,23 @@ from __future__ import annotations
 import errno
 import io
 import tempfile
+import tracemalloc
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from wheatpaste.server.http1.budget import Budget
+from wheatpaste.server.http1.buffers import BufferPool
 from wheatpaste.server.http1.received_body import ReceivedBody
 from wheatpaste.server.http1.refusals import Refused
 from wheatpaste.server.settings import Limits
 
 
 def received(limits: Limits, length: int | None) -> ReceivedBody:
-    return ReceivedBody(limits, length, 0.0)
+    budget = Budget(1 << 30)
+    return ReceivedBody(limits, length, 0.0, budget, BufferPool(limits.body_memory, budget))
 
 
 @settings(deadline=None)
@@ -123,3 +127,20 @@ def test_a_body_in_a_file_that_was_taken_apart_is_closed_nevertheless() -> None:
     raw = file.detach()
     body.close()
     assert raw.closed
+
+
+@pytest.mark.parametrize("size", [2, 50_000])
+def test_a_body_takes_no_more_memory_in_small_pieces(size: int) -> None:
+    data = b"ab" * 50_000
+    pieces = [b"%x\r\n%b\r\n" % (size, data[at : at + size]) for at in range(0, len(data), size)]
+    body = received(Limits(), None)
+    tracemalloc.start()
+    try:
+        for piece in (*pieces, b"0\r\n\r\n"):
+            body.feed(piece)
+        held, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert body.done
+    assert held < 1.5 * len(data)
+    assert body.file().read() == data
