@@ -12,7 +12,6 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from ..config.options import OptionError
-from ..config.problems import ConfigError, Problem
 from ..server.http_server import HTTPServer
 from ..server.listeners import close_listeners, remove_socket_files, socket_files
 from ..server.processes.control import Control, open_control, usual_path
@@ -39,7 +38,7 @@ def serve_site(service: Service, launch: Launch, listening: Listening, component
     files = socket_files(site.sockets)
     started_by = os.getpid()
     try:
-        control = _open_control(site)
+        control = _open_control(site, listening)
         try:
             site.set_up_logging(launch)
             return _run_parent(site, control) if component.has_parent else _run_alone(site, listening, control)
@@ -64,7 +63,7 @@ def site_name(path: str | None, text: str) -> str:
     return os.path.realpath(path) if path else text
 
 
-def _open_control(site: Site) -> socket.socket | None:
+def _open_control(site: Site, listening: Listening) -> socket.socket | None:
     component, target = site.component, site.launch.target
     heir = site.service.inheritance
     if heir is not None and heir.belongings.control is not None:
@@ -78,8 +77,8 @@ def _open_control(site: Site) -> socket.socket | None:
     except OSError as error:
         if automatic:  # the same site is served a second time, or the folder is full: it is a convenience
             return None
-        problem = Problem(what=f"cannot be opened ({error})", fix="choose another path, or off", key="control_socket")
-        raise ConfigError(problem) from error
+        what = f"cannot be opened ({error}); or write off, for none"
+        raise listening.refuse(OptionError("", "control_socket", what)) from error
 
 
 def _run_parent(site: Site, listener: socket.socket | None) -> int:

@@ -159,7 +159,7 @@ class Service:
         sockets = list(inherited) or listening.bind()
         component = listening.component
         prepared = listening.prepare()
-        account = self.account(getattr(component, "user", None), getattr(component, "group", None))
+        account = self.account(listening)
         set_up_logging(launch.composition, self.wishes.variables, self.verbosity)
         if account is not None:
             from ..server import failures  # noqa: F401 - the other user may not be able to read them
@@ -210,19 +210,21 @@ class Service:
                 )
             ) from error
 
-    def account(self, user: str | None = None, group: str | None = None) -> Account | None:
-        """The user and group to become, if any: the command line's, or these. Raises ``ConfigError``."""
+    def account(self, listening: Listening) -> Account | None:
+        """The user and group to become, if any: the command line's, or the server's. Raises ``ConfigError``."""
         told = self.options.user or self.options.group
-        user, group = (self.options.user, self.options.group) if told else (user, group)
+        source = self.options if told else listening.component
+        user, group = getattr(source, "user", None), getattr(source, "group", None)
         if not user and not group:
             return None
-        from ..server.privileges import find_account
+        from ..server.privileges import AccountError, find_account
 
         try:
             return find_account(user, group)
-        except ValueError as error:
-            key = "user" if user else "group"
-            raise ConfigError(Problem(what=str(error), key=f"--{key}" if told else key)) from error
+        except AccountError as error:
+            if told:
+                raise ConfigError(Problem(what=error.what, key=f"--{error.option}")) from error
+            raise listening.refuse(OptionError("", error.option, error.what)) from error
 
     def with_request_lines(self, app: Any) -> Any:
         """The app, with a line printed for each request where somebody may be looking."""
@@ -273,7 +275,9 @@ def take_files(service: Service, stack: ExitStack, *, background: bool) -> int:
         try:
             descriptor = open_log(log_path)
         except OSError as error:
-            terminal.error(f"the log file {log_path} cannot be written ({error.strerror})")
+            terminal.error(
+                f"the log file {log_path} cannot be written ({error.strerror}); name another with --log-file"
+            )
             return 1
     if pid_path is not None:
         from ..server.pid_file import PidFile, PidFileError

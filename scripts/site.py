@@ -51,7 +51,7 @@ class Site:
         self.component = component
         self.kept: list[str] = []
         self._at_start = component
-        self.account = service.account(component.user, component.group)
+        self.account = service.account(listening)
         self._places: dict[Address, list[socket.socket]] = {}
         heir = service.inheritance
         self._inherited = {} if heir is None else {name: list(each) for name, each in heir.belongings.sockets.items()}
@@ -69,7 +69,7 @@ class Site:
         launch, listening, component = self.read()
         settings = _settings(listening, component)
         kept = [name for name in _AT_START if getattr(component, name) != getattr(self._at_start, name)]
-        if self.service.account(component.user, component.group) != self.account:
+        if self.service.account(listening) != self.account:
             kept.append("user")
         sockets = self._open(listening, component)
         try:

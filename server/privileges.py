@@ -8,6 +8,14 @@ import pwd
 from dataclasses import dataclass
 
 
+class AccountError(ValueError):
+    """No such account, or one that this process cannot become; ``option`` is ``user`` or ``group``."""
+
+    def __init__(self, option: str, what: str) -> None:
+        self.option, self.what = option, what
+        super().__init__(what)
+
+
 @dataclass(frozen=True, slots=True)
 class Account:
     """A user and group by number; ``name`` finds the supplementary groups."""
@@ -18,7 +26,7 @@ class Account:
 
 
 def find_account(user: str | None, group: str | None) -> Account:
-    """Look up a user and a group, given by name or number. Raises ``ValueError`` with a sentence."""
+    """Look up a user and a group, given by name or number. Raises ``AccountError``."""
     uid, gid, name = os.getuid(), os.getgid(), None
     if user is not None:
         try:
@@ -26,14 +34,19 @@ def find_account(user: str | None, group: str | None) -> Account:
             uid, gid, name = entry.pw_uid, entry.pw_gid, entry.pw_name
         except KeyError:
             if not user.isdecimal():
-                raise ValueError(f"there is no user {user!r}") from None
+                raise AccountError("user", f"there is no user {user!r}; name one that this machine has") from None
             uid = int(user)
             if group is None:  # or it would keep the group of root
-                raise ValueError(f"user {user} has no entry that says its group; give --group") from None
+                raise AccountError("user", f"{user} has no entry that says its group; name the group, too") from None
     if group is not None:
-        gid = group_number(group)
+        try:
+            gid = group_number(group)
+        except ValueError as error:
+            raise AccountError("group", f"{error}; name one that this machine has") from error
     if os.geteuid() != 0 and (uid, gid) != (os.getuid(), os.getgid()):
-        raise ValueError("only root can change the user or group")
+        raise AccountError(
+            "group" if user is None else "user", "only root can take on another; start as root, or remove it"
+        )
     return Account(uid, gid, name)
 
 

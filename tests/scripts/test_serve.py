@@ -200,6 +200,30 @@ class TestAddresses:
             f"site.ini:3: [server:main] port: is in use by another process (127.0.0.1:{port})"
         )
 
+    @pytest.mark.parametrize(
+        ("line", "message"),
+        [
+            pytest.param("user = nosuchuser", "user: there is no user 'nosuchuser'; name", id="no such user"),
+            pytest.param(
+                "group = nosuchgroup\nuser = nobody", "group: there is no group 'nosuchgroup'; name", id="no such group"
+            ),
+            pytest.param("control_socket = /no/such/x", "control_socket: cannot be opened (", id="no such folder"),
+        ],
+    )
+    def test_what_the_machine_does_not_have_is_named_with_its_line(self, line: str, message: str, site: Path) -> None:
+        site.write_text(site.read_text().replace("port = 1", f"port = 0\n{line}"))
+        done = run("serve", site, cwd=site.parent)
+        assert done.returncode == 2
+        assert done.stderr.startswith(f"site.ini:4: [server:main] {message}")
+
+    def test_a_certificate_that_is_missing_is_told_in_two_lines(self, site: Path) -> None:
+        site.write_text(site.read_text().replace("port = 1", "port = 0\ntls_certificate = missing.pem"))
+        done = run("serve", site, cwd=site.parent)
+        assert done.returncode == 2
+        warning, error = done.stderr.splitlines()
+        assert warning.startswith("site.ini:4: warning: [server:main] tls_certificate: there is no file missing.pem")
+        assert error.startswith("site.ini:4: [server:main] tls_certificate: ")
+
     def test_a_port_in_use_is_told_before_the_app_is_imported(self, site: Path) -> None:
         (site.parent / "loud.py").write_text("print('imported')\ndef app(e, s): ...\n")
         with socket.create_server(("127.0.0.1", 0)) as taken:

@@ -80,6 +80,6 @@ def test_a_log_file_that_is_somebody_else_s_link_is_refused(tmp_path: Path) -> N
 
 @needs_root
 def test_a_number_without_an_entry_does_not_keep_the_group_of_root() -> None:
-    with pytest.raises(ValueError, match="give --group"):
+    with pytest.raises(ValueError, match="name the group, too"):
         find_account("4000000", None)
     assert find_account("4000000", "1").gid == 1

@@ -9,7 +9,7 @@ import sys
 
 import pytest
 
-from wheatpaste.server.privileges import find_account
+from wheatpaste.server.privileges import AccountError, find_account
 
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can give up its rights")
 
@@ -40,15 +40,20 @@ def test_a_process_becomes_the_user_and_cannot_go_back(user: str, group: str | N
 
 
 @pytest.mark.parametrize(
-    ("user", "group", "message"),
+    ("user", "group", "blamed", "message"),
     [
-        pytest.param("nosuchuser", None, "there is no user 'nosuchuser'", id="no such user"),
-        pytest.param(None, "nosuchgroup", "there is no group 'nosuchgroup'", id="no such group"),
+        pytest.param("nosuchuser", None, "user", "there is no user 'nosuchuser'", id="no such user"),
+        pytest.param(None, "nosuchgroup", "group", "there is no group 'nosuchgroup'", id="no such group"),
+        pytest.param(
+            "nobody", "nosuchgroup", "group", "there is no group 'nosuchgroup'", id="no such group for a user"
+        ),
+        pytest.param("4000000", None, "user", "4000000 has no entry that says its group", id="a user without a group"),
     ],
 )
-def test_who_does_not_exist_is_a_sentence(user: str | None, group: str | None, message: str) -> None:
-    with pytest.raises(ValueError, match=message):
+def test_who_does_not_exist_is_a_sentence(user: str | None, group: str | None, blamed: str, message: str) -> None:
+    with pytest.raises(AccountError, match=message) as raised:
         find_account(user, group)
+    assert raised.value.option == blamed
 
 
 def test_the_user_that_it_is_already_needs_no_rights() -> None:
