@@ -7,11 +7,12 @@ import multiprocessing
 import os
 import signal
 import socket
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from ...config.factories import make_server_runner
+from ...config.mounts import KeyProblem
 from ...config.options import OptionError, component
 from ...protocol.wsgi import WSGIApp
 from ..advice import advice
@@ -19,6 +20,9 @@ from . import borrowed
 from .borrowed import CERTIFICATES, EVERYWHERE, borrows, lacking, only, opened, require
 from .front import Front
 from .granian_app import GranianApp
+
+_SMALLEST_HEAD = 8192
+"""granian holds at least so much of a connection in memory, and refuses no head below it."""
 
 
 @component
@@ -111,7 +115,7 @@ class GranianServer:
             backpressure=max(ours.connections, ours.threads),
             http1_settings=HTTP1Settings(
                 header_read_timeout=max(1, math.ceil(ours.head_timeout * 1000)),
-                max_buffer_size=max(8192, ours.max_request_head),
+                max_buffer_size=max(_SMALLEST_HEAD, ours.max_request_head),
             ),
             workers_kill_timeout=max(1, math.ceil(ours.drain_timeout)),
             workers_max_rss=math.ceil(ours.max_memory / 1024**2) if ours.max_memory is not None else None,
@@ -148,6 +152,12 @@ def _run(server: Any, app: WSGIApp) -> None:
             raise
 
 
+def _advice(values: Mapping[str, Any]) -> Iterable[KeyProblem]:
+    yield from advice(values)
+    if values.get("max_request_head", _SMALLEST_HEAD) < _SMALLEST_HEAD:
+        yield KeyProblem("max_request_head", f"granian takes {_SMALLEST_HEAD} bytes", "make it 8KB or more")
+
+
 _REFUSED = dict.fromkeys(
     ("tls", "tls_context"), "granian reads certificates from files; name one in tls_certificate instead"
 )
@@ -179,5 +189,5 @@ server_runner = make_server_runner(
         refused=_REFUSED,
     ),
     refused=_REFUSED,
-    advice=advice,
+    advice=_advice,
 )

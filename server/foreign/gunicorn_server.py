@@ -6,11 +6,12 @@ import math
 import os
 import signal
 import socket
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from ...config.factories import make_server_runner
+from ...config.mounts import KeyProblem
 from ...config.options import component
 from ...protocol.wsgi import WSGIApp
 from ..advice import advice
@@ -22,6 +23,9 @@ if TYPE_CHECKING:
     import ssl
 
     from ..tls.handshake import Wraps
+
+_LONGEST_LINE = 8190
+"""gunicorn takes no longer request lines, and no larger number for them."""
 
 _HEADER_POLICY = {"drop": "drop", "refuse": "refuse", "keep": "dangerous"}
 
@@ -100,7 +104,7 @@ class GunicornServer:
             "max_requests": ours.max_requests or 0,
             "max_requests_jitter": ours.max_requests_jitter,
             "timeout": math.ceil(ours.worker_timeout),
-            "limit_request_line": min(ours.max_request_line, 8190),
+            "limit_request_line": min(ours.max_request_line, _LONGEST_LINE),
             "limit_request_fields": ours.max_header_fields,
             "keepalive": math.ceil(ours.keep_alive_timeout),
             "graceful_timeout": math.ceil(ours.drain_timeout),
@@ -152,6 +156,14 @@ def _application(app: WSGIApp, settings: Mapping[str, Any]) -> Any:
     return Application()
 
 
+def _advice(values: Mapping[str, Any]) -> Iterable[KeyProblem]:
+    yield from advice(values)
+    if values.get("max_request_line", 0) > _LONGEST_LINE:
+        yield KeyProblem(
+            "max_request_line", f"gunicorn takes {_LONGEST_LINE} bytes", f"make it {_LONGEST_LINE} or less"
+        )
+
+
 _STREAMS = "bodies come to the app as the client sends them"
 
 server_runner = make_server_runner(
@@ -175,5 +187,5 @@ server_runner = make_server_runner(
             "proxy_protocol": "let the proxy send X-Forwarded-For, and name it in trusted_proxies",
         },
     ),
-    advice=advice,
+    advice=_advice,
 )

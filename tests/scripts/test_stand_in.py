@@ -149,6 +149,17 @@ def test_what_surprises_with_our_own_server_is_said_of_the_others(module: Any) -
     assert (problem.key, problem.severity) == ("trusted_proxies", "warning")
 
 
+@pytest.mark.parametrize(
+    ("name", "key", "right", "wrong"),
+    [("gunicorn", "max_request_line", "8190", "16KB"), ("granian", "max_request_head", "8KB", "4000")],
+)
+def test_a_limit_that_the_other_server_cannot_keep_is_named(name: str, key: str, right: str, wrong: str) -> None:
+    reader = MODULES[name].server_runner.reader
+    assert reader.read({key: right}, {}).problems == []
+    (problem,) = reader.read({key: wrong}, {}).problems
+    assert (problem.key, problem.severity) == (key, "warning")
+
+
 @pytest.mark.parametrize("name", ["gunicorn", "cheroot", "granian"])
 def test_it_says_how_to_install_what_is_not_there(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(importlib.util, "find_spec", lambda package: None)
