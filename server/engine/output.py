@@ -17,6 +17,8 @@ from ..http1.client_gone import ClientGone
 _SENDFILE_AT_ONCE = 1024 * 1024
 _READ_AT_ONCE = 256 * 1024
 _MOST_AT_ONCE = 4 * 1024 * 1024
+_JOIN_BELOW = 1024
+"""Bytes up to which pieces are joined: each one costs some two hundred more, and a call to the system."""
 
 
 class FileStretch:
@@ -36,7 +38,19 @@ class FileStretch:
 class Output:
     """The queue of one connection."""
 
-    __slots__ = ("_error", "_items", "_lock", "_room", "_send", "_sent", "_sock", "_would_block", "memory", "taken_at")
+    __slots__ = (
+        "_error",
+        "_items",
+        "_lock",
+        "_moving",
+        "_room",
+        "_send",
+        "_sent",
+        "_sock",
+        "_would_block",
+        "memory",
+        "taken_at",
+    )
 
     def __init__(self, sock: Any, would_block: tuple[type[BaseException], ...], now: float) -> None:
         self._sock = sock
@@ -47,6 +61,7 @@ class Output:
         self._room = threading.Condition(self._lock)
         self._error: str | None = None
         self._sent = 0
+        self._moving = False
         self.memory = 0
         """Bytes that wait in memory."""
         self.taken_at = now
@@ -59,7 +74,11 @@ class Output:
         """Queue bytes. Raises ``ClientGone`` once sending has failed."""
         with self._lock:
             self._check()
-            self._items.append(memoryview(data))
+            last = self._items[-1] if self._items else None
+            if isinstance(last, memoryview) and len(last) + len(data) <= _JOIN_BELOW and not self._moving:
+                self._items[-1] = memoryview(b"".join((last, data)))
+            else:
+                self._items.append(memoryview(data))
             self.memory += len(data)
 
     def add_file(self, stretch: FileStretch) -> None:
@@ -134,11 +153,18 @@ class Output:
 
         It is sent on meanwhile: only what is left in the end is taken out of memory.
         """
-        import tempfile  # costs 10 ms, and most clients are quick
-
         with self._lock:
             before = self._sent
+            self._moving = True  # what is added has to stay apart from what goes to the file
             waiting = list(itertools.takewhile(lambda item: isinstance(item, memoryview), self._items))
+        try:
+            self._move(waiting, before)
+        finally:
+            self._moving = False
+
+    def _move(self, waiting: list[memoryview | FileStretch], before: int) -> None:
+        import tempfile  # costs 10 ms, and most clients are quick
+
         length = sum(map(len, waiting))  # type: ignore[arg-type]  # all of them are views
         file = tempfile.TemporaryFile(prefix="wheatpaste-", buffering=0)  # noqa: SIM115 - closed when it is sent
         try:

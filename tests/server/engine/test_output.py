@@ -8,6 +8,7 @@ import ssl
 import tempfile
 import threading
 import time
+import tracemalloc
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -245,4 +246,44 @@ def test_without_room_on_the_disk_it_stays_in_memory(pair: Pair, monkeypatch: py
     sender = threading.Thread(target=flush_until_sent, args=(output,))
     sender.start()
     assert read(client, len(data)) == data
+    sender.join(10)
+
+
+def test_small_pieces_take_little_more_memory_than_their_bytes(pair: Pair) -> None:
+    server, client = pair
+    output = output_to(server)
+    pieces = [b"%04d " % number for number in range(10_000)]
+    tracemalloc.start()
+    try:
+        for piece in pieces:
+            output.add(piece)
+        held, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert output.memory == 50_000
+    assert held < 2 * output.memory
+    reader = threading.Thread(target=flush_until_sent, args=(output,))
+    reader.start()
+    assert read(client, 50_000) == b"".join(pieces)
+    reader.join(10)
+
+
+def test_what_is_added_while_the_rest_moves_to_a_file_is_not_lost(pair: Pair) -> None:
+    server, client = pair
+    output, over = output_to(server), threading.Event()
+
+    def keep_moving() -> None:
+        while not over.is_set():
+            output.move_to_file()
+
+    mover = threading.Thread(target=keep_moving)
+    mover.start()
+    pieces = [b"%05d " % number for number in range(5_000)]
+    for piece in pieces:
+        output.add(piece)
+    over.set()
+    mover.join(10)
+    sender = threading.Thread(target=flush_until_sent, args=(output,))
+    sender.start()
+    assert read(client, 30_000) == b"".join(pieces)
     sender.join(10)
