@@ -92,7 +92,7 @@ def _run_parent(site: Site, listener: socket.socket | None) -> int:
     gc.freeze()  # what is here now is shared with every worker
     herald = Herald(
         service.terminal,
-        lambda: service.tell_start(site.launch, urls_of(site.component, site.sockets), _notes(site)),
+        lambda: service.tell_start(site.launch, parent.current.urls, _notes(site)),
         quiet=service.verbosity < 0,
     )
     _tell_of_threads(herald)
@@ -115,13 +115,12 @@ def _run_parent(site: Site, listener: socket.socket | None) -> int:
         first,
         plan,
         witness=herald,
-        listening=lambda sockets: urls_of(site.component, sockets),
         reopen=_reopening(service, site),
         in_child=in_child,
         terminal_gone=_terminal_watch(),
     )
     control = Control(listener, parent.loop, parent.desk.perform) if listener is not None else None
-    parent.upgrade = _upgrade(site, parent, herald, control).begin
+    parent.upgrade = _upgrade(site, parent, herald, control, lambda: parent.current.sockets).begin
     try:
         code = parent.run()
     finally:
@@ -174,7 +173,7 @@ def _run_alone(site: Site, listening: Listening, listener: socket.socket | None)
     )
     lone.loop.after(_SETTLED, load_the_rest)
     control = Control(listener, lone.loop, lone.perform) if listener is not None else None
-    lone.upgrade = _upgrade(site, lone, herald, control).begin
+    lone.upgrade = _upgrade(site, lone, herald, control, lambda: site.sockets).begin
     try:
         lone.run(site.engine(component, app, site.sockets, site.settings, lone))
     except OptionError as error:
@@ -185,15 +184,21 @@ def _run_alone(site: Site, listening: Listening, listener: socket.socket | None)
     return 0
 
 
-def _upgrade(site: Site, process: Parent | Lone, herald: Herald, control: Control | None) -> Upgrade:
-    """What starts this command once more, with the sockets and the pid file of this process."""
+def _upgrade(
+    site: Site,
+    process: Parent | Lone,
+    herald: Herald,
+    control: Control | None,
+    sockets: Callable[[], Sequence[socket.socket]],
+) -> Upgrade:
+    """What starts this command once more, with the ``sockets`` that are served and the pid file of this process."""
     from ..server.processes.upgrade import Belongings, Upgrade
 
     service = site.service
 
     def belongings() -> Belongings:
         return Belongings(
-            sockets=site.places,
+            sockets=site.places(sockets()),
             control=None if control is None else control.listener,
             pid_file=None if service.pid_file is None else service.pid_file.descriptor,
         )

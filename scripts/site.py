@@ -41,8 +41,8 @@ _AT_START = (
 class Site:
     """Makes one generation after the other of what one command line serves.
 
-    ``launch`` and ``component`` are those of the last generation that could be read. ``kept`` are the options that it
-    has otherwise than the first one, whose values go on.
+    ``launch``, ``component`` and ``sockets`` are those of the last generation that could be read, whose workers may not
+    have started. ``kept`` are the options that it has otherwise than the first one, whose values go on.
     """
 
     def __init__(self, service: Service, launch: Launch, listening: Listening, component: HTTPServer) -> None:
@@ -93,12 +93,10 @@ class Site:
             raise ConfigError(Problem(what="names another kind of server", fix="stop this one and start that"))
         return launch, listening, listening.component
 
-    @property
-    def places(self) -> dict[str, list[socket.socket]]:
-        """The open sockets by their address as text."""
-        serving = {id(each) for each in self.sockets}
+    def places(self, serving: Sequence[socket.socket]) -> dict[str, list[socket.socket]]:
+        """Those of a generation's sockets by their address as text."""
         named = {
-            str(address): [each for each in sockets if id(each) in serving] for address, sockets in self._places.items()
+            str(address): [each for each in sockets if each in serving] for address, sockets in self._places.items()
         }
         return {address: sockets for address, sockets in named.items() if sockets}
 
@@ -155,7 +153,7 @@ class Site:
 
         from ..server.processes.generation import Generation, Habits
 
-        return Generation(sockets, Habits.of(component), work, number)
+        return Generation(sockets, Habits.of(component), work, number, urls_of(component, sockets))
 
     def _open(self, listening: Listening, component: HTTPServer) -> list[socket.socket]:
         """The sockets of a server: those that are open already, and new ones for addresses that are new."""

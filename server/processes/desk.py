@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import os
-import socket
 import time
-from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from .askers import Reply
@@ -22,11 +20,10 @@ _PATIENCE = 1.0
 
 
 class Desk:
-    """Answers for a parent. ``listening`` are the URLs of sockets."""
+    """Answers for a parent."""
 
-    def __init__(self, parent: Parent, listening: Callable[[Sequence[socket.socket]], Sequence[str]]) -> None:
+    def __init__(self, parent: Parent) -> None:
         self._parent = parent
-        self._listening = listening
         self._gathering = Gathering(parent.loop)
 
     def perform(self, command: str, message: Message, reply: Reply) -> None:
@@ -82,7 +79,7 @@ class Desk:
             generation=parent.current.number,
             started=parent.born,
             now=time.time(),
-            listening=[] if parent.state == "draining" else self._listening(parent.current.sockets),
+            listening=[] if parent.state == "draining" else parent.current.urls,
             wanted=parent.wanted,
             totals=self.totals(),
             processes=[child.snapshot(now, answers.get(child.pid)) for child in parent.children.values()],

@@ -40,12 +40,11 @@ def serve_forked(
         worker.run(engine)
         return 0
 
-    first = Generation(sockets, Habits.of(component), work)
+    first = Generation(sockets, Habits.of(component), work, urls=component.urls(sockets))
     code = Parent(
         first,
-        lambda before: Generation(before.sockets, before.habits, before.work, before.number + 1),
+        lambda before: Generation(before.sockets, before.habits, before.work, before.number + 1, before.urls),
         witness=_Caller(started),
-        listening=component.urls,
         reopen=reopen_log_files,
         in_child=lambda: None,
     ).run()

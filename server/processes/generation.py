@@ -38,13 +38,20 @@ class Habits(NamedTuple):
 class Generation:
     """One reading of the configuration: the sockets, the habits, and ``work``, which each worker process runs.
 
-    ``work`` is called in the new process and returns its exit code. ``number`` counts from 1.
+    ``work`` is called in the new process and returns its exit code. ``number`` counts from 1. ``urls`` open what the
+    sockets serve.
     """
 
     def __init__(
-        self, sockets: Sequence[socket.socket], habits: Habits, work: Callable[[Worker], int], number: int = 1
+        self,
+        sockets: Sequence[socket.socket],
+        habits: Habits,
+        work: Callable[[Worker], int],
+        number: int = 1,
+        urls: Sequence[str] = (),
     ) -> None:
         self.sockets = tuple(sockets)
         self.habits = habits
         self.work = work
         self.number = number
+        self.urls = tuple(urls)

@@ -15,7 +15,7 @@ import os
 import signal
 import socket
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from typing import Literal
 
 from ..listeners import close_listeners, remove_socket_files, socket_files
@@ -59,10 +59,9 @@ _SIGNALS = (
 class Parent:
     """Keeps the workers of a site running, from the ``first`` generation to the last.
 
-    ``plan`` makes each further generation. ``listening`` are the URLs of sockets. ``reopen`` opens the log files of
-    this process anew; workers call it too. ``in_child`` is called in each new process before anything else: it lets go
-    of what is the parent's alone. ``terminal_gone`` tells whether a SIGHUP means that the terminal was closed, which
-    ends the service.
+    ``plan`` makes each further generation. ``reopen`` opens the log files of this process anew; workers call it too.
+    ``in_child`` is called in each new process before anything else: it lets go of what is the parent's alone.
+    ``terminal_gone`` tells whether a SIGHUP means that the terminal was closed, which ends the service.
     """
 
     def __init__(
@@ -71,7 +70,6 @@ class Parent:
         plan: Plan,
         *,
         witness: Witness,
-        listening: Callable[[Sequence[socket.socket]], Sequence[str]],
         reopen: Callable[[], object],
         in_child: Callable[[], object],
         terminal_gone: Callable[[], bool] = lambda: False,
@@ -89,7 +87,7 @@ class Parent:
         self._terminal_gone = terminal_gone
         self.children: dict[int, Child] = {}
         self._backoff = Backoff()
-        self.desk = Desk(self, listening)
+        self.desk = Desk(self)
         self._health = Health(self.loop.clock)
         self.state: Literal["starting", "serving", "reloading", "draining"] = "starting"
         self.born = time.time()

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from running_server import RunningServer, free_port, poll
 from steady_load import SteadyLoad
-from worker_site import BROKEN_APP, WorkerSite, accepts
+from worker_site import APP, BROKEN_APP, WorkerSite, accepts
 
 from wheatpaste.server.processes.control_client import ControlError
 
@@ -167,6 +167,32 @@ def test_a_new_address_is_opened_and_the_old_one_closed(
     site.write(listen=f"127.0.0.1:{second} 192.0.2.1:80")
     assert "192.0.2.1 is not an address of this machine" in site.ask("reload")["error"]
     assert accepts(second)
+
+
+def test_a_refused_reload_leaves_no_address_open_and_none_out(
+    tmp_path: Path, running_server: Callable[..., RunningServer]
+) -> None:
+    first, second = free_port(), free_port()
+    argv = [sys.executable, "-m", "wheatpaste", "serve", "site.ini"]
+    site = WorkerSite(tmp_path, lambda *_, **options: running_server(argv=argv, **options))
+    server = site.start(listen=f"127.0.0.1:{first}", wait=False).wait_until_ready()
+    code = site.folder / "wares.py"
+    code.write_text(BROKEN_APP)
+    site.write(listen=f"127.0.0.1:{second}", url_prefix="/elsewhere")
+    assert "nowhere_to_be_found" in site.ask("reload")["error"]
+    assert not accepts(second)
+    assert site.status()["listening"] == [f"http://127.0.0.1:{first}/"]
+    site.write(listen=f"127.0.0.1:{first}", url_prefix="")
+    code.write_text(APP)
+    before = site.pids()
+    os.kill(server.pid, signal.SIGUSR2)  # what the new program gets is what is served
+    poll(lambda: server.returncode == 0, 20, server.log)
+    try:
+        assert site.answer() == "one"
+        assert before.isdisjoint(site.pids())
+    finally:
+        site.ask("drain")
+        poll(lambda: not accepts(first), 20, server.log)
 
 
 def test_the_number_of_workers_follows_the_file(site: WorkerSite) -> None:
