@@ -140,7 +140,7 @@ def test_a_start_that_fails_says_why_once_and_ends(site: WorkerSite, code: str, 
     (site.folder / "wares.py").write_text(code)
     server = site.start(wait=False)
     poll(lambda: server.returncode is not None, 20, server.log)
-    assert server.returncode == exit_code
+    assert server.stop() == exit_code  # and all that it printed is here
     assert said in server.log()
     assert server.log().count("building [app:main]") + server.log().count("for [app:main]") <= 1
     assert 'parent.py", line' not in server.log()
