@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 from running_server import poll
 
+from wheatpaste.server.listeners import close_listeners
 from wheatpaste.server.processes.child import Child
 from wheatpaste.server.processes.control import Control, open_control, usual_path
 from wheatpaste.server.processes.control_client import ControlError, ask
@@ -290,6 +291,16 @@ def test_a_folder_where_others_may_write_is_not_used(tmp_path: Path) -> None:
     folder.chmod(0o777)
     with pytest.raises(PermissionError):
         open_control(str(folder / "x.sock"), create_folder=True)
+
+
+def test_a_missing_folder_is_made_for_this_user_alone() -> None:
+    with tempfile.TemporaryDirectory() as above:
+        place = os.path.join(above, "wheatpaste", "x.sock")
+        with pytest.raises(OSError, match="does not exist"):
+            open_control(place)
+        for _ in range(2):  # the second time it is there
+            close_listeners([open_control(place, create_folder=True)])
+        assert os.stat(os.path.dirname(place)).st_mode & 0o777 == 0o700
 
 
 def test_the_usual_place_is_private_and_the_same_for_everybody_who_names_the_file() -> None:
