@@ -174,6 +174,8 @@ class Service:
             return 0
         if self.child is not None:
             self.child.built()
+            if isinstance(component, HTTPServer) and component.has_parent:
+                prepared = (*prepared, "one process while files are watched; workers start without --reload")
             component = component.hurried(_RELOAD_GRACE)
         from ..server.listeners import close_listeners, remove_socket_files, socket_files
 

@@ -135,6 +135,13 @@ class TestChanges:
         said(server, "spoken")
         server.stop()
 
+    @pytest.mark.parametrize("count", [1, 2])
+    def test_that_workers_wait_for_another_start_is_told(self, count: int, folder: Path, running_server: Start) -> None:
+        server = running_server("site.ini", "--reload", f"--workers={count}")
+        said(server, "say one")
+        assert ("one process while files are watched" in server.log()) == (count > 1)
+        assert server.stop() == 0
+
     def test_without_watchfiles(self, folder: Path, running_server: Start) -> None:
         (folder / "watchfiles.py").write_text("raise ImportError('not here')\n")
         server = running_server("site.ini", "--reload", "--reload-interval=0.1", env={"PYTHONPATH": str(folder)})
