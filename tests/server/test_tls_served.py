@@ -56,6 +56,9 @@ class App:
         elif path == "/pieces":
             start_response("200 OK", headers)
             return (BIG[at : at + 100_000] for at in range(0, len(BIG), 100_000))
+        elif path == "/crumbs":
+            start_response("200 OK", headers)
+            return (BIG[at : at + 250] for at in range(0, len(BIG), 250))
         elif path == "/file":
             start_response("200 OK", [*headers, ("Content-Length", str(len(BIG)))])
             return environ["wsgi.file_wrapper"](self.file.open("rb"))
@@ -158,7 +161,7 @@ def test_a_connection_serves_request_after_request(serve: Serve) -> None:
         assert client.sock is sock
 
 
-@pytest.mark.parametrize("path", ["/big", "/pieces", "/file"])
+@pytest.mark.parametrize("path", ["/big", "/pieces", "/crumbs", "/file"])
 @pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3], ids=["TLS 1.2", "TLS 1.3"])
 def test_large_replies_arrive_whole_at_a_client_that_takes_its_time(
     serve: Serve, path: str, version: ssl.TLSVersion

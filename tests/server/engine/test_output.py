@@ -11,6 +11,7 @@ import time
 import tracemalloc
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -268,22 +269,17 @@ def test_small_pieces_take_little_more_memory_than_their_bytes(pair: Pair) -> No
     reader.join(10)
 
 
-def test_what_is_added_while_the_rest_moves_to_a_file_is_not_lost(pair: Pair) -> None:
+def test_what_is_added_while_the_rest_moves_to_a_file_is_not_lost(pair: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
     server, client = pair
-    output, over = output_to(server), threading.Event()
+    output, make = output_to(server), tempfile.TemporaryFile
 
-    def keep_moving() -> None:
-        while not over.is_set():
-            output.move_to_file()
+    def slow_disk(**options: Any) -> Any:
+        output.add(b"added meanwhile, ")
+        return make(**options)
 
-    mover = threading.Thread(target=keep_moving)
-    mover.start()
-    pieces = [b"%05d " % number for number in range(5_000)]
-    for piece in pieces:
-        output.add(piece)
-    over.set()
-    mover.join(10)
-    sender = threading.Thread(target=flush_until_sent, args=(output,))
-    sender.start()
-    assert read(client, 30_000) == b"".join(pieces)
-    sender.join(10)
+    monkeypatch.setattr(tempfile, "TemporaryFile", slow_disk)
+    output.add(b"there before, ")
+    output.move_to_file()
+    output.add(b"added afterwards")
+    flush_until_sent(output)
+    assert read(client, 47) == b"there before, added meanwhile, added afterwards"
