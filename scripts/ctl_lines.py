@@ -64,7 +64,8 @@ def _status(result: Answer, paint: Paint) -> Iterator[str]:
     parts = [f"{busy} of {totals['threads']} threads busy"]
     if totals["hung"]:
         parts.append(paint(f"{totals['hung']} hung", "red"))
-    parts += [f"{totals['waiting']} waiting", f"{totals['connections']} connections", f"{totals['requests']} requests"]
+    parts += [f"{totals['waiting']} waiting"]
+    parts += [f"{totals[key]} {key if totals[key] != 1 else key[:-1]}" for key in ("connections", "requests")]
     yield f"  {', '.join(parts)}"
     yield from _processes(result, paint)
     for process in result["processes"]:

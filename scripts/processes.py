@@ -158,11 +158,10 @@ def _run_alone(site: Site, listening: Listening, listener: socket.socket | None)
         if stale:
             more = f" and {len(stale) - 1} more" if len(stale) > 1 else ""
             herald.note(f"{short_path(stale[0])}{more} changed: code counts after a restart, or with two workers")
-        site.set_up_logging(launch)
         component.renew()
         if repr(fresh) != repr(component):
             herald.note("the options of the server have changed: they count after a restart")
-        return site.build(launch)
+        return site.take_up(launch)
 
     lone = Lone(
         rebuild=rebuild,

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import socket
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from ..config.options import OptionError
@@ -73,13 +74,12 @@ class Site:
             kept.append("user")
         sockets = self._open(listening, component)
         try:
-            self.set_up_logging(launch)
-            generation = self._generation(launch, component, sockets, settings, before.number + 1)
+            with self._logging_as(launch):
+                generation = self._generation(launch, component, sockets, settings, before.number + 1)
         except BaseException:
             close_listeners(each for each in sockets if each not in before.sockets)
-            self.set_up_logging(self.launch)
             raise
-        self.launch, self.component, self.sockets, self.settings = launch, component, sockets, settings
+        self.component, self.sockets, self.settings = component, sockets, settings
         self.kept = kept
         return generation
 
@@ -106,6 +106,17 @@ class Site:
 
         set_up_logging(launch.composition, self.service.wishes.variables, self.service.verbosity)
 
+    @contextlib.contextmanager
+    def _logging_as(self, launch: Launch) -> Iterator[None]:
+        """Log as that configuration says from now on, unless what is done with it fails."""
+        try:
+            self.set_up_logging(launch)
+            yield
+        except BaseException:
+            self.set_up_logging(self.launch)
+            raise
+        self.launch = launch
+
     def drop_privileges(self) -> None:
         """Become the user that was asked for, if any."""
         if self.account is None:
@@ -120,6 +131,11 @@ class Site:
     def build(self, launch: Launch) -> Any:
         """Import and build the app. Raises ``ConfigError``, or what imports and factories raise."""
         return self.service.with_request_lines(launch.build())
+
+    def take_up(self, launch: Launch) -> Any:
+        """Build another configuration's app, and log as that says. Raises as :meth:`build`; then nothing has changed."""
+        with self._logging_as(launch):
+            return self.build(launch)
 
     def engine(
         self,

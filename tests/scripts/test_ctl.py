@@ -77,6 +77,11 @@ def test_status_shows_the_load_the_processes_and_what_each_thread_does() -> None
     ]
 
 
+def test_one_connection_is_no_connections() -> None:
+    totals = {**SNAPSHOT["totals"], "connections": 1, "requests": 1}
+    assert list(lines_of("status", {**SNAPSHOT, "totals": totals}, plain))[2].endswith(", 1 connection, 1 request")
+
+
 def test_stacks_are_shown_thread_by_thread() -> None:
     threads = [{"name": "MainThread", "daemon": False, "stack": ['  File "a.py", line 1', "    wait()"]}]
     lines = list(lines_of("stacks", {"processes": [{"pid": 11, "threads": threads}]}, plain))

@@ -276,6 +276,32 @@ def test_one_process_takes_up_a_new_file_beside_the_old_one(site: WorkerSite) ->
     assert "count after a restart" in site.server.log()
 
 
+@pytest.mark.parametrize("workers", [1, 2], ids=["one process", "preloaded"])
+def test_a_refused_reload_does_not_change_what_is_logged(site: WorkerSite, workers: int) -> None:
+    (site.folder / "wares.py").write_text(
+        APP.replace("    def app(", "    if say == 'boom':\n        raise OSError('lost')\n    def app(")
+    )
+    logging = (
+        "[loggers]\nkeys = root\n[handlers]\nkeys = file\n[formatters]\nkeys =\n"
+        "[logger_root]\nlevel = INFO\nhandlers = file\n"
+        "[handler_file]\nclass = FileHandler\nargs = ('NAME.log',)\n"
+    )
+    site.logging = logging.replace("NAME", "first")
+    site.start(workers=workers, **({"preload": "true"} if workers > 1 else {}))
+    site.logging = logging.replace("NAME", "second")
+    site.app["say"] = "boom"
+    site.write()
+    assert "lost" in site.ask("reload")["error"]
+    assert "asked over the control socket: status" not in (site.folder / "first.log").read_text()
+    site.status()
+    assert "asked over the control socket: status" in (site.folder / "first.log").read_text()
+    site.app["say"] = "two"
+    site.write()
+    assert site.ask("reload")["ok"]
+    site.status()
+    assert "asked over the control socket: status" in (site.folder / "second.log").read_text()
+
+
 def test_one_process_says_which_code_it_cannot_take_up(site: WorkerSite) -> None:
     site.start(workers=1)
     code = site.folder / "wares.py"
