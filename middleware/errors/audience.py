@@ -1,0 +1,53 @@
+"""Who is shown the details of an error: a browser at this machine, which asks for it by one of its own names.
+
+Reads ``wheatpaste.peer``, ``REMOTE_ADDR``, ``HTTP_HOST`` and the notes of the request's record.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from ...protocol.hosts import read_host
+from ...protocol.peers import Networks, is_direct, peer_of, read_address
+from ...protocol.wsgi import Environ
+
+_LOOPBACK = Networks(("127.0.0.0/8", "::1"))
+
+
+class Audience:
+    """The peers and hosts for which details are shown, besides this machine and its own names.
+
+    ``peers`` are networks of the other end of the socket (``*``: everybody, and through any proxy); ``hosts`` are
+    names as in ``Host``, ``*.example.com`` for all below one, ``*`` for all. A page of somebody else's that makes a
+    browser here ask for its own name at 127.0.0.1 (DNS rebinding) is what the hosts are for.
+    """
+
+    def __init__(self, peers: Iterable[str] = (), hosts: Iterable[str] = ()) -> None:
+        words = tuple(peers)
+        self._everybody = "*" in words
+        self._peers = Networks(words)
+        self._hosts = tuple(host.lower() for host in hosts)
+
+    def refusal(self, environ: Environ) -> str | None:
+        """Why this request is shown no details, as a sentence for the log that says what would change it, or None."""
+        peer = peer_of(environ)
+        if not self._everybody:
+            if not (_LOOPBACK.holds(peer) or self._peers.holds(peer)):
+                return f"the client {peer or 'has no address and'} is not of this machine: allow_peers may name it"
+            if not is_direct(environ):
+                return "the request came through a proxy: allow_peers = * shows details to everybody behind it"
+        host = read_host(environ.get("HTTP_HOST") or environ.get("SERVER_NAME") or "")
+        if host is None or not self._names(host.host):
+            return f"the request is for the host {environ.get('HTTP_HOST', '')!r}: allow_hosts may name it"
+        return None
+
+    def _names(self, host: str) -> bool:
+        if host == "localhost" or host.endswith(".localhost"):
+            return True
+        address = read_address(host.strip("[]"))
+        if address is not None and address.is_loopback:
+            return True
+        return any(
+            pattern in ("*", host) or (pattern.startswith("*.") and host.endswith(pattern[1:]))
+            for pattern in self._hosts
+        )

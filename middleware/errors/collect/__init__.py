@@ -1,0 +1,1 @@
+"""A live exception becomes a record: plain data, bounded and without secrets."""

@@ -1,0 +1,1 @@
+"""Errors are kept, grouped by what they have in common, and looked at."""

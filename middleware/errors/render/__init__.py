@@ -1,0 +1,1 @@
+"""A record becomes text: a page, plain text, Markdown, JSON, a log line, a mail."""

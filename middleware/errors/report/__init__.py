@@ -1,0 +1,1 @@
+"""A record is carried to people and programs: logs, files, mail, webhooks."""
