@@ -51,8 +51,11 @@ class Catcher:
             self.leaving(error, environ)
             raise
         kind = type(body)
-        if kind is list or kind is tuple or hasattr(body, "fileno"):
-            return body  # nothing of the app runs any more, or the server sends a file by itself
+        if kind is list or kind is tuple:
+            return body  # nothing of the app runs any more
+        wrapper = environ.get("wsgi.file_wrapper")
+        if kind is wrapper and isinstance(wrapper, type):
+            return body  # the server sends the file by itself
         return (_SizedBody if hasattr(body, "__len__") else _Body)(body, self, environ, start_response)
 
     def report(self, error: BaseException, environ: Environ) -> str:
