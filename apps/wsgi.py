@@ -9,6 +9,7 @@ from __future__ import annotations
 import inspect
 from typing import Any
 
+from ..config.built import lend
 from ..config.factories import make_app_factory
 from ..config.options import OptionError, component, option
 from ..config.values import Imported
@@ -46,7 +47,13 @@ class Wsgi:
         return body
 
 
-app_factory = make_app_factory(Wsgi, finish=lambda made: made.app)
+def _app_of(made: Wsgi) -> Any:
+    if not made.factory:
+        lend(made.app)  # its module holds it, and another section may mount it later
+    return made.app
+
+
+app_factory = make_app_factory(Wsgi, finish=_app_of)
 
 
 def _takes_requests(app: Any) -> bool:

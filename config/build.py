@@ -11,6 +11,7 @@ import os
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
+from .built import remember
 from .node import Node, Values
 from .origin import BuildSite, Origin, building
 from .problems import ConfigError, Problem, did_you_mean
@@ -25,7 +26,10 @@ def build(node: Node) -> Any:
     if shape == "factory":
         return _call(node)
     if shape == "foreign":
-        return node.foreign.create()
+        made = node.foreign.create()
+        if node.kind != "server":
+            remember(made)
+        return made
     if shape == "missing" or node.app is None:
         raise ConfigError(_problem(node, f"{node.name!r} cannot be built", "correct the problems above first"))
     if shape == "filtered" and node.kind != "app":
@@ -33,14 +37,14 @@ def build(node: Node) -> Any:
     if shape == "pipeline":
         # The app first, then the filters as listed: the order in which PasteDeploy calls their factories.
         app = node.app.create()
-        made = [(each, each.create()) for each in node.filters]
+        wraps = [(each, each.create()) for each in node.filters]
     elif shape == "filtered":
-        made = [(each, each.create()) for each in node.filters]
+        wraps = [(each, each.create()) for each in node.filters]
         app = node.app.create()
     else:
         app = node.app.create()
-        made = [(each, each.create()) for each in node.filters]
-    for each, wrap in reversed(made):
+        wraps = [(each, each.create()) for each in node.filters]
+    for each, wrap in reversed(wraps):
         app = _wrap(each, wrap, app)
     return app
 
@@ -187,6 +191,8 @@ class _Origins(Mapping[str, Origin]):
 
 def _checked(node: Node, made: Any, kind: str, maker: str) -> Any:
     if callable(made):
+        if kind != "server":
+            remember(made)
         return made
     close = getattr(made, "close", None)
     if hasattr(made, "cr_frame") and close is not None:

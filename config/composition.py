@@ -1,4 +1,4 @@
-"""``Composition.load(uri)`` → look at it, edit it → ``.build()``.
+"""``Composition.load(uri)`` → look at it, edit it → ``.build()`` → serve it → ``.close()``.
 
 The one way in for everything that reads a configuration: check, show, explain, serve and the Python API.
 """
@@ -8,8 +8,9 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from .built import PATIENCE, Built, recording, remember
 from .collector import waiting
 from .evaluate import Resolver
 from .ini import IniFile
@@ -19,6 +20,9 @@ from .node import APP, FILTER, SERVER, Kind, Lost, Node, Value, Values
 from .origin import How, Origin
 from .problems import Problem, config_error
 from .scope import Scope
+
+if TYPE_CHECKING:
+    from typing import Self
 
 __all__ = ["APP", "FILTER", "SERVER", "Composition", "Lost", "Node", "Value", "Values"]
 
@@ -39,6 +43,7 @@ class Composition:
         self.kind: Kind = kind
         self.uri = uri
         self.resolver = resolver
+        self._built = Built()
 
     @classmethod
     def load(
@@ -148,23 +153,41 @@ class Composition:
 
         Where the file says ``python_path``, those directories go to the front of ``sys.path`` first.
 
-        Raises ``ConfigError`` for errors in the configuration, otherwise what imports and factories raise.
+        Raises ``ConfigError`` for errors in the configuration, otherwise what imports and factories raise; what was
+        built until then is closed.
         """
         self.raise_errors()
         if self.settings.python_path is not None:
             self.extend_sys_path()
-        if self.settings.loader == "pastedeploy":
-            return self._build_with_pastedeploy()
-        return self.root.create()
+        with recording(self._built):
+            return self._build_with_pastedeploy() if self.settings.loader == "pastedeploy" else self.root.create()
+
+    def close(self, patience: float = PATIENCE) -> None:
+        """Call the ``close()`` of each app and filter that was built and has one, the last that was built first.
+
+        For the process that has used them, when no request runs in them any more. Nothing is raised: what goes wrong
+        is logged. It takes ``patience`` seconds at most; a second call does nothing. Each is closed in a thread of its
+        own. With ``loader = pastedeploy`` only the app itself is known.
+        """
+        self._built.close(patience)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
     def _build_with_pastedeploy(self) -> Any:
         from paste.deploy import loadwsgi
 
         kinds = {"app": loadwsgi.APP, "filter": loadwsgi.FILTER, "server": loadwsgi.SERVER}
         conf = None if self.passed is None else self.passed.plain
-        return loadwsgi.loadobj(
+        made = loadwsgi.loadobj(
             kinds[self.kind], self.uri, name=self._name, relative_to=self._relative_to, global_conf=conf
         )
+        if self.kind != "server":
+            remember(made)
+        return made
 
     def _report_foreign_features(self) -> None:
         file = self.file

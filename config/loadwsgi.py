@@ -55,7 +55,11 @@ Conf = Mapping[str, Any] | None
 
 
 def loadapp(uri: str, name: str | None = None, relative_to: str | None = None, global_conf: Conf = None) -> Any:
-    """Build the WSGI app that ``uri`` names. Raises ``ConfigError`` and whatever factories raise."""
+    """Build the WSGI app that ``uri`` names. Raises ``ConfigError`` and whatever factories raise.
+
+    The app is what its factory returns, and its end is the caller's. Whoever wants apps and filters closed builds with
+    ``with Composition.load(uri) as composition: app = composition.build()``.
+    """
     return loadobj(APP, uri, name, relative_to, global_conf)
 
 

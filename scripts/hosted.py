@@ -7,6 +7,7 @@ imports it: once in each process, or once before the fork where the server prelo
 
 from __future__ import annotations
 
+import atexit
 import os
 import sys
 import threading
@@ -34,8 +35,8 @@ def host(config: str, *, folder: str | None = None) -> WSGIApp:
 
     ``config`` is what ``wheatpaste serve`` takes: ``site.ini``, ``site.ini#name``, a URI or ``module:app``. ``folder``
     is where Python finds the app's modules where the file has no ``python_path``; the working directory unless given.
-    The logging sections of a file count. What is wrong goes to the standard error; then ``SystemExit`` is raised, with
-    exit code 3.
+    The logging sections of a file count. What was built is closed when the process ends. What is wrong goes to the
+    standard error; then ``SystemExit`` is raised, with exit code 3.
     """
     terminal = Terminal()
     try:
@@ -64,7 +65,10 @@ def _host(config: str, folder: str | None, terminal: Terminal) -> WSGIApp:
     _set_up_logging(composition)
     if folder is None or composition.settings.python_path is not None:
         composition.extend_sys_path()
-    return adapted(composition.build())
+    app = adapted(composition.build())
+    # Such a server does not say when it has served the last request. At exit that is so, in each of its processes.
+    atexit.register(composition.close)
+    return app
 
 
 def problems_of_app(path: str, name: str | None) -> list[Problem]:

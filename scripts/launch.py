@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
+from ..config.built import Built, recording
 from ..config.factories import ServerRunner
 from ..config.named_tuples import NamedTuple
 from ..config.options import OptionError
@@ -107,6 +108,7 @@ class Launch:
         self.on_file = on_file
         self.composition: Composition | None = None
         self.warnings: list[Problem] = []
+        self._built = Built()
 
     def load(self) -> None:
         """Evaluate the configuration. Nothing is raised: :meth:`check` tells what is wrong with it."""
@@ -175,10 +177,15 @@ class Launch:
         """Import and build the app. Raises ``ConfigError``, or what imports and factories raise."""
         gc.freeze()  # what is here stays, and need not be looked through
         gc.enable()
-        if self.composition is None:
-            return self.target.load_object()
-        self.composition.extend_sys_path()
-        return self.composition.build()
+        with recording(self._built):
+            if self.composition is None:
+                return self.target.load_object()
+            self.composition.extend_sys_path()
+            return self.composition.build()
+
+    def close(self) -> None:
+        """Close what was built, in the process that has used it and when no request runs in it any more."""
+        self._built.close()
 
     def _server_node(self) -> Node | None:
         wishes = self.wishes

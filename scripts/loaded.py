@@ -5,9 +5,10 @@ from __future__ import annotations
 import gc
 from argparse import Namespace
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from ..config.built import Built, recording
 from .logs import set_up_logging
 from .target import Target, find_target
 
@@ -17,12 +18,20 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """A target and its app. ``composition`` is None where the target is an object of Python."""
+    """A target and its app. ``composition`` is None where the target is an object of Python.
+
+    ``built`` is all that was built, the other apps that were asked for, too.
+    """
 
     target: Target
     app: Any
     composition: Composition | None
     variables: Mapping[str, str]
+    built: Built = field(default_factory=Built)
+
+    def close(self) -> None:
+        """Close what was built."""
+        self.built.close()
 
     @property
     def apps(self) -> Apps:
@@ -35,13 +44,16 @@ def load(options: Namespace) -> Loaded:
     gc.enable()
     target = find_target(options.target)
     variables = dict(options.variables)
+    built = Built()
     if target.is_python:
         set_up_logging(None, {})
-        return Loaded(target, target.load_object(), None, variables)
+        with recording(built):
+            return Loaded(target, target.load_object(), None, variables, built)
     composition = target.compose(name=options.app_name, variables=variables)
     composition.extend_sys_path()
     set_up_logging(composition, variables)
-    return Loaded(target, composition.build(), composition, variables)
+    with recording(built):
+        return Loaded(target, composition.build(), composition, variables, built)
 
 
 class Apps(Mapping[str, Any]):
@@ -62,7 +74,8 @@ class Apps(Mapping[str, Any]):
             raise KeyError(f"{name}; {did_you_mean(name, self._names)}".rstrip("; "))
         if name not in self._made:
             loaded = self._loaded
-            self._made[name] = loaded.target.compose(name=name, variables=loaded.variables).build()
+            with recording(loaded.built):
+                self._made[name] = loaded.target.compose(name=name, variables=loaded.variables).build()
         return self._made[name]
 
     def __iter__(self) -> Iterator[str]:

@@ -17,7 +17,7 @@ from ..server.listeners import close_listeners, remove_socket_files, socket_file
 from ..server.processes.control import Control, open_control, usual_path
 from .herald import Herald
 from .launch import Launch, Listening, public_note
-from .site import Site, load_the_rest, urls_of
+from .site import Site, Succession, load_the_rest, urls_of
 from .terminal import short_path
 
 if TYPE_CHECKING:
@@ -139,11 +139,16 @@ def _tell_of_threads(herald: Herald) -> None:
 
 
 def _run_alone(site: Site, listening: Listening, listener: socket.socket | None) -> int:
+    site.drop_privileges()
+    with contextlib.closing(Succession()) as apps:
+        return _run_apps(site, listening, listener, apps)
+
+
+def _run_apps(site: Site, listening: Listening, listener: socket.socket | None, apps: Succession) -> int:
     from ..server.processes.lone import Lone
 
     service, component = site.service, site.component
-    site.drop_privileges()
-    app = site.build(site.launch)
+    app = apps.add(site.build(site.launch), site.launch)
     urls = urls_of(component, site.sockets)
     notes = (*public_note(site.sockets), *component.prepare())
     herald = Herald(service.terminal, lambda: service.tell_start(site.launch, urls, notes), quiet=service.verbosity < 0)
@@ -161,10 +166,11 @@ def _run_alone(site: Site, listening: Listening, listener: socket.socket | None)
         component.renew()
         if repr(fresh) != repr(component):
             herald.note("the options of the server have changed: they count after a restart")
-        return site.take_up(launch)
+        return apps.add(site.take_up(launch), launch)
 
     lone = Lone(
         rebuild=rebuild,
+        retire=apps.retire,
         witness=herald,
         listening=urls,
         reopen=_reopening(service, site),

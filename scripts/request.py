@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import sys
 from argparse import ArgumentParser, ArgumentTypeError, Namespace
+from contextlib import closing
 
 from . import request_body
 from .variables import variable_arguments
@@ -69,7 +70,8 @@ def run(options: Namespace) -> int:
             print(f"wheatpaste request: {error}", file=sys.stderr)
         return 2
     try:
-        return transfer.run(load(options).app)
+        with closing(load(options)) as loaded:
+            return transfer.run(loaded.app)
     except Failed as error:
         if complain:
             print(f"wheatpaste request: {error}", file=sys.stderr)

@@ -182,7 +182,12 @@ class Service:
         files = socket_files(sockets)
         try:
             notes = (*public_note(sockets), *prepared)
-            component.serve(app, sockets=sockets, started=lambda urls: self.tell_start(launch, urls, notes))
+            component.serve(
+                app,
+                sockets=sockets,
+                started=lambda urls: self.tell_start(launch, urls, notes),
+                ended=launch.close,
+            )
         except OptionError as error:
             raise listening.refuse(error) from error
         finally:
@@ -211,6 +216,8 @@ class Service:
                     section=node.section,
                 )
             ) from error
+        finally:
+            launch.close()
 
     def account(self, listening: Listening) -> Account | None:
         """The user and group to become, if any: the command line's, or the server's. Raises ``ConfigError``."""

@@ -7,6 +7,7 @@ import os
 import sys
 from argparse import ArgumentParser, Namespace
 from collections.abc import Callable
+from contextlib import closing
 from typing import Any
 
 from .loaded import Loaded, load
@@ -30,7 +31,11 @@ def arguments(parser: ArgumentParser) -> None:
 
 def run(options: Namespace) -> int:
     """Run code, or a prompt until it is left. Raises what loading and the code raise, ``SystemExit`` included."""
-    loaded = load(options)
+    with closing(load(options)) as loaded:
+        return _run(options, loaded)
+
+
+def _run(options: Namespace, loaded: Loaded) -> int:
     names = names_of(loaded)
     if options.code is not None or not sys.stdin.isatty():
         code, place = (sys.stdin.read(), "<stdin>") if options.code is None else (options.code, "<-c>")

@@ -50,6 +50,7 @@ def run(options: argparse.Namespace) -> int:
     if options.build:
         composition.extend_sys_path()
         composition.build()
+        composition.close()  # what is shown are the nodes
     stack = outline(composition)
     listener = composition.also("server", options.server_name or "main")
     if listener is None and options.server_name is not None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 import socket
+import threading
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -133,7 +134,7 @@ class Site:
         return self.service.with_request_lines(launch.build())
 
     def take_up(self, launch: Launch) -> Any:
-        """Build another configuration's app, and log as that says. Raises as :meth:`build`; then nothing has changed."""
+        """Build another configuration's app and log as that says. Raises as :meth:`build`; then nothing has changed."""
         with self._logging_as(launch):
             return self.build(launch)
 
@@ -157,14 +158,16 @@ class Site:
         built = self.build(launch) if self._at_start.preload else None
 
         def work(worker: Worker) -> int:
-            try:
-                self.drop_privileges()
-                self.set_up_logging(launch)
-                app = self.build(launch) if built is None else built
-                engine = self.engine(component, app, sockets, settings, worker)
-            except Exception as error:  # noqa: BLE001 - whatever stops an app from being built is said by the parent
-                return _tell_failure(error, worker, self.service.terminal.color)
-            worker.run(engine)
+            # Closed here, where it was used, also if it was built before the fork: not in the parent.
+            with contextlib.closing(launch):
+                try:
+                    self.drop_privileges()
+                    self.set_up_logging(launch)
+                    app = self.build(launch) if built is None else built
+                    engine = self.engine(component, app, sockets, settings, worker)
+                except Exception as error:  # noqa: BLE001 - whatever stops an app from being built is said by the parent
+                    return _tell_failure(error, worker, self.service.terminal.color)
+                worker.run(engine)
             return 0
 
         from ..server.processes.generation import Generation, Habits
@@ -188,6 +191,34 @@ class Site:
             raise listening.refuse(error) from error
         self._places.update(places)
         return [each for sockets in places.values() for each in sockets]
+
+
+class Succession:
+    """The apps that one process has served in turn, each with the launch that has built it."""
+
+    def __init__(self) -> None:
+        self._reigns: list[tuple[Any, Launch]] = []
+        self._lock = threading.Lock()
+
+    def add(self, app: Any, launch: Launch) -> Any:
+        """Note, and return, an app that is served from now on."""
+        self._reigns.append((app, launch))
+        return app
+
+    def retire(self, app: Any) -> None:
+        """Close what was built with an app in which no request runs any more."""
+        with self._lock:
+            # The first: an app that its module holds is the same after each reload.
+            found = next((reign for reign in self._reigns if reign[0] is app), None)
+            if found is not None:
+                self._reigns.remove(found)
+                found[1].close()
+
+    def close(self) -> None:
+        """Close what is left at the end; what is just being retired is waited for."""
+        with self._lock:
+            while self._reigns:
+                self._reigns.pop()[1].close()
 
 
 def load_the_rest() -> None:

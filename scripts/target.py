@@ -86,9 +86,13 @@ class Target(NamedTuple):
                 names = [each for each in vars(found) if not each.startswith("_")] if hasattr(found, "__dict__") else []
                 raise self._problem(f"{self._place} has no {step!r}", did_you_mean(step, names))
             found = getattr(found, step)
-        if wanted.endswith("()"):
-            found = self._made(found, wanted)
-        return self._checked(found, wanted)
+        if not wanted.endswith("()"):
+            return self._checked(found, wanted)
+        from ..config.built import remember
+
+        made = self._checked(self._made(found, wanted), wanted)
+        remember(made)
+        return made
 
     def _made(self, factory: Any, wanted: str) -> Any:
         try:

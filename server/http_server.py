@@ -448,13 +448,15 @@ class HTTPServer:
         *,
         sockets: Sequence[socket.socket] | None = None,
         started: Callable[[tuple[str, ...]], object] | None = None,
+        ended: Callable[[], object] | None = None,
     ) -> None:
         """Serve ``app`` until SIGTERM or Ctrl-C; then running requests have ``drain_timeout`` to finish.
 
         ``sockets`` are listening sockets that were opened before (they stay the caller's to remove); without them the
-        server opens its own. ``started`` is told the URLs once requests can come. Raises ``OptionError`` when an
-        address cannot be listened on, ``KeyboardInterrupt`` at a second Ctrl-C. Where workers have a parent, also
-        ``RuntimeError`` in another thread than the main one, and ``SystemExit`` when no worker could be started.
+        server opens its own. ``started`` is told the URLs once requests can come; ``ended`` is called after the last
+        one, in each process that has served. Raises ``OptionError`` when an address cannot be listened on,
+        ``KeyboardInterrupt`` at a second Ctrl-C. Where workers have a parent, also ``RuntimeError`` in another thread
+        than the main one, and ``SystemExit`` when no worker could be started.
         """
         opened = list(sockets) if sockets is not None else self.bind()
         # Read now: an engine that stops closes the sockets.
@@ -469,9 +471,14 @@ class HTTPServer:
             if self.has_parent:
                 from .processes.forked_app import serve_forked
 
-                serve_forked(self, app, opened, ready)
+                serve_forked(self, app, opened, ready, ended)
             else:
-                self.engine(app, opened, on_ready=ready).run()
+                engine = self.engine(app, opened, on_ready=ready)
+                try:
+                    engine.run()
+                finally:
+                    if ended is not None:
+                        ended()
         finally:
             if sockets is None:
                 close_listeners(opened)

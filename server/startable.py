@@ -38,5 +38,9 @@ class Startable(Protocol):
         *,
         sockets: Sequence[socket.socket] | None = None,
         started: Callable[[tuple[str, ...]], object] | None = None,
+        ended: Callable[[], object] | None = None,
     ) -> None:
-        """Serve until it is told to stop; ``started`` is told the URLs once requests can come."""
+        """Serve until it is told to stop; ``started`` is told the URLs once requests can come.
+
+        ``ended`` is called after the last request in each process that has served, and in no other.
+        """

@@ -132,9 +132,15 @@ class Engine:
         self.poller.wake()
 
     def replace_app(self, app: WSGIApp) -> WSGIApp:
-        """Serve another app from the next request on; returns the old one, which may still be running."""
+        """Serve another app from the next request on; returns the old one, in which some of :attr:`running` may be."""
         old, self.app = self.app, app
         return old
+
+    @property
+    def running(self) -> list[object]:
+        """The requests that run, each an object of its own; later ones are in no app that was replaced before."""
+        # A thread notes its request before it looks which app there is.
+        return [request for thread in list(self.crew.threads) if (request := thread.request) is not None]
 
     def snapshot(self) -> dict[str, Any]:
         """What it is doing at this moment; see :mod:`.snapshot`."""

@@ -57,6 +57,7 @@ class CherootServer:
         *,
         sockets: Sequence[socket.socket] | None = None,
         started: Callable[[tuple[str, ...]], object] | None = None,
+        ended: Callable[[], object] | None = None,
     ) -> None:
         """Serve ``app`` until SIGTERM or Ctrl-C; of several sockets the first counts. Raises ``OptionError``."""
         require("cheroot", self)
@@ -67,7 +68,11 @@ class CherootServer:
             front = Front(with_file_bodies(app), self.ours, limits_bodies=True, catches_exit=True, server_name=place)
             server = self._server(front, listener)
             server.prepare()
-            _run(server, lambda: None if started is None else started(urls))
+            try:
+                _run(server, lambda: None if started is None else started(urls))
+            finally:
+                if ended is not None:
+                    ended()
 
     def _server(self, app: WSGIApp, listener: socket.socket) -> Any:
         from cheroot.server import HTTPConnection, HTTPRequest

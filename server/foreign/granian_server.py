@@ -61,6 +61,7 @@ class GranianServer:
         *,
         sockets: Sequence[socket.socket] | None = None,
         started: Callable[[tuple[str, ...]], object] | None = None,
+        ended: Callable[[], object] | None = None,
     ) -> None:
         """Serve ``app`` until SIGTERM or Ctrl-C; of several sockets the first counts.
 
@@ -80,7 +81,7 @@ class GranianServer:
                 raise self._refusal("tls_certificate", f"{what}; {fix}") from error
             if started is not None:
                 server.on_startup(lambda: started(urls))
-            _run(server, adapted)
+            _run(server, adapted, ended)
 
     def _server(self, listener: socket.socket) -> Any:
         from granian.constants import HTTPModes, Interfaces, SSLProtocols
@@ -134,7 +135,7 @@ class GranianServer:
         return OptionError(type(self).__name__, name, what)
 
 
-def _run(server: Any, app: WSGIApp) -> None:
+def _run(server: Any, app: WSGIApp, ended: Callable[[], object] | None) -> None:
     """Serve until a signal comes. Raises ``SystemExit`` where a worker ended that was not told to."""
     # The app cannot be sent to a process that begins from nothing.
     multiprocessing.set_start_method("fork", force=True)
@@ -143,6 +144,10 @@ def _run(server: Any, app: WSGIApp) -> None:
     def load() -> WSGIApp:
         # A worker that is told to end before it serves would do as its parent does: make a note, and go on.
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        if ended is not None:
+            from multiprocessing.util import Finalize
+
+            Finalize(None, ended, exitpriority=0)  # the process runs it when it ends
         return app
 
     try:

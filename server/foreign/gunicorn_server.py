@@ -64,6 +64,7 @@ class GunicornServer:
         *,
         sockets: Sequence[socket.socket] | None = None,
         started: Callable[[tuple[str, ...]], object] | None = None,
+        ended: Callable[[], object] | None = None,
     ) -> None:
         """Serve ``app`` until SIGTERM or Ctrl-C. The sockets are gunicorn's from now on.
 
@@ -81,7 +82,11 @@ class GunicornServer:
                 for each in listeners:  # gunicorn has descriptors of its own, which it closes when it stops accepting
                     each.close()
 
-            hooks = {"when_ready": ready, "post_fork": _begin_worker}
+            def leave(arbiter: Any, worker: Any) -> None:
+                if ended is not None:
+                    ended()
+
+            hooks = {"when_ready": ready, "post_fork": _begin_worker, "worker_exit": leave}
             application = _application(front, {**self._settings(listeners), **hooks})
             process = os.getpid()
             try:

@@ -124,6 +124,7 @@ class WaitressInOwnWords:
         *,
         sockets: Sequence[socket.socket] | None = None,
         started: Callable[[tuple[str, ...]], object] | None = None,
+        ended: Callable[[], object] | None = None,
     ) -> None:
         """Serve ``app`` until SIGTERM or Ctrl-C; then running requests have ``graceful_timeout`` to finish.
 
@@ -138,7 +139,11 @@ class WaitressInOwnWords:
             engine = Engine(app, listeners, self._adjustments(), grace=self.graceful_timeout)
             if started is not None:
                 started(urls)
-            engine.run()
+            try:
+                engine.run()
+            finally:
+                if ended is not None:
+                    ended()
 
     def hurried(self, grace: float) -> WaitressInOwnWords:
         """The same server, that at its end waits for running requests no longer than ``grace`` seconds."""

@@ -46,6 +46,7 @@ class WaitressServer:
         *,
         sockets: Sequence[socket.socket] | None = None,
         started: Callable[[tuple[str, ...]], object] | None = None,
+        ended: Callable[[], object] | None = None,
     ) -> None:
         """Serve ``app`` until SIGTERM or Ctrl-C. Raises ``OptionError``, ``KeyboardInterrupt`` at a second Ctrl-C."""
         from .waitress_engine import Engine
@@ -56,7 +57,11 @@ class WaitressServer:
             engine = Engine(front, listeners, self._adjustments(), grace=self.ours.drain_timeout)
             if started is not None:
                 started(urls)
-            engine.run()
+            try:
+                engine.run()
+            finally:
+                if ended is not None:
+                    ended()
 
     def _adjustments(self) -> dict[str, Any]:
         ours = self.ours

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Protocol
 
 from ...protocol.wsgi import WSGIApp
@@ -38,3 +39,7 @@ class ChangeableEngine(Engine, Protocol):
 
     def replace_app(self, app: WSGIApp) -> WSGIApp:
         """Give requests that come from now on to this app; returns the one before."""
+
+    @property
+    def running(self) -> Sequence[object]:
+        """The requests that run, each of which is an object of its own."""

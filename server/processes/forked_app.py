@@ -22,10 +22,15 @@ log = logging.getLogger(__name__)
 
 
 def serve_forked(
-    component: HTTPServer, app: WSGIApp, sockets: Sequence[socket.socket], started: Callable[[], object]
+    component: HTTPServer,
+    app: WSGIApp,
+    sockets: Sequence[socket.socket],
+    started: Callable[[], object],
+    ended: Callable[[], object] | None = None,
 ) -> None:
     """Serve in as many workers as the server asks for, until SIGTERM or Ctrl-C. The main thread calls this.
 
+    ``ended`` is called in each worker after its last request.
     SIGHUP replaces the workers; the app is the same, because this process has built it. Raises ``RuntimeError`` in
     another thread, ``KeyboardInterrupt`` at a second Ctrl-C and ``SystemExit`` when no worker could be started.
     """
@@ -37,7 +42,11 @@ def serve_forked(
         engine = component.engine(
             app, sockets, worker.ready, settings=with_status(settings, worker), handle_signals=False
         )
-        worker.run(engine)
+        try:
+            worker.run(engine)
+        finally:
+            if ended is not None:
+                ended()
         return 0
 
     first = Generation(sockets, Habits.of(component), work, urls=component.urls(sockets))

@@ -30,20 +30,25 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 _PAUSE = 0.5
+_LOOK = 0.1
+"""Seconds between two looks whether requests still run in an app that was replaced."""
 
 
 class Lone:
     """A process that serves without a parent.
 
     ``rebuild`` reads and checks the configuration and builds the app anew; whatever it raises refuses the reload. It is
-    called in a thread of its own. ``reopen`` opens log files anew. ``terminal_gone`` tells whether a SIGHUP means that
-    the terminal was closed, which ends the service. ``status`` belongs into the environ of each request.
+    called in a thread of its own. ``retire`` is called, there too, with the app before it when no request runs in it
+    any more; not with those that run until the end. ``reopen`` opens log files anew. ``terminal_gone`` tells whether a
+    SIGHUP means that the terminal was closed, which ends the service. ``status`` belongs into the environ of each
+    request.
     """
 
     def __init__(
         self,
         *,
         rebuild: Callable[[], WSGIApp],
+        retire: Callable[[WSGIApp], object],
         witness: Witness,
         listening: Sequence[str],
         reopen: Callable[[], object],
@@ -52,6 +57,7 @@ class Lone:
         self.status = ServerStatus(self._ask)
         self.loop = Loop()
         self._rebuild = rebuild
+        self._retire = retire
         self._witness = witness
         self._addresses = listening
         self._reopen = reopen
@@ -133,14 +139,22 @@ class Lone:
                 reply({"ok": False, "error": f"no such command: {command!r}"})
 
     def _take_up(self) -> None:
-        reasons: list[str] = []
         try:
-            self._engine.replace_app(self._rebuild())
+            old = self._engine.replace_app(self._rebuild())
         except (Exception, SystemExit) as error:  # noqa: BLE001 - whatever is wrong with it, the old one goes on
             from .reasons import reasons_of
 
             reasons = reasons_of(error)
-        self.loop.post(lambda: self._taken_up(reasons))
+            self.loop.post(lambda: self._taken_up(reasons))
+            return
+        self.loop.post(lambda: self._taken_up([]))
+        left = self._engine.running
+        while left and not self._over:
+            time.sleep(_LOOK)
+            running = {id(request) for request in self._engine.running}
+            left = [request for request in left if id(request) in running]
+        if not left:
+            self._retire(old)
 
     def _taken_up(self, reasons: list[str]) -> None:
         reloading, self._state = self._state == "reloading", "draining" if self._state == "draining" else "serving"

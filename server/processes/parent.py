@@ -18,6 +18,7 @@ import time
 from collections.abc import Callable, Iterable
 from typing import Literal
 
+from ...config.built import PATIENCE
 from ..listeners import close_listeners, remove_socket_files, socket_files
 from .askers import Askers, Reply
 from .backoff import Backoff
@@ -41,8 +42,8 @@ where the addresses are the same. Raises ``ConfigError`` for what is wrong."""
 _MOST_FAILURES = 5
 _REAPING = 2.0
 """Seconds to wait for killed workers: until they are gone, they have the sockets open."""
-_MARGIN = 5.0
-"""Seconds in which a worker must have ended when its requests are finished or given up."""
+_MARGIN = PATIENCE + 5.0
+"""Seconds in which a worker must have ended, and closed its app, when its requests are finished or given up."""
 _SIGNALS = (
     signal.SIGCHLD,
     signal.SIGHUP,
