@@ -319,10 +319,12 @@ class Response:
             if code == 205:
                 length = total = 0
                 self._without_body = True
-            if length is None:
-                length = self._length = total
             if self._kind.is_head:
                 self._without_body = True
+                if not total:
+                    total = None  # who leaves the body out for HEAD has not said that it is empty for GET
+            if length is None:
+                length = self._length = total
             if length is not None:
                 self._missing = 0 if self._without_body else length
                 lines.append(b"Content-Length: %d\r\n" % length)

@@ -319,6 +319,15 @@ def test_lengths_may_be_said_twice_but_not_differently() -> None:
         run(app([b"x"], ("Content-Length", "1"), ("content-length", "2")))
 
 
+def test_a_body_that_is_left_out_for_head_has_no_length() -> None:
+    """RFC 9110 section 8.6: a length must be that of the reply to GET, which only the app knows."""
+    for body in ([], [b""], iter([])):
+        wire, _ = run(app(body), "HEAD")
+        assert b"content-length" not in parse(wire.data, "HEAD")[1]
+    wire, _ = run(app([], ("Content-Length", "5")), "HEAD")
+    assert parse(wire.data, "HEAD")[1][b"content-length"] == b"5"
+
+
 @pytest.mark.parametrize("method", ["GET", "HEAD"])
 @pytest.mark.parametrize("length", [None, 4, 3, 9])
 def test_files_are_sent_from_where_they_stand(tmp_path: Path, method: str, length: int | None) -> None:
