@@ -100,10 +100,17 @@ _BEARER = re.compile(r"\b(bearer\s+)((?=\S*[0-9._~+/=-]|\S{20})[A-Za-z0-9._~+/=-
 _TOKENS = re.compile(
     r"(?<![\w-])eyJ[A-Za-z0-9_-]{5,}\.[A-Za-z0-9_-]{5,}(?:\.[A-Za-z0-9_-]*){1,3}"  # JWS and JWE, RFC 7515 and 7516
     r"|\b(?:AKIA|ASIA)[0-9A-Z]{16}\b"
-    r"|\bgh[opsur]_[A-Za-z0-9]{30,}|\bgithub_pat_\w{30,}|\bglpat-[\w-]{20,}|\bxox[abeprs]-[\w-]{10,}"
-    r"|\b[rs]k_(?:live|test)_\w{16,}|\bsk-[\w-]{20,}|\bAIza[\w-]{35}|\bnpm_\w{36}|\bpypi-[\w-]{50,}"
-    r"|(?<=hooks\.slack\.com/services/)[\w/]{20,}"
+    r"|\bgh[opsur]_[A-Za-z0-9]{30,}|\bgithub_pat_\w{30,}|\bglpat-[\w-]{20,}|\bx(?:ox[abeprs]|app)-[\w-]{10,}"
+    r"|\b[rs]k_(?:live|test)_\w{16,}|\bwhsec_\w{16,}|\bsk-[\w-]{20,}|\bAIza[\w-]{35}|\bya29\.[\w-]{20,}|\bGOCSPX-[\w-]{20,}"
+    r"|\bnpm_\w{36}|\bpypi-[\w-]{50,}|\bhf_[A-Za-z]{30,}|\bdop_v1_[0-9a-f]{60,}|\bshp(?:at|ca|pa|ss)_[0-9a-fA-F]{32}"
+    r"|\bSG\.[\w-]{16,32}\.[\w-]{16,64}|\bAGE-SECRET-KEY-1\w{50,}|\b[0-9]{8,10}:AA[\w-]{33}|\bgAAAAA[\w-]{60,}={0,2}"
+    r"|\$(?:2[abxy]|argon2id?|argon2d|scrypt|pbkdf2[\w-]*|[156]|y)\$[^\s\"'\\]{20,}|\bpbkdf2_sha[0-9]+\$[0-9]+\$[^\s\"'\\]{20,}"
+    r"|(?<=hooks\.slack\.com/services/)[\w/]{20,}|(?<=/api/webhooks/)[0-9]{15,}/[\w-]{30,}"
 )
+# One of these is in every text that the pattern could match; looking for them is far cheaper.
+_TOKEN_SIGNS = ("eyJ", "AKIA", "ASIA", "ghp_", "gho_", "ghs_", "ghu_", "ghr_", "github_pat_", "glpat-", "xox", "xapp-")
+_TOKEN_SIGNS += ("k_live_", "k_test_", "whsec_", "sk-", "AIza", "ya29.", "GOCSPX-", "npm_", "pypi-", "hf_", "dop_v1_")
+_TOKEN_SIGNS += ("shp", "SG.", "AGE-", ":AA", "gAAAAA", "$", "hooks.slack", "/api/webhooks/")
 # Headers whose whole value is secret: it ends with the line, not with the first blank or semicolon.
 _HEADER_LINE = re.compile(
     r"\b((?:set-cookie|cookie|(?:proxy-)?authorization)[ \t]*+:[ \t]*+)(?!\[redacted)([^\r\n\"'\\]+)", re.IGNORECASE
@@ -122,33 +129,108 @@ _CONTENT = re.compile(r"(?P<content>[^<>]++)")
 _LONG = re.compile(r"(?P<long>(?=[A-Za-z+/_=.~-]*[0-9])[A-Za-z0-9+/_=.~-]{16,})")
 
 
-def redact_text(text: str) -> str:
-    """Hide what looks like a secret in running text: messages, log lines, URLs, reprs, source, JSON."""
-    text = _PEM.sub("[redacted: private key]", text)
+# Some part of every secret name; a text without any of them needs no closer look.
+_NAME_SIGNS = (
+    "pass",
+    "pwd",
+    "secret",
+    "token",
+    "cred",
+    "cookie",
+    "auth",
+    "sig",
+    "key",
+    "bearer",
+    "jwt",
+    "csrf",
+    "xsrf",
+)
+_NAME_SIGNS += ("saml", "sess", "otp", "identity", "pin", "salt", "sid", "sso")
+
+
+def redact_text(text: str, found: list[str] | None = None) -> str:
+    """Hide what looks like a secret in running text: messages, log lines, URLs, reprs, source, JSON.
+
+    Whatever is hidden is appended to ``found``, for those who look for it elsewhere.
+    """
+    if len(text) < _SHORTEST:
+        return text
+    return _in_text(_by_shape(text, _Hiding(found)), found)
+
+
+_SHORTEST = 5  # ``pin=1`` and the like hold nothing that would be hidden
+
+
+class _Hiding:
+    """Replaces matches by what is shown instead, and remembers what they were."""
+
+    def __init__(self, found: list[str] | None) -> None:
+        self._found = found
+
+    def hide(self, value: str) -> str:
+        if self._found is not None:
+            self._found.append(value)
+        return redacted(value)
+
+    def all(self, match: re.Match[str]) -> str:
+        return self.hide(match[0])
+
+    def second(self, match: re.Match[str]) -> str:
+        return match[1] + self.hide(match[2])
+
+    def basic(self, match: re.Match[str]) -> str:
+        # "Basic authentication" is English; credentials are base64 of ``user:password`` (RFC 7617).
+        try:
+            decoded = a2b_base64(match[2].rstrip("=") + "===")
+        except ValueError:
+            return match[0]
+        user, colon, password = decoded.partition(b":")
+        if not colon:
+            return match[0]
+        if self._found is not None and password:
+            self._found.append(password.decode("utf-8", "replace"))
+        return self.second(match)
+
+    def key(self, match: re.Match[str]) -> str:
+        if self._found is not None:
+            # Its lines one by one: who quotes a key rarely quotes its line breaks.
+            self._found += [
+                line for line in re.split(r"\\[rn]|\s+", match[0]) if len(line) > 20 and "-----" not in line
+            ]
+        return "[redacted: private key]"
+
+
+def _by_shape(text: str, hiding: _Hiding) -> str:
+    if "-----BEGIN" in text:
+        text = _PEM.sub(hiding.key, text)
     if "://" in text:
-        text = _URL_TOKEN.sub(_hide_second, _URL_PASSWORD.sub(_hide_second, text))
-    text = _HEADER_LINE.sub(_hide_second, text)
-    text = _BEARER.sub(_hide_second, _BASIC.sub(_hide_basic, text))
-    text = _TOKENS.sub(lambda found: redacted(found[0]), text)
-    for names, values in ((_ASSIGNED, _VALUE), (_ARGUMENT, _VALUE), (_ELEMENT, _CONTENT), (_FOLLOWED, _LONG)):
-        text = _hide_named(text, names, values)
+        text = _URL_TOKEN.sub(hiding.second, _URL_PASSWORD.sub(hiding.second, text))
+    low = text.lower()
+    if "cookie" in low or "authorization" in low:
+        text = _HEADER_LINE.sub(hiding.second, text)
+    if "basic" in low:
+        text = _BASIC.sub(hiding.basic, text)
+    if "bearer" in low:
+        text = _BEARER.sub(hiding.second, text)
+    if any(sign in text for sign in _TOKEN_SIGNS):
+        text = _TOKENS.sub(hiding.all, text)
     return text
 
 
-def _hide_second(found: re.Match[str]) -> str:
-    return found[1] + redacted(found[2])
+def _in_text(text: str, found: list[str] | None) -> str:
+    low = text.lower()
+    if not any(sign in low for sign in _NAME_SIGNS):
+        return text
+    if "=" in low or ":" in low or "%3d" in low:
+        text = _hide_named(text, _ASSIGNED, _VALUE, found)
+    if "--" in low:
+        text = _hide_named(text, _ARGUMENT, _VALUE, found)
+    if "<" in low:
+        text = _hide_named(text, _ELEMENT, _CONTENT, found)
+    return _hide_named(text, _FOLLOWED, _LONG, found)
 
 
-def _hide_basic(found: re.Match[str]) -> str:
-    # "Basic authentication" is English; credentials are base64 of ``user:password`` (RFC 7617).
-    try:
-        decoded = a2b_base64(found[2].rstrip("=") + "===")
-    except ValueError:
-        return found[0]
-    return _hide_second(found) if b":" in decoded else found[0]
-
-
-def _hide_named(text: str, names: re.Pattern[str], values: re.Pattern[str]) -> str:
+def _hide_named(text: str, names: re.Pattern[str], values: re.Pattern[str], hidden: list[str] | None) -> str:
     shown: list[str] = []
     done = 0
     for name in names.finditer(text):
@@ -163,6 +245,8 @@ def _hide_named(text: str, names: re.Pattern[str], values: re.Pattern[str]) -> s
         # The weaker names are also ordinary English: beside those only what looks like a key is hidden.
         if strength == 1 and not _LONG.fullmatch(value):
             continue
+        if hidden is not None:
+            hidden.append(value)
         shown += (text[done : found.start(kind)], redacted(value))
         done = found.end(kind)
     return "".join((*shown, text[done:])) if shown else text
