@@ -98,12 +98,20 @@ class Fold:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Gap:
+    """After the frame with index ``after`` (-1: before the first) so many ``frames`` were left out."""
+
+    after: int
+    frames: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Raised:
     """One exception of the tree, which a record holds as a flat list.
 
     ``parent`` is the index of the exception that it is cause, context or member of. ``suppressed``: a context that
     ``raise … from`` hides from Python's own traceback. ``focus`` is the index of the frame that matters most, or None
-    without frames. ``omitted_members`` and ``omitted_frames`` count what was left out.
+    without frames. ``omitted_members`` and ``omitted_frames`` count what was left out; ``gaps`` tell where frames were.
     """
 
     type: str
@@ -117,6 +125,7 @@ class Raised:
     suggestions: tuple[str, ...] = ()
     frames: tuple[Frame, ...] = ()
     folds: tuple[Fold, ...] = ()
+    gaps: tuple[Gap, ...] = ()
     focus: int | None = None
     omitted_frames: int = 0
     omitted_members: int = 0
