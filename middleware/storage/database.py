@@ -1,0 +1,245 @@
+"""A SQLite file that threads and processes share.
+
+It is opened when it is first needed, anew in each process: a connection that was made before a fork is neither used
+nor closed on the other side. Whoever comes while another writes waits for at most ``patience`` seconds. What was
+written is there for all others at once (write-ahead log), or not at all.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from .schema import Schema, advance, is_current
+from .store import StoreDamaged, StoreError
+
+if TYPE_CHECKING:
+    from sqlite3 import Connection, Error
+
+_MOST_IDLE = 8
+
+# Result codes of SQLite (https://www.sqlite.org/rescode.html); the higher bits only tell more of the same.
+_DAMAGED = frozenset({11, 26})  # SQLITE_CORRUPT, SQLITE_NOTADB
+_BUSY = frozenset({5, 6})  # SQLITE_BUSY, SQLITE_LOCKED
+
+_inherited: list[Connection] = []
+"""Connections of the process before the fork. Closing one here would take that process's locks away (POSIX)."""
+
+
+class _Open(NamedTuple):
+    connection: Connection
+    file: tuple[int, int]  # device and inode: a path may come to mean another file
+    era: int
+
+
+class Database:
+    """A SQLite file with the tables of its schemas.
+
+    The file is made readable to its owner alone; one that exists keeps the rights that it has. Its folder has to
+    exist. ``durable``: what was written survives also the machine's sudden death, which costs a wait for the disk
+    with each write; without, the last writes before it may be lost, and nothing else.
+
+    All methods raise ``StoreError`` when the file cannot be used, ``StoreDamaged`` when it is no database or broken;
+    a file is never replaced or repaired behind anybody's back. ``sqlite3.IntegrityError`` passes: it is an answer.
+    """
+
+    def __init__(
+        self, path: str | os.PathLike[str], *schemas: Schema, patience: float = 5.0, durable: bool = True
+    ) -> None:
+        self.path = os.path.abspath(path)
+        self._schemas = schemas
+        self._patience = patience
+        self._durable = durable
+        self._idle: list[_Open] = []
+        self._lock = threading.Lock()
+        self._process = os.getpid()
+        self._era = 0
+        self._prepared: tuple[int, int] | None = None
+
+    @contextlib.contextmanager
+    def reading(self) -> Iterator[Connection]:
+        """A connection for one or more queries that all see the same state."""
+        with self._connection() as connection:
+            connection.execute("BEGIN")
+            try:
+                yield connection
+            finally:
+                _end(connection, "COMMIT")
+
+    @contextlib.contextmanager
+    def writing(self) -> Iterator[Connection]:
+        """A connection within a transaction that nobody else writes beside; undone when an exception leaves it."""
+        with self._connection() as connection:
+            connection.execute("BEGIN IMMEDIATE")
+            try:
+                yield connection
+                connection.execute("COMMIT")
+            except BaseException:
+                _end(connection, "ROLLBACK")
+                raise
+
+    def close(self) -> None:
+        """Close what is open. The next call opens the file again."""
+        self._own()
+        self._era += 1
+        self._prepared = None
+        self._drop_idle()
+
+    @contextlib.contextmanager
+    def _connection(self) -> Iterator[Connection]:
+        try:
+            import sqlite3
+        except ImportError as error:  # a part of the standard library that not every Python is built with
+            raise StoreError(f"{self.path}: this Python was built without SQLite ({error})") from error
+
+        opened: _Open | None = None
+        is_sound = False
+        try:
+            opened = self._take()
+            yield opened.connection
+            is_sound = True
+        except (sqlite3.IntegrityError, sqlite3.ProgrammingError, sqlite3.InterfaceError):
+            is_sound = True
+            raise
+        except sqlite3.Error as error:
+            raise self._explained(error) from error
+        except StoreError:
+            is_sound = True
+            raise
+        except BaseException:
+            is_sound = True  # it was not the file's doing
+            raise
+        finally:
+            if opened is not None:
+                self._give_back(opened, is_sound)
+
+    def _take(self) -> _Open:
+        self._own()
+        while True:
+            try:
+                opened = self._idle.pop()
+            except IndexError:
+                return self._open()
+            # A file that was moved away or deleted goes on to exist for who has it open, and takes all that is written.
+            if opened.file == self._present() and opened.era == self._era:
+                return opened
+            opened.connection.close()
+
+    def _give_back(self, opened: _Open, is_sound: bool) -> None:
+        if (
+            is_sound
+            and opened.era == self._era
+            and len(self._idle) < _MOST_IDLE
+            and not opened.connection.in_transaction
+        ):
+            self._idle.append(opened)
+        else:
+            opened.connection.close()
+
+    def _own(self) -> None:
+        """Begin anew in a process that was forked."""
+        if self._process != os.getpid():
+            _inherited.extend(opened.connection for opened in self._idle)
+            self._idle, self._lock = [], threading.Lock()
+            self._prepared = None
+            self._process = os.getpid()
+
+    def _drop_idle(self) -> None:
+        while self._idle:
+            with contextlib.suppress(IndexError):
+                self._idle.pop().connection.close()
+
+    def _present(self) -> tuple[int, int] | None:
+        try:
+            status = os.stat(self.path)
+        except OSError:
+            return None
+        return status.st_dev, status.st_ino
+
+    def _open(self) -> _Open:
+        import sqlite3
+
+        self._make_file()
+        file = self._present()
+        connection = sqlite3.connect(
+            self.path, timeout=self._patience, isolation_level=None, check_same_thread=False, cached_statements=64
+        )
+        try:
+            connection.execute("PRAGMA foreign_keys = ON")
+            connection.execute(f"PRAGMA synchronous = {'FULL' if self._durable else 'NORMAL'}")
+            with self._lock:
+                if file is None or self._prepared != file:
+                    self._prepare(connection)
+                    self._prepared = file
+        except BaseException:
+            connection.close()
+            raise
+        return _Open(connection, file or (0, 0), self._era)
+
+    def _make_file(self) -> None:
+        try:
+            os.close(os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+        except OSError as error:
+            folder = Path(self.path).parent
+            if not folder.is_dir():
+                raise StoreError(
+                    f"{self.path}: there is no folder {folder}; make it, for the user of the server"
+                ) from error
+            raise StoreError(f"{self.path} cannot be opened for writing ({error.strerror})") from error
+
+    def _prepare(self, connection: Connection) -> None:
+        self._use_log(connection)
+        try:
+            if all(is_current(connection, schema) for schema in self._schemas):
+                return
+            connection.execute("BEGIN IMMEDIATE")
+            try:
+                for schema in self._schemas:
+                    advance(connection, schema)
+                connection.execute("COMMIT")
+            except BaseException:
+                _end(connection, "ROLLBACK")
+                raise
+        except StoreError as error:
+            raise StoreError(f"{self.path}: {error}") from error
+
+    def _use_log(self, connection: Connection) -> None:
+        """Switch to the write-ahead log. Several who begin at the same time get no turn here, so each asks again."""
+        import sqlite3
+
+        until = time.monotonic() + self._patience
+        while True:
+            try:
+                # On file systems without shared memory the answer is another mode, which is slower and as safe.
+                connection.execute("PRAGMA journal_mode = WAL").fetchone()
+            except sqlite3.OperationalError as error:
+                if error.sqlite_errorcode & 0xFF not in _BUSY or time.monotonic() > until:
+                    raise
+                time.sleep(0.01)
+            else:
+                return
+
+    def _explained(self, error: Error) -> StoreError:
+        code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+        if code in _DAMAGED:
+            return StoreDamaged(
+                f"{self.path} is damaged, or no SQLite file ({error}); it was left as it is: move it away, with its"
+                " -wal and -shm files, and a new one is made"
+            )
+        if code in _BUSY:
+            return StoreError(f"{self.path} was in use by others for more than {self._patience:g} seconds")
+        return StoreError(f"{self.path} cannot be used ({error})")
+
+
+def _end(connection: Connection, statement: str) -> None:
+    """End a transaction that may have ended already. A failure here has a cause, and that is what travels."""
+    import sqlite3
+
+    if connection.in_transaction:
+        with contextlib.suppress(sqlite3.Error):
+            connection.execute(statement)
