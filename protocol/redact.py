@@ -35,9 +35,16 @@ _ABOUT = re.compile(
 )
 
 
+def secrecy(name: str) -> int:
+    """How much a name says of its value.
+
+    0: nothing to hide; 1: hide the value of this name; 2: hide it in running text too, however short it is.
+    """
+    return _secrecy(name[:200])
+
+
 @lru_cache(maxsize=2048)
-def _strength(name: str) -> int:
-    """0: nothing to hide; 1: hide the value of this name; 2: hide it in running text too, however short it is."""
+def _secrecy(name: str) -> int:
     if name in ("PWD", "OLDPWD"):  # the shell's directories
         return 0
     words = [word.lower() for word in _WORDS.findall(name)]
@@ -55,15 +62,15 @@ def is_secret_name(name: str) -> bool:
 
     Reads words in any style: ``SECRET_KEY``, ``secretKey``, ``x-secret-key``, ``beaker.session.secret``.
     """
-    return _strength(name[:200]) > 0
+    return _secrecy(name[:200]) > 0
 
 
 _PLAIN = frozenset({"", "true", "false", "yes", "no", "on", "off", "none", "null", "str", "bytes", "int", "bool"})
 _SMALL_NUMBER = re.compile(r"[+-]?[0-9]{1,4}")
 
 
-def _is_plain(value: object) -> bool:
-    """Values that cannot be a secret whatever their name: nothing, truth values, numbers of up to four digits."""
+def is_plain(value: object) -> bool:
+    """Whether a value cannot be a secret whatever its name: nothing, truth values, numbers of up to four digits."""
     if value is None or isinstance(value, bool):
         return True
     if isinstance(value, (int, float)):
@@ -77,15 +84,21 @@ def _is_plain(value: object) -> bool:
 
 
 def redacted(value: object) -> str:
-    """What is shown instead of a secret: its type and size, such as ``[redacted: str, 24 chars]``."""
-    kind = type(value).__name__
-    if isinstance(value, str):
-        return f"[redacted: {kind}, {len(value)} chars]"
-    if isinstance(value, (bytes, bytearray)):
-        return f"[redacted: {kind}, {len(value)} bytes]"
-    if isinstance(value, (dict, list, tuple, set, frozenset)):
-        return f"[redacted: {kind}, {len(value)} items]"
-    return f"[redacted: {kind}]"
+    """What is shown instead of a secret: its type and size, such as ``[redacted: str, 24 chars]``.
+
+    Asks nothing of the value that its class could answer in its own way.
+    """
+    kind = type(value)
+    name = _CLASS_NAME(kind)
+    for sized, unit in _SIZED:
+        if issubclass(kind, sized):
+            return f"[redacted: {name}, {sized.__len__(value)} {unit}]"
+    return f"[redacted: {name}]"
+
+
+_SIZED: tuple[tuple[Any, str], ...] = ((str, "chars"), (bytes, "bytes"), (bytearray, "bytes"))
+_SIZED += tuple((kind, "items") for kind in (dict, list, tuple, set, frozenset))
+_CLASS_NAME = type.__dict__["__name__"].__get__  # a metaclass may say anything
 
 
 # --- by shape --------------------------------------------------------------------------------------------------------
@@ -108,7 +121,20 @@ _TOKENS = re.compile(
     r"|(?<=hooks\.slack\.com/services/)[\w/]{20,}|(?<=/api/webhooks/)[0-9]{15,}/[\w-]{30,}"
 )
 # One of these is in every text that the pattern could match; looking for them is far cheaper.
-_TOKEN_SIGNS = ("eyJ", "AKIA", "ASIA", "ghp_", "gho_", "ghs_", "ghu_", "ghr_", "github_pat_", "glpat-", "xox", "xapp-")
+_TOKEN_SIGNS: tuple[str, ...] = (
+    "eyJ",
+    "AKIA",
+    "ASIA",
+    "ghp_",
+    "gho_",
+    "ghs_",
+    "ghu_",
+    "ghr_",
+    "github_pat_",
+    "glpat-",
+    "xox",
+    "xapp-",
+)
 _TOKEN_SIGNS += ("k_live_", "k_test_", "whsec_", "sk-", "AIza", "ya29.", "GOCSPX-", "npm_", "pypi-", "hf_", "dop_v1_")
 _TOKEN_SIGNS += ("shp", "SG.", "AGE-", ":AA", "gAAAAA", "$", "hooks.slack", "/api/webhooks/")
 # Headers whose whole value is secret: it ends with the line, not with the first blank or semicolon.
@@ -130,7 +156,7 @@ _LONG = re.compile(r"(?P<long>(?=[A-Za-z+/_=.~-]*[0-9])[A-Za-z0-9+/_=.~-]{16,})"
 
 
 # Some part of every secret name; a text without any of them needs no closer look.
-_NAME_SIGNS = (
+_NAME_SIGNS: tuple[str, ...] = (
     "pass",
     "pwd",
     "secret",
@@ -234,13 +260,13 @@ def _hide_named(text: str, names: re.Pattern[str], values: re.Pattern[str], hidd
     shown: list[str] = []
     done = 0
     for name in names.finditer(text):
-        if name.start() < done or not (strength := _strength(name[1][-200:])):
+        if name.start() < done or not (strength := _secrecy(name[1][-200:])):
             continue
         found = values.match(text, name.end())
         if found is None or (kind := found.lastgroup) is None:
             continue
         value = found[kind]
-        if _is_plain(value) or value.startswith("[redacted:"):
+        if is_plain(value) or value.startswith("[redacted:"):
             continue
         # The weaker names are also ordinary English: beside those only what looks like a key is hidden.
         if strength == 1 and not _LONG.fullmatch(value):
@@ -255,10 +281,17 @@ def _hide_named(text: str, names: re.Pattern[str], values: re.Pattern[str], hidd
 # --- by type, and all of it together ---------------------------------------------------------------------------------
 
 
-def _is_secret_type(value: object) -> bool:
+def is_secret_type(value: object) -> bool:
+    """Whether its class says that a value is secret: ``SecretStr`` and its like, and any with ``__redact__``."""
     # Looked up on the class: an instance may answer to every name that it is asked for.
-    kind = type(value)
-    return hasattr(kind, "__redact__") or hasattr(kind, "get_secret_value") or kind.__name__ in ("Secret", "SecretStr")
+    for kind in type.__dict__["__mro__"].__get__(type(value)):
+        found = type.__dict__["__dict__"].__get__(kind)
+        if "__redact__" in found or "get_secret_value" in found or _CLASS_NAME(kind) in _SECRET_TYPES:
+            return True
+    return False
+
+
+_SECRET_TYPES = frozenset({"Secret", "SecretStr", "SecretBytes", "SecretString", "SecretValue"})
 
 
 def redact(value: Any, *, depth: int = 8) -> Any:
@@ -272,7 +305,7 @@ def redact(value: Any, *, depth: int = 8) -> Any:
 
 def redact_value(name: str, value: Any) -> Any:
     """What may be shown of the value of this name."""
-    if is_secret_name(name) and not _is_plain(value):
+    if is_secret_name(name) and not is_plain(value):
         return redacted(value)
     return redact(value)
 
@@ -286,7 +319,7 @@ def redact_pairs(pairs: Mapping[str, Any] | Iterable[tuple[str, Any]]) -> list[t
 def _redact(value: Any, depth: int, above: frozenset[int]) -> Any:
     if value is None or isinstance(value, (bool, int, float)):
         return value
-    if _is_secret_type(value):
+    if is_secret_type(value):
         return redacted(value)
     if isinstance(value, str):
         return redact_text(value)
@@ -311,7 +344,7 @@ def _redact(value: Any, depth: int, above: frozenset[int]) -> Any:
 def _named(name: object, value: Any, depth: int, above: frozenset[int]) -> Any:
     if isinstance(name, bytes):
         name = name.decode("latin-1")
-    if isinstance(name, str) and is_secret_name(name) and not _is_plain(value):
+    if isinstance(name, str) and is_secret_name(name) and not is_plain(value):
         return redacted(value)
     return _redact(value, depth - 1, above)
 
