@@ -38,11 +38,10 @@ class SQLiteStore:
 
     def get(self, space: str, key: str) -> bytes | None:
         """The value, or None."""
-        with self._database.reading() as connection:
-            row = connection.execute(
-                f"SELECT value FROM entries WHERE space = ? AND key = ? AND {_LIVES}", (space, key, self._clock())
-            ).fetchone()
-        return None if row is None else bytes(row[0])
+        rows = self._database.query(
+            f"SELECT value FROM entries WHERE space = ? AND key = ? AND {_LIVES}", (space, key, self._clock())
+        )
+        return bytes(rows[0][0]) if rows else None
 
     def put(self, space: str, key: str, value: bytes, seconds: float | None = None) -> None:
         """Set a value, whatever was there."""
@@ -118,12 +117,11 @@ class SQLiteStore:
     def count(self, space: str, key: str, step: int = 1, seconds: float | None = None) -> Tally:
         """Add ``step`` to a count and return what it is then."""
         if not step:
-            with self._database.reading() as connection:
-                row = connection.execute(
-                    f"SELECT number, until FROM counts WHERE space = ? AND key = ? AND {_LIVES}",
-                    (space, key, self._clock()),
-                ).fetchone()
-            return Tally(0, None) if row is None else Tally(*row)
+            rows = self._database.query(
+                f"SELECT number, until FROM counts WHERE space = ? AND key = ? AND {_LIVES}",
+                (space, key, self._clock()),
+            )
+            return Tally(*rows[0]) if rows else Tally(0, None)
         now = self._clock()
         with self._database.writing() as connection:
             connection.execute(
@@ -140,11 +138,10 @@ class SQLiteStore:
 
     def keys(self, space: str, prefix: str = "", limit: int = 1000) -> list[str]:
         """The keys of the values in a space, in order."""
-        with self._database.reading() as connection:
-            rows = connection.execute(
-                f"SELECT key FROM entries WHERE space = ? AND substr(key, 1, ?) = ? AND {_LIVES} ORDER BY key LIMIT ?",
-                (space, len(prefix), prefix, self._clock(), limit),
-            ).fetchall()
+        rows = self._database.query(
+            f"SELECT key FROM entries WHERE space = ? AND substr(key, 1, ?) = ? AND {_LIVES} ORDER BY key LIMIT ?",
+            (space, len(prefix), prefix, self._clock(), limit),
+        )
         return [str(row[0]) for row in rows]
 
     def clear(self, space: str) -> int:

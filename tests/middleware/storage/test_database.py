@@ -95,9 +95,13 @@ def test_a_file_that_exists_keeps_its_rights(database: Database, path: Path):
 
 
 def test_a_transaction_happens_as_a_whole_or_not_at_all(database: Database):
-    with pytest.raises(KeyError), database.writing() as connection:
-        connection.execute("INSERT INTO notes VALUES ('half')")
-        raise KeyError
+    def break_off() -> None:
+        with database.writing() as connection:
+            connection.execute("INSERT INTO notes VALUES ('half')")
+            raise KeyError
+
+    with pytest.raises(KeyError):
+        break_off()
     assert texts(database) == []
     with pytest.raises(KeyError), database.reading():
         raise KeyError
@@ -109,6 +113,8 @@ def test_a_broken_constraint_is_an_answer(database: Database):
     add(database, "once")
     with pytest.raises(sqlite3.IntegrityError):
         add(database, "once")
+    with pytest.raises(sqlite3.ProgrammingError):
+        database.query("SELECT ?")
     assert texts(database) == ["once"]
 
 
