@@ -281,6 +281,16 @@ def test_an_app_answers_whatever_it_is_asked(factory: Any, method: str, path: st
         assert response.status == Client(app, script_name="/mount").get(path).status
 
 
+@by_name({name: factory for name, factory in FACTORIES.items() if hasattr(factory.component, "close")})
+@pytest.mark.parametrize("used", [True, False], ids=["used", "unused"])
+def test_closing_it_once_more_is_harmless(factory: Any, used: bool, section: Section) -> None:
+    app = factory({}, **section(factory)) if factory in APPS.values() else wrap(factory, section(factory), refusing)
+    if used:
+        Client(app, lint=True).get("/")
+    app.close()
+    app.close()
+
+
 # How a component is declared -----------------------------------------------------------------------------------------
 
 

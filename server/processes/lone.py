@@ -69,6 +69,8 @@ class Lone:
         self._born = time.time()
         self._generation = 1
         self._askers = Askers()
+        self._belated: dict[int, object] = {}
+        """Requests that run in apps that were replaced, by their ``id``."""
         self._progress: object = None
         self._progressed = 0.0
         self._over = False
@@ -148,11 +150,17 @@ class Lone:
             self.loop.post(lambda: self._taken_up(reasons))
             return
         self.loop.post(lambda: self._taken_up([]))
-        left = self._engine.running
+        self._retire_when_left(old)
+
+    def _retire_when_left(self, old: WSGIApp) -> None:
+        # Those that had begun before, but in this app and not in one that was replaced earlier.
+        left = {id(each): each for each in self._engine.running if id(each) not in self._belated}
+        self._belated.update(left)
         while left and not self._over:
             time.sleep(_LOOK)
-            running = {id(request) for request in self._engine.running}
-            left = [request for request in left if id(request) in running]
+            running = {id(each) for each in self._engine.running}
+            for key in left.keys() - running:
+                del left[key], self._belated[key]
         if not left:
             self._retire(old)
 
