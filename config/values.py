@@ -1,7 +1,8 @@
 """Text a deployer wrote becomes a value, once, at the door.
 
 A type says what is allowed: ``bool``, ``int``, ``float``, ``str``, ``Path``, ``Literal[…]``, ``T | None`` (empty text
-is None), ``tuple[T, …]`` (separated by blanks or lines), and the units and references below. :func:`parse` raises
+is None), ``Literal[…] | T`` (one of the words, or else a T), ``tuple[T, …]`` (separated by blanks or lines), and the
+units and references below. :func:`parse` raises
 ``ValueError`` with a phrase that completes "level: …"; it never guesses.
 """
 
@@ -93,8 +94,13 @@ def parse(text: str, kind: Any, *, folder: str | None = None, importing: bool = 
             return _required(text)
     origin = get_origin(kind)
     if origin in (Union, types.UnionType):
-        inner = _optional(kind)
-        return None if not text else parse(text, inner, folder=folder, importing=importing)
+        words, inner = _worded(kind)
+        if words is None:
+            return None if not text else parse(text, _optional(kind), folder=folder, importing=importing)
+        for word in get_args(words):
+            if str(word).lower() == text.lower():
+                return word
+        return parse(text, inner, folder=folder, importing=importing)
     if origin is Literal:
         return _parse_choice(text, get_args(kind))
     if origin is tuple:
@@ -137,7 +143,10 @@ def name_of(kind: Any) -> str:
             return "name of an app"
     origin = get_origin(kind)
     if origin in (Union, types.UnionType):
-        return f"{name_of(_optional(kind))}, or empty"
+        words, inner = _worded(kind)
+        return (
+            f"{name_of(words)}, or {name_of(inner)}" if words is not None else f"{name_of(_optional(kind))}, or empty"
+        )
     if origin is Literal:
         return "one of " + ", ".join(str(choice) for choice in get_args(kind))
     if origin is tuple:
@@ -162,7 +171,8 @@ def to_text(value: Any, kind: Any) -> str:
         item = get_args(kind)[0] if get_args(kind) else str
         return ("\n    " if item is Path else " ").join(to_text(each, item) for each in value)
     if get_origin(kind) in (Union, types.UnionType):
-        return to_text(value, _optional(kind))
+        words, inner = _worded(kind)
+        return to_text(value, _optional(kind) if words is None else inner)
     if callable(value) and hasattr(value, "__qualname__"):
         return f"{value.__module__}:{value.__qualname__}"
     return str(value)
@@ -173,7 +183,10 @@ def is_reference(kind: Any) -> bool:
     kind, marks = _unwrap(kind)
     if any(isinstance(mark, AppName) for mark in marks):
         return True
-    return get_origin(kind) in (Union, types.UnionType) and is_reference(_optional(kind))
+    if get_origin(kind) not in (Union, types.UnionType):
+        return False
+    words, inner = _worded(kind)
+    return is_reference(_optional(kind) if words is None else inner)
 
 
 def is_import(kind: Any) -> bool:
@@ -203,6 +216,15 @@ def _unwrap(kind: Any) -> tuple[Any, tuple[Any, ...]]:
         inner, *marks = get_args(kind)
         return inner, tuple(marks)
     return kind, ()
+
+
+def _worded(kind: Any) -> tuple[Any, Any]:
+    """The ``Literal`` of a union with one other type, and that type; twice None where it is no such union."""
+    members = get_args(kind)
+    words = [member for member in members if get_origin(member) is Literal]
+    if len(members) != 2 or len(words) != 1 or type(None) in members:
+        return None, None
+    return words[0], members[1] if words[0] is members[0] else members[0]
 
 
 def _optional(kind: Any) -> Any:

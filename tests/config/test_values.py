@@ -22,6 +22,10 @@ GOOD: list[tuple[str, Any, Any]] = [
     ("404 405", tuple[int, ...], (404, 405)),
     ("", int | None, None),
     ("7", int | None, 7),
+    ("Memory", Literal["memory", "none"] | Path, "memory"),
+    ("/srv/x.sqlite", Literal["memory", "none"] | Path, Path("/srv/x.sqlite")),
+    ("off", int | Literal["off"], "off"),
+    ("7", int | Literal["off"], 7),
     ("30", Seconds, 30.0),
     ("30s", Seconds, 30.0),
     ("500ms", Seconds, 0.5),
@@ -58,6 +62,7 @@ BAD: list[tuple[str, Any, str]] = [
     ("1e3", Size, "must be a size"),
     ("0.5b", Size, "whole number of bytes"),
     ("", Path, "must not be empty"),
+    ("", Literal["memory", "none"] | Path, "must not be empty"),
     ("os.path", Imported, "module:object"),
     ("os.path:nope", Imported, "cannot be imported (AttributeError"),
     ("no_such_module_here:x", Imported, "cannot be imported (ModuleNotFoundError"),
@@ -97,6 +102,10 @@ def test_an_import_is_left_alone_when_no_code_may_run() -> None:
         (None, int | None, ""),
         (30.0, Seconds | None, "30s"),
         (("a", "b"), tuple[str, ...], "a b"),
+        ("lax", Literal["lax", "strict"] | None, "lax"),
+        ("memory", Literal["memory", "none"] | Path, "memory"),
+        (Path("/srv/x"), Literal["memory", "none"] | Path, "/srv/x"),
+        (90.0, Literal["off"] | Seconds, "90s"),
     ],
 )
 def test_a_value_turns_back_into_the_text_that_means_it(value: Any, kind: Any, text: str) -> None:
@@ -108,3 +117,9 @@ def test_it_tells_references_from_other_types() -> None:
     assert is_reference(AppReference)
     assert is_reference(AppReference | None)
     assert not is_reference(str)
+    assert is_reference(Literal["none"] | AppReference)
+    assert not is_reference(Literal["none"] | Path)
+
+
+def test_it_names_words_and_what_else_may_stand() -> None:
+    assert name_of(Literal["memory", "none"] | Path) == "one of memory, none, or path"
