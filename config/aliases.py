@@ -21,6 +21,7 @@ ALIASES: dict[str, dict[str, tuple[str, str]]] = {
     "paste": {
         "cascade": (COMPOSITE, "wheatpaste.middleware.cascade:paste_composite_factory"),
         "config": (FILTER, _CONFIG),
+        "errordocument": (FILTER, "wheatpaste.middleware.error_document:paste_filter_factory"),
         "http": (RUNNER, "wheatpaste.server.http_server:paste_server_runner"),
         "httpexceptions": (FILTER, "wheatpaste.middleware.http_exceptions:filter_factory"),
         "pkg_resources": (APP, "wheatpaste.apps.static:paste_pkg_resources_factory"),
@@ -58,7 +59,6 @@ REMAINING: dict[str, frozenset[str]] = {
             "auth_basic",
             "auth_digest",
             "auth_form",
-            "errordocument",
             "registry",
         ]
     ),

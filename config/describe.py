@@ -63,7 +63,8 @@ class Described:
 
     ``use`` is how a section names it, ``target`` the ``module:attribute`` that answers. ``stands_for`` is set where an
     old name means one of ours: how a new section would name it. ``any_key`` is true where other keys are accepted too,
-    as options or as mounts. ``note`` says what could not be found out. ``component`` is the class, of ours only.
+    as options or as mounts. ``mounts`` and ``family`` are lines of the sample. ``note`` says what could not be found
+    out. ``component`` is the class, of ours only.
     """
 
     kind: Kind
@@ -77,6 +78,7 @@ class Described:
     stands_for: str = ""
     note: str = ""
     mounts: tuple[str, ...] = ()
+    family: tuple[str, ...] = ()
     component: type | None = field(default=None, repr=False)
     reader: Reader | None = field(default=None, repr=False)
 
@@ -100,7 +102,7 @@ class Described:
         """A section that loads."""
         lines = [f"[{self.kind}:{self.name}]", f"use = {self.use}"]
         lines += [f"{key} = {text}".rstrip() for key, text in sample_values(self).items()]
-        return "\n".join([*lines, *self.mounts])
+        return "\n".join([*lines, *self.mounts, *self.family])
 
     def as_data(self) -> dict[str, Any]:
         """Plain data, for JSON."""
@@ -237,6 +239,7 @@ def _declared(group: str, name: str, distribution: str, value: str, stands_for: 
         any_key=reader.extra or reader.mounts is not None,
         stands_for=stands_for,
         mounts=_sample_mounts(reader),
+        family=() if reader.family is None else (" = ".join(reader.family.sample),),
         component=reader.component,
         reader=reader,
     )
@@ -260,6 +263,8 @@ def _keys(reader: Reader) -> Iterator[Key]:
             inherits=option.inherits,
             also=old,
         )
+    if reader.family is not None:
+        yield Key(name=reader.family.key, kind=reader.family.kind, doc=reader.family.doc)
     for key, translation in reader.translations.items():
         yield Key(name=key, kind=name_of(translation.kind), doc=translation.doc, translated=True)
     for key, why in reader.ignored.items():

@@ -36,6 +36,23 @@ class Reading(NamedTuple):
         return [problem for problem in self.problems if problem.severity == "error"]
 
 
+class Family(NamedTuple):
+    """Keys that share a form and become one keyword of the component: a mapping by key.
+
+    ``takes`` says whether a key belongs to it; ``parse`` reads a value, given the folder that relative paths are
+    relative to, and raises ``ValueError`` with a phrase. ``key``, ``kind`` and ``doc`` are what people are told;
+    ``sample`` is a key with its value.
+    """
+
+    name: str
+    takes: Callable[[str], bool]
+    parse: Callable[[str, str | None], Any]
+    key: str
+    kind: str
+    doc: str
+    sample: tuple[str, str]
+
+
 class Reader(NamedTuple):
     """How the text of a section becomes a component's keyword arguments.
 
@@ -43,7 +60,7 @@ class Reader(NamedTuple):
     one to why the start stops at it, ``translations`` one of another program to what it means here; ``defaults``
     replaces defaults for old names. ``unknown`` is what an unknown key is: old factories swallowed anything; with
     ``extra`` there is no unknown key, because any key means something to the apps. ``advice`` looks at the values that
-    were read and names what will surprise the deployer: warnings.
+    were read and names what will surprise the deployer: warnings. ``family`` reads keys that are no options together.
     """
 
     component: type
@@ -56,6 +73,7 @@ class Reader(NamedTuple):
     mounts: MountReader | None = None
     extra: bool = False
     advice: Callable[[Mapping[str, Any]], Iterable[KeyProblem]] | None = None
+    family: Family | None = None
 
     @property
     def options(self) -> tuple[Option, ...]:
@@ -77,6 +95,7 @@ class Reader(NamedTuple):
         spellings = self._spellings()
         given: dict[str, tuple[str, str]] = {}
         foreign: dict[str, str] = {}
+        family: dict[str, str] = {}
         rest: dict[str, str] = {}
         problems: list[Problem] = []
         for key, text in texts.items():
@@ -95,6 +114,8 @@ class Reader(NamedTuple):
                 )
             elif key in self.refused:
                 problems.append(place.problem(key, self.refused[key], code="refused-option"))
+            elif self.family is not None and self.family.takes(key):
+                family[key] = text
             else:
                 rest[key] = text
         mounts: list[Mount] = []
@@ -106,6 +127,13 @@ class Reader(NamedTuple):
         elif not self.extra:
             problems += [self._unknown(place, key) for key in rest]
         values: dict[str, Any] = dict(self.defaults)
+        if self.family is not None:
+            values[self.family.name] = members = {}
+            for key, text in family.items():
+                try:
+                    members[key] = self.family.parse(text, place.folder(key))
+                except ValueError as error:
+                    problems.append(place.problem(key, str(error), value=text, code="wrong-value"))
         for option in self.options:
             self._read_option(option, given, global_conf, place, values, problems, importing)
         said = {name: key for name, (key, _) in given.items()}

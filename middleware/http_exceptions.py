@@ -1,11 +1,12 @@
 """Answer with HTTP exceptions that apps raise.
 
-Where in the stack: next to the apps, inside whatever reports errors. WebOb's exceptions are caught, and those of
-``paste.httpexceptions`` where an app has imported them, until the first piece of the body was sent; the page is HTML,
-JSON or plain text, as the client accepts. Everything else passes.
+Where in the stack: next to the apps, inside whatever reports errors. Caught are WebOb's exceptions, all others that are
+WSGI apps themselves (those of Pyramid and Werkzeug, or a program's own), and those of ``paste.httpexceptions`` where an
+app has imported them, until the first piece of the body was sent. WebOb's and Paste's pages are HTML, JSON or plain
+text, as the client accepts. Everything else passes.
 
 Writes ``paste.httpexceptions`` (this filter) and ``paste.expected_exceptions`` (the classes it answers, for error
-reporters).
+catchers).
 """
 
 from __future__ import annotations
@@ -40,7 +41,9 @@ class HTTPExceptions:
         expected += [kind for kind in _kinds() if kind not in expected]
         try:
             body = self.app(environ, start_response)
-        except _kinds() as error:
+        except Exception as error:
+            if not isinstance(error, _kinds()):
+                raise
             return _answer(error, environ, start_response)
         wrapper = environ.get("wsgi.file_wrapper")
         if type(body) in (list, tuple) or (isinstance(wrapper, type) and type(body) is wrapper):
@@ -48,14 +51,27 @@ class HTTPExceptions:
         return (_SizedBody if hasattr(body, "__len__") else _Body)(body, environ, start_response)
 
 
+class _KindOfAnswering(type):
+    def __instancecheck__(cls, error: object) -> bool:
+        # Looked up on the classes: an instance may answer to every name that it is asked for.
+        return isinstance(error, Exception) and any("__call__" in vars(kind) for kind in type(error).__mro__)
+
+
+class _Answering(Exception, metaclass=_KindOfAnswering):
+    """All exceptions that are WSGI apps: one class for them, because error catchers ask by ``isinstance``."""
+
+
 def _kinds() -> tuple[type[Exception], ...]:
     old = sys.modules.get("paste.httpexceptions")  # nobody raises what nobody imported
-    return (HTTPException,) if old is None else (HTTPException, old.HTTPException)
+    return (HTTPException, _Answering) if old is None else (HTTPException, _Answering, old.HTTPException)
 
 
 def _answer(error: Exception, environ: Environ, start_response: StartResponse) -> Body:
     """Start the answer that the exception stands for, in place of one that may have been started."""
-    answer: Any = error if isinstance(error, HTTPException) else _translate(error)
+    old = sys.modules.get("paste.httpexceptions")
+    # Paste makes WebOb's exceptions pass for its own.
+    of_paste = old is not None and isinstance(error, old.HTTPException) and not isinstance(error, HTTPException)
+    answer: Any = _translate(error) if of_paste else error
     given: ExcInfo = (type(error), error, error.__traceback__)
 
     def start(status: str, headers: Headers, exc_info: ExcInfo | None = None, /) -> Write:
@@ -113,7 +129,9 @@ class _Body:
             if self._iterator is None:
                 self._iterator = iter(self._bodies[0])
             chunk = next(self._iterator)
-        except _kinds() as error:
+        except Exception as error:
+            if not isinstance(error, _kinds()):
+                raise
             answer = _answer(error, self._environ, self._start_response)
             self._bodies.append(answer)
             self._iterator = iter(answer)

@@ -14,6 +14,10 @@ from typing import Any, NamedTuple
 from .wsgi import Environ
 
 KEY = "wheatpaste.trace"
+
+DETAILS_SHOWN = "the client was shown the details of an error"
+"""The note in the record of a request that a developer's page has answered: nobody should put another in its place."""
+
 Clock = Callable[[], float]
 
 

@@ -34,6 +34,7 @@ ROOT = Path(__file__).resolve().parent.parent
 # nothing, `{folder}` a folder with a file in it.
 SECTIONS: dict[str, dict[str, str]] = {
     "Cascade": {"app1": "refusing", "app2": "inner"},
+    "ErrorDocument": {"404": "/errors/404"},
     "PackageResources": {"egg": "pytest", "resource_name": "_pytest/mark"},
     "Redirect": {"to": "/elsewhere"},
     "Static": {"root": "{folder}"},

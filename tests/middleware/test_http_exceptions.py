@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Callable, Iterator
 from typing import Any
 from wsgiref.util import setup_testing_defaults
@@ -181,7 +182,43 @@ def test_error_reporters_are_told_what_is_expected() -> None:
     outer = HTTPExceptions(inner)
     environ = Client(outer, environ={"paste.expected_exceptions": [KeyError]}).get("/").environ
     assert environ["paste.httpexceptions"] is inner
-    assert environ["paste.expected_exceptions"] == [KeyError, exc.HTTPException, old.HTTPException]
+    first, webobs, apps, pastes = environ["paste.expected_exceptions"]
+    assert (first, webobs, pastes) == (KeyError, exc.HTTPException, old.HTTPException)
+    assert isinstance(Answering("a"), apps)
+    assert not isinstance(ValueError("a"), apps)
+
+
+class Answering(Exception):
+    """An exception that is a WSGI app, of a program's own."""
+
+    def __call__(self, environ: dict[str, Any], start_response: Any) -> list[bytes]:
+        start_response("418 I'm a teapot", list(TEXT))
+        return [str(self).encode()]
+
+
+@pytest.mark.parametrize("when", EARLY)
+def test_any_exception_that_is_an_app_answers(when: str, client: Callable[..., Client]) -> None:
+    response = client(HTTPExceptions(raising(Answering("short and stout"), when))).get("/")
+    assert (response.status, response.text) == (418, "short and stout")
+
+
+@pytest.mark.filterwarnings("ignore:pkg_resources is deprecated", "ignore:Deprecated call to `pkg_resources")
+@pytest.mark.parametrize(
+    "made", ["werkzeug.exceptions:NotFound", "pyramid.httpexceptions:HTTPNotFound"], ids=["werkzeug", "pyramid"]
+)
+def test_exceptions_of_frameworks_answer(made: str, client: Callable[..., Client]) -> None:
+    module, _, name = made.partition(":")
+    error = getattr(importlib.import_module(module), name)("gone")
+    response = client(HTTPExceptions(raising(error))).get("/")
+    assert response.status == 404
+    assert "gone" in response.text
+
+
+def test_an_instance_that_claims_to_be_an_app_is_none() -> None:
+    error = ValueError("boom")
+    error.__call__ = lambda environ, start_response: []  # type: ignore[attr-defined]
+    with pytest.raises(ValueError, match="boom"):
+        Client(HTTPExceptions(raising(error))).get("/")
 
 
 def test_the_old_option_is_accepted_with_a_reason(caplog: pytest.LogCaptureFixture) -> None:
