@@ -1,0 +1,238 @@
+"""Secrets that are known by their value, and a record in which none of them stands any more.
+
+What is hidden behind a name in one place may be quoted without it in another: a password in a message, a token in a
+URL. So whoever hides a value while a record is collected tells it to :class:`Known`, and :func:`scrub` takes it out of
+everything else at the end, together with whatever a terminal would obey.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import re
+from collections.abc import Callable, Iterable, Mapping
+from functools import cache
+from itertools import islice
+from typing import Any, TypeVar
+from urllib.parse import quote, quote_plus, unquote
+
+from ....protocol.redact import is_plain, is_secret_name, redact_text, secrecy
+from ..record import ErrorRecord
+from .classes import attributes
+from .texts import MORE, clean_text
+
+T = TypeVar("T")
+
+_SHORTEST = 6  # shorter ones would be found within ordinary words
+_LONGEST = 4096
+_MOST = 400
+_WORD = re.compile(r"[A-Za-z]{1,15}")
+_LIKE_A_KEY = re.compile(r"(?=.*[0-9])[\w+/=.~-]{12,}", re.ASCII)
+# Under secret names these are settings, and the page is full of them.
+_ORDINARY = frozenset(
+    """anonymous application authenticated basic boolean closed default digest disabled enabled example expired
+    handler integer invalid localhost memory missing object optional postgres public redacted request required response
+    server session signed simple standard string system unknown username verified version""".split()  # noqa: SIM905
+)
+
+
+_PASSWORDS = 3
+_PASSWORD = re.compile(r"pass|pwd|secret")
+
+
+class Known:
+    """The secrets of one record, at most a few hundred."""
+
+    __slots__ = ("_texts",)
+
+    def __init__(self) -> None:
+        self._texts: dict[str, None] = {}
+
+    def add(self, text: str, strength: int = _PASSWORDS) -> None:
+        """Remember a secret, unless it is too short or too ordinary to be looked for.
+
+        ``strength`` is that of its name (``protocol.redact.secrecy``): behind the weaker names stand ordinary words,
+        too, so of those only what looks like a key counts. Plain words are passwords alone, not tokens.
+        """
+        if len(self._texts) >= _MOST:
+            return
+        if "\n" in text:
+            for line in text.split("\n", 40)[:40]:
+                if "-----" not in line:
+                    self._take(line.strip(), strength)
+        self._take(text.strip(), strength)
+
+    def _take(self, text: str, strength: int) -> None:
+        if not _SHORTEST <= len(text) <= _LONGEST or text in self._texts:
+            return
+        if is_plain(text) or text.lower() in _ORDINARY or is_secret_name(text) or len(set(text)) < 3:
+            return
+        if strength < 2 and not _LIKE_A_KEY.fullmatch(text):
+            return
+        if strength < _PASSWORDS and _WORD.fullmatch(text):
+            return
+        self._texts[text] = None
+        if "%" in text and (plain := unquote(text)) != text:
+            self._take(plain, strength)
+
+    def learn(self, value: object, name: str, strength: int, depth: int = 3) -> None:
+        """Remember every text in a value that stands under a secret name."""
+        if strength == 2 and _PASSWORD.search(name.lower()):
+            strength = _PASSWORDS
+        self._learn(value, strength, depth)
+
+    def learn_attributes(self, value: object) -> None:
+        """Remember what the attributes with secret names hold, before an object is asked for its repr."""
+        if issubclass(type(value), dict):
+            items: Iterable[tuple[Any, Any]] = dict.items(value)  # type: ignore[arg-type]  # it is one
+            for key, held in _few(items):
+                if type(key) is str and (strength := secrecy(key)):
+                    self.learn(held, key, strength)
+        for name, held in _few(attributes(value)):
+            if strength := secrecy(name):
+                self.learn(held, name, strength)
+
+    def _learn(self, value: object, strength: int, depth: int) -> None:
+        kind = type(value)
+        if issubclass(kind, str):
+            self.add(str.__getitem__(value, slice(0, _LONGEST)), strength)  # type: ignore[index]
+        elif issubclass(kind, (bytes, bytearray)):
+            self.add(bytes(value[:_LONGEST]).decode("utf-8", "backslashreplace"), strength)  # type: ignore[index]
+        elif kind is int and int.bit_length(value) < 1000:  # type: ignore[arg-type]
+            self.add(int.__repr__(value), strength)
+        elif depth > 0:
+            for part in _few(_parts(value, kind)):
+                # One of many is found everywhere if it is an ordinary word.
+                self._learn(part, min(strength, 2), depth - 1)
+
+    def add_all(self, texts: Iterable[str]) -> None:
+        """Remember what ``redact_text`` has found."""
+        for text in texts:
+            self.add(text)
+
+    def add_environment(self, variables: Mapping[str, str]) -> None:
+        """Remember the secrets among the variables of a process."""
+        for name, value in variables.items():
+            if (strength := secrecy(name)) == 2:
+                self.add(value, strength)
+            elif "://" in value:
+                found: list[str] = []
+                redact_text(value, found)
+                self.add_all(found)
+
+    def forms(self) -> list[tuple[str, str]]:
+        """Each secret, and each way in which it may be written (repr, JSON, URL), with the secret; longest first."""
+        forms: dict[str, str] = {}
+        for text in self._texts:
+            for form in (
+                text,
+                repr(text)[1:-1],
+                json.dumps(text)[1:-1],
+                quote(text, safe="", errors="replace"),
+                quote_plus(text, errors="replace"),
+            ):
+                forms.setdefault(form, text)
+        return sorted(forms.items(), key=lambda each: -len(each[0]))
+
+    def __len__(self) -> int:
+        return len(self._texts)
+
+    def __repr__(self) -> str:
+        return f"<Known: {len(self._texts)} secrets>"
+
+
+def _few(items: Iterable[T]) -> list[T]:
+    try:
+        return list(islice(items, 100))
+    except RuntimeError:  # it changes while it is read
+        return []
+
+
+def _parts(value: Any, kind: type) -> Iterable[Any]:
+    for each in (list, tuple, set, frozenset):
+        if issubclass(kind, each):
+            return each.__iter__(value)
+    if issubclass(kind, dict):
+        return dict.values(value)
+    return [held for _, held in attributes(value)]
+
+
+def scrub(record: ErrorRecord, known: Known | None = None) -> ErrorRecord:
+    """The record without any known secret, without those of the process's environment, and as clean text.
+
+    Names of modules and functions stay what they are where a secret is an ordinary word.
+    """
+    known = known or Known()
+    known.add_environment(os.environ)
+    texts: list[str] = []
+
+    def take(text: str, _: bool) -> str:
+        texts.append(text)
+        return text
+
+    _walk(record, take)
+    together = "\n".join(texts)
+    forms = [(form, secret) for form, secret in known.forms() if form in together]
+    beginnings = _beginnings(together, known)
+    if not forms and not beginnings and clean_text(together) == together:
+        return record
+    words = [form for form, _ in forms if _WORD.fullmatch(form)]
+    keys = [form for form, _ in forms if not _WORD.fullmatch(form)]
+    sizes = {form: len(secret) for form, secret in forms}
+    # A word may be part of another word; a key is a secret wherever it stands.
+    patterns = [re.escape(key) for key in keys] + [rf"(?<![A-Za-z]){re.escape(word)}(?![A-Za-z])" for word in words]
+    everywhere = re.compile("|".join(patterns)) if patterns else None
+    in_names = re.compile("|".join(re.escape(key) for key in keys)) if keys else None
+
+    def clean(text: str, is_name: bool) -> str:
+        pattern = in_names if is_name else everywhere
+        if pattern is not None:
+            text = pattern.sub(lambda found: f"[redacted: {sizes[found[0]]} chars]", text)
+        for beginning in beginnings:
+            text = text.replace(beginning + MORE, "[redacted]" + MORE)
+        return clean_text(text)
+
+    return _walk(record, clean)
+
+
+def _beginnings(text: str, known: Known) -> list[str]:
+    """The beginnings of secrets that stand where a text was cut."""
+    found: dict[str, None] = {}
+    place = text.find(MORE)
+    while place >= 0 and len(found) < _MOST:
+        before = text[max(0, place - 200) : place]
+        for secret in known._texts:
+            start = before.rfind(secret[:_SHORTEST])
+            if start >= 0 and secret.startswith(before[start:]) and before[start:] != secret:
+                found[before[start:]] = None
+        place = text.find(MORE, place + 1)
+    return sorted(found, key=len, reverse=True)
+
+
+_NAMES = frozenset({"module", "function", "type", "package", "id", "group", "phase", "relation", "language"})
+
+
+@cache
+def _fields(kind: Any) -> tuple[tuple[str, bool], ...]:
+    return tuple((each.name, each.name in _NAMES) for each in dataclasses.fields(kind))
+
+
+def _walk(value: T, change: Callable[[str, bool], Any], is_name: bool = False) -> T:
+    """A copy of plain data with each text changed; what does not change is not copied."""
+    if isinstance(value, str):
+        changed: T = change(value, is_name)
+        return changed
+    if isinstance(value, tuple):
+        items = [_walk(each, change, is_name) for each in value]
+        same = all(new is old for new, old in zip(items, value, strict=True))
+        return value if same else tuple(items)  # type: ignore[return-value]  # a tuple of the same
+    if dataclasses.is_dataclass(value):
+        changes: dict[str, Any] = {}
+        for name, names in _fields(type(value)):  # type: ignore[arg-type]  # classes can be hashed
+            old = getattr(value, name)
+            new = _walk(old, change, names)
+            if new is not old:
+                changes[name] = new
+        return dataclasses.replace(value, **changes) if changes else value  # type: ignore[type-var]
+    return value
