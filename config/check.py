@@ -119,18 +119,20 @@ class _Check:
             self._serve("app", app_name, required=self.serving)
         else:
             inspector.visit(root)
-        has_server = self._serve("server", server_name, required=False)
+        server = self._serve("server", server_name, required=False)
         listeners = list(inspector.exposure.listeners)
         served = len(resolver.problems)
+        inspector.optional = self.serving
         for kind, section in entries(self.file):
             if not is_used(section, resolver.used):
                 self._enter(kind, section)
-        if not has_server:
+        if server is None:
             listeners = inspector.exposure.listeners
         slips = [problem for each in resolver.files.values() for problem in misspelt(each)]
         idle = unused(self.file, resolver.used, inspector.mentioned)
         certain = HIDING.isdisjoint(problem.code for problem in (*resolver.problems, *slips))
         started = len(resolver.problems)
+        inspector.optional = self.serving or certain
         if certain:
             for section in idle:
                 resolver.report(complaint(section))
@@ -144,16 +146,18 @@ class _Check:
                 each if each.severity == "warning" else replace(each, severity="warning") for each in problems[start:]
             ]
         exposed = inspector.exposure.problems(self.file.path, listeners)
-        rules = (exposed, self._shadowed(), self._idle_file(), self._beaten())
+        told = inspector.rules(listeners[0][1][0] if listeners else None, server)
+        rules = (exposed, told, self._shadowed(), self._idle_file(), self._beaten())
         return _finished([*_joined(problems, slips), *chain.from_iterable(rules)])
 
-    def _serve(self, kind: Kind, name: str | None, *, required: bool) -> bool:
-        """Look at what is served, and say whether there is any."""
+    def _serve(self, kind: Kind, name: str | None, *, required: bool) -> Node | None:
+        """Look at what is served, and return it, if there is any."""
         if name is None and not required and not self.scope.matching(kind, "main"):
-            return False
+            return None
         mention = Mention(Origin(self.scope.filename))
-        self.inspector.visit(self.scope.resolve(kind, name or "main", self.passed, mention))
-        return True
+        root = self.scope.resolve(kind, name or "main", self.passed, mention)
+        self.inspector.visit(root)
+        return root
 
     def _enter(self, kind: Kind, section: Section) -> None:
         """Look at a section for itself."""

@@ -15,7 +15,7 @@ from .factories import CompositeFactory
 from .mounts import Mount
 from .named_tuples import NamedTuple
 from .node import TYPES, Kind, Node, Value, Values
-from .options import OptionError
+from .options import OptionError, has_rules
 from .origin import BuildSite, Origin
 from .problems import Problem, did_you_mean, nearest
 from .reader import Reader, Reading
@@ -34,11 +34,15 @@ _MOST_VARIANTS = 8
 
 
 class _Traits(NamedTuple):
-    """Which options of a component are secret, name apps of the configuration, or name objects of Python."""
+    """Which options of a component are secret, name apps of the configuration, or name objects of Python.
+
+    ``rules``: it has more to say of its section, or of its place among the filters.
+    """
 
     secrets: frozenset[str]
     references: tuple[str, ...]
     imports: tuple[str, ...]
+    rules: bool
 
     @classmethod
     def of(cls, reader: Reader) -> _Traits:
@@ -47,6 +51,7 @@ class _Traits(NamedTuple):
             frozenset(each.name for each in options if each.secret),
             tuple(each.name for each in options if is_reference(each.kind)),
             tuple(each.name for each in options if is_import(each.kind)),
+            has_rules(reader.component),
         )
 
 
@@ -75,17 +80,32 @@ class Inspector:
         self._variants: dict[Hashable, set[Hashable]] = {}
         self._below: dict[Hashable, Hashable | None] = {}
         self._traits: dict[type, _Traits] = {}
+        self._lines: list[tuple[tuple[Node, ...], int, Node, bool]] = []
+        self._read_nodes: dict[Node, tuple[Reader, Reading]] = {}
+        self.optional = False
+        """Whether what is looked at from now on is never started."""
 
     def visit(self, root: Node) -> None:
         """Look at ``root`` and all that it leads to."""
         entrance = map_at(root)
         if entrance is not None:
             self.maps.roots.append(entrance)
-        waiting = [root]
+        waiting: list[tuple[Node, tuple[Node, ...]]] = [(root, ())]
         while waiting:
-            for node in waiting.pop().walk():
+            top, outside = waiting.pop()
+            filters, app = top.unfold()
+            around = (*outside, *filters)
+            self._lines.append((around, len(outside), app, self.optional))
+            for node in top.walk():
                 if node.shape == "factory" and node.reference is not None:
-                    waiting.extend(self._factory(node))
+                    waiting.extend((child, around) for child in self._factory(node))
+
+    def rules(self, public: str | None, server: Node | None) -> Iterator[Problem]:
+        """What components know of their sections, where they stand and who can reach them; see ``surroundings``."""
+        if any(traits.rules for traits in self._traits.values()):
+            from .surroundings import Line, judge
+
+            yield from judge([Line(*each) for each in self._lines], self._read_nodes, public, server)
 
     # -- one factory --
 
@@ -120,6 +140,7 @@ class Inspector:
     def _ours(self, node: Node, factory: Any, reader: Reader, traits: _Traits) -> Iterator[Node]:
         sound = self._judge_objects(node, traits)
         reading = self._read(node, reader, importing=self.importing and sound)
+        self._read_nodes[node] = reader, reading
         for problem in reading.problems:
             self.resolver.report(problem)
         # Without importing, some values are text still where an object is due.

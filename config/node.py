@@ -251,6 +251,17 @@ class Node:
         if self.app is not None:
             yield from self.app.walk()
 
+    def unfold(self) -> tuple[list[Node], Node]:
+        """The filters in the order in which a request meets them, and what they are around."""
+        filters: list[Node] = []
+        node = self
+        while node.shape in ("pipeline", "filter-app", "filtered") and node.app is not None:
+            for each in node.filters:
+                around, last = each.unfold()
+                filters += (*around, last)
+            node = node.app
+        return filters, node
+
     @property
     def is_composite(self) -> bool:
         """Whether its factory is given a loader, with which it can fetch apps that it mounts."""

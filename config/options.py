@@ -15,10 +15,10 @@ from __future__ import annotations
 
 import dataclasses
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import MISSING, field
 from types import SimpleNamespace
-from typing import Any, TypeVar, dataclass_transform, get_type_hints
+from typing import Any, TypeVar, dataclass_transform, get_type_hints, overload
 
 from .named_tuples import NamedTuple
 from .records import frozen
@@ -30,6 +30,7 @@ Check = Callable[[Any], str | None]
 
 _KEY = "wheatpaste.option"
 _CACHE = "__wheatpaste_options__"
+_ORDER = "__wheatpaste_order__"
 
 
 class OptionError(ValueError):
@@ -94,13 +95,46 @@ def option(
     return field(default=default, metadata={_KEY: told}, repr=not secret)
 
 
+class Order(NamedTuple):
+    """The filters of ours that must come to a request before, and those that must come after."""
+
+    after: frozenset[str] = frozenset()
+    before: frozenset[str] = frozenset()
+
+
+_NO_ORDER = Order()
+
+
+@overload
 @dataclass_transform(frozen_default=True, kw_only_default=True, eq_default=False, field_specifiers=(option, field))
-def component(cls: type[T]) -> type[T]:
+def component(cls: type[T], /) -> type[T]: ...
+
+
+@overload
+@dataclass_transform(frozen_default=True, kw_only_default=True, eq_default=False, field_specifiers=(option, field))
+def component(*, after: Collection[str] = (), before: Collection[str] = ()) -> Callable[[type[T]], type[T]]: ...
+
+
+def component(
+    cls: type[T] | None = None, /, *, after: Collection[str] = (), before: Collection[str] = ()
+) -> type[T] | Callable[[type[T]], type[T]]:
     """Make a class a component: a frozen dataclass with keyword-only options that are checked when it is made.
 
     Raises ``OptionError`` at construction when a value fails its check. The class's own ``__post_init__`` runs after
     the checks, for rules that join several options.
+
+    ``after`` names filters of ours that must stand outside of this one where both are around an app, and ``before``
+    those that must stand inside; a check says where it is otherwise. A method ``problems(stack)`` tells a check what
+    is wrong with the section where it stands, see ``config/surroundings.py``.
     """
+    if cls is None:
+        order = Order(frozenset(after), frozenset(before))
+
+        def declare(cls: type[T]) -> type[T]:
+            setattr(cls, _ORDER, order)
+            return component(cls)
+
+        return declare
     own = cls.__dict__.get("__post_init__")
 
     def __post_init__(self: Any) -> None:
@@ -114,6 +148,25 @@ def component(cls: type[T]) -> type[T]:
 
     cls.__post_init__ = __post_init__  # type: ignore[attr-defined]
     made = frozen(cls, kw_only=True)
+    return made
+
+
+def order_of(cls: type) -> Order:
+    """Where a filter must stand, as far as it says so."""
+    order: Order = getattr(cls, _ORDER, _NO_ORDER)
+    return order
+
+
+def has_rules(cls: type) -> bool:
+    """Whether a check has more to ask of a component than its options."""
+    return hasattr(cls, "problems") or hasattr(cls, _ORDER)
+
+
+def parsed(cls: type[T], values: Mapping[str, Any]) -> T:
+    """An instance with its options alone, as they were read: no app is around, and no ``__post_init__`` has run."""
+    made = object.__new__(cls)
+    for each in options_of(cls):
+        object.__setattr__(made, each.name, values.get(each.name, each.default))
     return made
 
 

@@ -110,14 +110,10 @@ def _loaded(target: Any) -> Any:
         return None
 
 
-def _flat(node: Node) -> Iterator[Node]:
+def _flat(node: Node) -> list[Node]:
     """A filter that is itself filtered, as the filters that it comes to."""
-    if node.shape == "filtered" and node.app is not None:
-        for each in node.filters:
-            yield from _flat(each)
-        yield from _flat(node.app)
-    else:
-        yield node
+    around, last = node.unfold()
+    return [*around, last]
 
 
 def _mounts(node: Node, composition: Composition) -> Iterator[Mounted]:

@@ -23,7 +23,7 @@ import pytest
 from hostile import FAILING, WELL, Hostile, Planned, replaced, replaced_late
 
 from wheatpaste.config.describe import catalogue
-from wheatpaste.config.options import Option
+from wheatpaste.config.options import Option, order_of
 from wheatpaste.config.reader import Reader
 from wheatpaste.config.values import name_of, to_text
 from wheatpaste.testing import Client
@@ -308,6 +308,12 @@ def test_a_component_says_what_it_does(factory: Any) -> None:
     first = inspect.cleandoc(factory.component.__doc__ or "").split("\n\n")[0]
     assert re.match(r"[A-Z`].*[.:]", first, re.DOTALL), first
     assert inspect.getmodule(factory.component).__doc__
+
+
+@every_factory
+def test_an_order_names_filters_of_ours(factory: Any) -> None:
+    order = order_of(factory.component)
+    assert order.after | order.before <= {name for group, name, _ in ENTRY_POINTS if group == "paste.filter_factory"}
 
 
 @every_option

@@ -1,0 +1,171 @@
+"""What stands around a section, and the rules that only a component knows: about that, and about the order of filters.
+
+A component declares them::
+
+    @component(after=("session",), before=("compress",))
+    class Errors:
+        def problems(self, stack: Surroundings) -> Iterator[KeyProblem]:
+            if self.debug and stack.public:
+                yield KeyProblem("debug", f"shows the code to whoever reaches {stack.public}", "turn it off")
+
+Nothing is built for that: ``self`` has the options as they were read, and neither its app nor what ``__post_init__``
+makes of them. An option that names an object of Python is text, unless the check imports.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import cache
+from types import MappingProxyType
+from typing import Any, NamedTuple
+
+from .mounts import KeyProblem
+from .node import Node
+from .options import order_of, parsed
+from .origin import BuildSite, Origin
+from .problems import Problem, Severity
+from .reader import Place, Reader, Reading
+from .references import find_distribution
+
+_OURS = __package__.partition(".")[0]
+
+
+class Neighbour(NamedTuple):
+    """A filter beside a section: its names among our entry points (none if it is not ours), and where it stands."""
+
+    names: frozenset[str]
+    section: str | None
+    origin: Origin
+
+
+class Surroundings(NamedTuple):
+    """What stands around a section.
+
+    ``outside`` are the filters that a request meets before it, outermost first, also those around the composites that
+    mount it; ``inside`` those after it, as far as the next composite. ``public`` is how a person calls the address at
+    which other machines reach the server, None where none do. ``server`` has the texts of the server's section.
+    """
+
+    outside: tuple[Neighbour, ...] = ()
+    inside: tuple[Neighbour, ...] = ()
+    public: str | None = None
+    server: Mapping[str, str] = MappingProxyType({})
+
+    def find(self, name: str) -> Neighbour | None:
+        """The filter around it that ``egg:wheatpaste#name`` means, if one does."""
+        return next((each for each in (*self.outside, *self.inside) if name in each.names), None)
+
+
+class Line(NamedTuple):
+    """Filters as a request meets them, and the app that they are around.
+
+    ``outer`` of them stand around the composite that mounts the rest, and so in other lines, too. What is ``optional``
+    stops nobody: it is not started.
+    """
+
+    filters: tuple[Node, ...]
+    outer: int
+    app: Node
+    optional: bool
+
+
+Read = Mapping[Node, tuple[Reader, Reading]]
+"""The nodes of ours, and how their sections were read."""
+
+
+def judge(lines: Sequence[Line], read: Read, public: str | None, server: Node | None) -> Iterator[Problem]:
+    """What the components of these lines say of themselves, and whether their filters stand in order."""
+    texts = {} if server is None else {key: value.text for key, value in server.values.items()}
+    told: set[tuple[Node, Node]] = set()
+    for line in lines:
+        for pair, problem in _out_of_order(line, read):
+            if pair not in told:
+                told.add(pair)
+                yield problem
+        beside = tuple(_neighbour(each, read) for each in line.filters)
+        for index, node in enumerate((*line.filters, line.app)):
+            if index >= line.outer and node in read:
+                stack = Surroundings(beside[:index], beside[index + 1 :], public, texts)
+                yield from _complaints(node, *read[node], stack, line.optional)
+
+
+def _complaints(node: Node, reader: Reader, reading: Reading, stack: Surroundings, optional: bool) -> Iterator[Problem]:
+    problems = getattr(reader.component, "problems", None)
+    if problems is None or reading.errors:
+        return
+    site = BuildSite(
+        origin=node.where,
+        origins={key: value.origin for key, value in node.values.items()},
+        inherited={key: value.origin for key, value in node.globals.items()},
+    )
+    place = Place(site, {})
+    found: Iterable[KeyProblem] = problems(parsed(reader.component, reading.values), stack)
+    for each in found:
+        key = reading.said.get(each.key or "", each.key)
+        severity: Severity = "warning" if optional else each.severity
+        yield place.problem(key, each.what, each.fix, severity=severity, code="surroundings")
+
+
+def _out_of_order(line: Line, read: Read) -> Iterator[tuple[tuple[Node, Node], Problem]]:
+    names = [_names_of(each, read) for each in line.filters]
+    for index in range(line.outer, len(line.filters)):
+        inner = line.filters[index]
+        for further in range(index):
+            outer = line.filters[further]
+            # Of two of one name, one may stand where it must.
+            wanted = _after(outer, read) & names[index]
+            wanted -= frozenset().union(*names[:further])
+            if not wanted:
+                wanted = _before(inner, read) & names[further]
+                wanted -= frozenset().union(*names[index + 1 :])
+            if wanted:
+                yield (outer, inner), _swapped(outer, inner, optional=line.optional)
+
+
+def _after(node: Node, read: Read) -> frozenset[str]:
+    return order_of(read[node][0].component).after if node in read else frozenset()
+
+
+def _before(node: Node, read: Read) -> frozenset[str]:
+    return order_of(read[node][0].component).before if node in read else frozenset()
+
+
+def _swapped(outer: Node, inner: Node, *, optional: bool) -> Problem:
+    here, there = inner.mentioned or inner.where, outer.mentioned or outer.where
+    together = (here.file, here.section) == (there.file, there.section)
+    line = "" if there.file != here.file or there.line in (None, here.line) else f" (line {there.line})"
+    return Problem(
+        what=f"{_called(inner)} must come to a request before {_called(outer)}, which stands around it{line}",
+        fix=f"write {inner.name} {outer.name}" if together else f"put {_called(inner)} around {_called(outer)}",
+        file=here.file,
+        line=here.line,
+        section=here.section,
+        severity="warning" if optional else "error",
+        code="wrong-order",
+    )
+
+
+def _called(node: Node) -> str:
+    """A filter as its file calls it; that of a filter-app has no name of its own."""
+    own = node.section is None or node.section.startswith("filter:")
+    return repr(node.name) if own else f"[{node.section}]"
+
+
+def _neighbour(node: Node, read: Read) -> Neighbour:
+    return Neighbour(_names_of(node, read), node.section, node.where)
+
+
+def _names_of(node: Node, read: Read) -> frozenset[str]:
+    return _names(read[node][0].component) if node in read else frozenset()
+
+
+@cache
+def _names(component: type) -> frozenset[str]:
+    """The names of our filters that are this component, whichever of its factories a section names."""
+    distribution = find_distribution(_OURS)
+    entries: list[Any] = [] if distribution is None else distribution.entry_points(["paste.filter_factory"])
+    return frozenset(
+        each.name
+        for each in entries
+        if each.reference.module == component.__module__ and each.load().component is component
+    )
