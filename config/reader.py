@@ -61,6 +61,7 @@ class Reader(NamedTuple):
     replaces defaults for old names. ``unknown`` is what an unknown key is: old factories swallowed anything; with
     ``extra`` there is no unknown key, because any key means something to the apps. ``advice`` looks at the values that
     were read and names what will surprise the deployer: warnings. ``family`` reads keys that are no options together.
+    ``inherited`` maps an option to other keys of ``[DEFAULT]`` that count for it, the first that is not empty.
     """
 
     component: type
@@ -74,6 +75,7 @@ class Reader(NamedTuple):
     extra: bool = False
     advice: Callable[[Mapping[str, Any]], Iterable[KeyProblem]] | None = None
     family: Family | None = None
+    inherited: Mapping[str, tuple[str, ...]] = MappingProxyType({})
 
     @property
     def options(self) -> tuple[Option, ...]:
@@ -158,8 +160,8 @@ class Reader(NamedTuple):
     ) -> None:
         if option.name in given:
             key, text = given[option.name]
-        elif option.inherits and option.name in global_conf:
-            key, text = option.name, global_conf[option.name]
+        elif (found := self._global_key(option, global_conf)) is not None:
+            key, text = found, global_conf[found]
         else:
             if option.required and option.name not in self.defaults:
                 problems.append(
@@ -188,6 +190,14 @@ class Reader(NamedTuple):
             problems.append(place.problem(key, complaint, value=shown, code="wrong-value"))
         else:
             values[option.name] = value
+
+    def _global_key(self, option: Option, global_conf: Texts) -> str | None:
+        """The key of ``[DEFAULT]`` that counts for an option of which the section says nothing."""
+        own = option.name if option.inherits and option.name in global_conf else None
+        others = self.inherited.get(option.name, ())
+        if others and not (own and global_conf[own].strip()):
+            return next((key for key in others if global_conf.get(key, "").strip()), own)
+        return own
 
     def _translate(self, foreign: Mapping[str, str], merge: Merge, place: Place) -> Iterable[Problem]:
         """Let the keys of other programs say what they mean in options of ours."""

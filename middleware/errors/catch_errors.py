@@ -51,6 +51,12 @@ class CatchErrors:
     error_message: str | None = option(
         default=None, doc="The sentence on that page, as plain text.", inherits=True, sample="We have been told."
     )
+    xmlhttp_key: str | None = option(
+        default=None,
+        doc="A parameter of the query by which scripts ask for a fragment to put into their page, not a page of HTML.",
+        inherits=True,
+        sample="_",
+    )
 
     # What is collected
     project: tuple[Path, ...] = option(
