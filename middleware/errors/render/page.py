@@ -1,0 +1,154 @@
+"""The page for developers: all that a record knows, and what matters of it first."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterator
+
+from ....protocol.wsgi import Headers
+from ..record import ErrorRecord, Pairs, Request
+from .curl import curl_command
+from .layout import Part, parts
+from .links import Links
+from .markdown import as_markdown
+from .outline import moment, phase_of
+from .templates import static, template
+from .text import as_text
+
+_SHORT = 200  # characters of a message that stand in the heading, in at most
+_LINES = 3
+_CELL = 4_000  # characters of a value in a table
+_ROOM_FOR_TABLES = 120_000  # bytes, and some more for the markup of the last row
+_ROOM_FOR_COPIES = 60_000  # characters of each text to copy
+
+
+def new_nonce() -> str:
+    """What the page's one style and one script are known by; new for each page."""
+    return secrets.token_urlsafe(16)
+
+
+def page_headers(nonce: str) -> Headers:
+    """The headers of every page with details: it loads nothing, runs its one script, and nobody keeps or frames it.
+
+    ``X-Content-Type-Options`` is not among them, because every answer to a failure gets it.
+    """
+    policy = (
+        f"default-src 'none'; style-src 'nonce-{nonce}'; script-src 'nonce-{nonce}'; connect-src 'self'; "
+        "base-uri 'none'; form-action 'none'; frame-ancestors 'none'; "
+        "require-trusted-types-for 'script'; trusted-types 'none'"
+    )
+    return [
+        ("Content-Type", "text/html; charset=utf-8"),
+        ("Content-Security-Policy", policy),
+        ("Cache-Control", "no-store"),
+        ("X-Frame-Options", "DENY"),
+        ("Referrer-Policy", "no-referrer"),
+        ("Cross-Origin-Opener-Policy", "same-origin"),
+        ("Cross-Origin-Resource-Policy", "same-origin"),
+    ]
+
+
+def debug_page(record: ErrorRecord, *, nonce: str, links: Links = Links()) -> str:  # noqa: B008 - it cannot be changed
+    """The page, as a function of the record alone. It is below a megabyte, whatever the record holds."""
+    top = parts(record)
+    raised, request = record.raised, record.request
+    message, is_cut = _heading(raised.message)
+    texts = {"markdown": as_markdown(record), "text": as_text(record), "curl": curl_command(record)}
+    labels = (("markdown", "Markdown"), ("text", "Text"), ("curl", "curl"))
+    return template("page.html").render(
+        record=record,
+        top=top,
+        root=next((part for part in top.walk() if part.root), None),
+        hidden=_hidden(top),
+        module=raised.type.removesuffix(raised.name),
+        message=message,
+        message_is_cut=is_cut,
+        lines=raised.message.count("\n") + 1,
+        phase=phase_of(record),
+        moment=moment(record),
+        address=request.url.partition("://")[2] or request.url if request else "",
+        about_request=[] if request is None else list(_about(request)),
+        tables=_Tables(record),
+        texts={name: _cut(text, _ROOM_FOR_COPIES) for name, text in texts.items()},
+        copies=[pair for pair in labels if texts[pair[0]]],
+        editor=links.editor,
+        errors=links.errors,
+        console=links.console,
+        replay=links.replay,
+        nonce=nonce,
+        style=static("colours.css") + static("page.css"),
+        script="".join(map(static, _scripts(links))),
+    )
+
+
+def _scripts(links: Links) -> Iterator[str]:
+    yield "page.js"
+    if links.console is not None:
+        yield "console.js"
+    if links.replay is not None:
+        yield "replay.js"
+
+
+def _heading(message: str) -> tuple[str, bool]:
+    if len(message) <= _SHORT and message.count("\n") < _LINES:
+        return message, False
+    first = message.lstrip("\n").partition("\n")[0]
+    return (first if len(first) <= _SHORT else first[:_SHORT]) + " …", True
+
+
+def _hidden(top: Part) -> int:
+    return sum(part.hidden for part in top.walk())
+
+
+def _about(request: Request) -> Iterator[tuple[str, str]]:
+    yield from (
+        (name, text)
+        for name, text in (
+            ("Mounted at", request.script_name),
+            ("Path there", request.path_info if request.script_name else ""),
+            ("Client", request.client),
+            ("Peer", request.peer if request.peer != request.client else ""),
+            ("User", request.user),
+            ("Request id", request.request_id),
+            ("Protocol", request.protocol),
+        )
+        if text
+    )
+
+
+class _Tables:
+    """The tables below the traceback, with as many rows as there is room for."""
+
+    def __init__(self, record: ErrorRecord) -> None:
+        self._room = _ROOM_FOR_TABLES
+        self.left_out = 0
+        request = record.request or Request()
+        self.query = self._bounded(request.query)
+        self.form = self._bounded(request.form)
+        self.cookies = self._bounded(request.cookies)
+        self.headers = self._bounded(request.headers)
+        process = (("Thread", record.thread), ("Process", str(record.pid or "")), ("Machine", record.host))
+        self.versions = self._bounded((*record.versions, *process, *record.elsewhere))
+        self.config = self._bounded(record.config)
+        self.environ = self._bounded(request.environ)
+
+    def _bounded(self, pairs: Pairs) -> list[tuple[str, str]]:
+        rows = []
+        for name, text in pairs:
+            if not text and not name:
+                continue
+            row = (_cut(name, 200), _cut(text, _CELL))
+            self._room -= 100 + _size(row[0]) + _size(row[1])
+            if self._room < 0:
+                self.left_out += 1
+            else:
+                rows.append(row)
+        return rows
+
+
+def _size(text: str) -> int:
+    return len(text.encode("utf-8", "replace")) + 4 * sum(map(text.count, "<>&'\""))
+
+
+def _cut(text: str, most: int) -> str:
+    return text if len(text) <= most else f"{text[:most]}\n… {len(text) - most} more characters"
