@@ -202,6 +202,8 @@ class _Hiding:
         return self.hide(match[0])
 
     def second(self, match: re.Match[str]) -> str:
+        if _PLACEHOLDER.fullmatch(match[2]):
+            return match[0]
         return match[1] + self.hide(match[2])
 
     def basic(self, match: re.Match[str]) -> str:
@@ -226,6 +228,10 @@ class _Hiding:
         return "[redacted: private key]"
 
 
+# What stands where a value will be: in templates, format strings, and where somebody else has hidden it.
+_PLACEHOLDER = re.compile(r"\{\}|%s|%r|%\(\w+\)[sr]|\$\{\w+\}|\*{3,}|\.{3,}|…")
+
+
 def _by_shape(text: str, hiding: _Hiding) -> str:
     if "-----BEGIN" in text:
         text = _PEM.sub(hiding.key, text)
@@ -243,10 +249,16 @@ def _by_shape(text: str, hiding: _Hiding) -> str:
     return text
 
 
-def _in_text(text: str, found: list[str] | None) -> str:
+def has_name_sign(text: str) -> bool:
+    """Whether a secret name may stand somewhere in a text; far cheaper than finding it."""
     low = text.lower()
-    if not any(sign in low for sign in _NAME_SIGNS):
+    return any(sign in low for sign in _NAME_SIGNS)
+
+
+def _in_text(text: str, found: list[str] | None) -> str:
+    if not has_name_sign(text):
         return text
+    low = text.lower()
     if "=" in low or ":" in low or "%3d" in low:
         text = _hide_named(text, _ASSIGNED, _VALUE, found)
     if "--" in low:
@@ -254,6 +266,9 @@ def _in_text(text: str, found: list[str] | None) -> str:
     if "<" in low:
         text = _hide_named(text, _ELEMENT, _CONTENT, found)
     return _hide_named(text, _FOLLOWED, _LONG, found)
+
+
+_PASSWORD = re.compile(r"pass|pwd|secret")
 
 
 def _hide_named(text: str, names: re.Pattern[str], values: re.Pattern[str], hidden: list[str] | None) -> str:
@@ -266,13 +281,13 @@ def _hide_named(text: str, names: re.Pattern[str], values: re.Pattern[str], hidd
         if found is None or (kind := found.lastgroup) is None:
             continue
         value = found[kind]
-        if is_plain(value) or value.startswith("[redacted:"):
+        if is_plain(value) or value.startswith("[redacted:") or _PLACEHOLDER.fullmatch(value):
             continue
         # The weaker names are also ordinary English: beside those only what looks like a key is hidden.
         if strength == 1 and not _LONG.fullmatch(value):
             continue
-        if hidden is not None:
-            hidden.append(value)
+        if hidden is not None and (not value.isalpha() or _PASSWORD.search(name[1].lower())):
+            hidden.append(value)  # a word beside "token" is found everywhere: nobody could read what is left
         shown += (text[done : found.start(kind)], redacted(value))
         done = found.end(kind)
     return "".join((*shown, text[done:])) if shown else text
