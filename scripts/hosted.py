@@ -11,6 +11,7 @@ import atexit
 import os
 import sys
 import threading
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from ..config.problems import ConfigError, Problem
@@ -66,9 +67,19 @@ def _host(config: str, folder: str | None, terminal: Terminal) -> WSGIApp:
     if folder is None or composition.settings.python_path is not None:
         composition.extend_sys_path()
     app = adapted(composition.build())
-    # Such a server does not say when it has served the last request. At exit that is so, in each of its processes.
-    atexit.register(composition.close)
+    _at_exit(composition.close)
     return app
+
+
+def _at_exit(close: Callable[[], object]) -> None:
+    """Have it called at the end of this process. Such a server says in no other way that it has served."""
+    processes = sys.modules.get("multiprocessing.process")
+    if processes is not None and processes.parent_process() is not None:
+        from multiprocessing.util import Finalize  # a worker of granian ends as these do, without atexit
+
+        Finalize(None, close, exitpriority=0)
+    else:
+        atexit.register(close)
 
 
 def problems_of_app(path: str, name: str | None) -> list[Problem]:

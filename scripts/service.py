@@ -217,7 +217,7 @@ class Service:
                 )
             ) from error
         finally:
-            launch.close()
+            launch.close()  # in a worker that such a server has forked, too: it leaves by SystemExit
 
     def account(self, listening: Listening) -> Account | None:
         """The user and group to become, if any: the command line's, or the server's. Raises ``ConfigError``."""

@@ -42,6 +42,7 @@ def shop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         "def create_app():\n"
         "    return app\n"
     )
+    (tmp_path / "site.ini").write_text("[app:main]\nuse = egg:wheatpaste#wsgi\napp = shop:app\n")
     for name in ("public", "uploads"):
         (tmp_path / name).mkdir()
         (tmp_path / name / "index.html").write_text("<p>front</p>")

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from running_server import RunningServer, free_port, poll
+from running_server import RunningServer, poll
 
 pytestmark = pytest.mark.slow
 
@@ -182,9 +182,19 @@ def test_what_another_server_has_served_is_closed_where_it_was_used(
     assert site.noted() == [("one", pid)]
 
 
-def test_what_gunicorn_has_imported_is_closed_when_its_worker_ends(site: Site, running_server: Start) -> None:
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["gunicorn", "wheatpaste:application", "-b", "127.0.0.1:{port}"],
+        ["granian", "--interface", "wsgi", "wheatpaste:application", "--port", "{port}"],
+    ],
+    ids=["gunicorn", "granian"],
+)
+def test_what_a_server_has_imported_is_closed_when_its_worker_ends(
+    site: Site, running_server: Start, words: list[str]
+) -> None:
     site.write()
-    argv = [sys.executable, "-m", "gunicorn", "wheatpaste:application", "-b", f"127.0.0.1:{free_port()}"]
+    argv = [sys.executable, "-m", *words]
     server = running_server(argv=argv, cwd=site.folder, env={"WHEATPASTE_CONFIG": "site.ini"})
     pid = int(server.request("GET", "/").text.split()[1])
     server.stop()
