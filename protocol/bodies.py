@@ -115,6 +115,9 @@ def content_length(environ: Environ) -> int | None:
 _CHUNK = 64 * 1024
 
 
+# The server has such a thing of its own (``http1/received_body``), and it stays another: that one is fed by a thread
+# that must not wait, decodes chunks, shares a budget with all other bodies and is read once. This one fetches from any
+# server's ``wsgi.input`` and is read as often as there are tries.
 class SpooledBody:
     """A request body that was received whole: in memory to begin with, beyond that in a temporary file.
 
