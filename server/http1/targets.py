@@ -10,7 +10,7 @@ from .refusals import Refused
 
 _LINE = re.compile(rb"([!#$%&'*+\-.^_`|~0-9A-Za-z]+) ([\x21-\x7e]+) (HTTP/[0-9]\.[0-9])")
 _ABSOLUTE = r"(?is)https?://([^/?#]*)(.*)"  # only proxies are asked like this
-# Not ``protocol/hosts``: what HTTP allows is served, `exa%6Dple` and IPvFuture too. That module reads names which can be
+# Not ``protocol/hosts``: what HTTP allows is served, `exa%6Dple` and IPvFuture too. That module reads names that can be
 # compared, and a Host that it does not know is no reason for a 400: it has no mount, or none of the allowed names.
 _AUTHORITY = re.compile(
     r"(?:[A-Za-z0-9._~!$&'()*+,;=%-]*|\[[0-9A-Fa-f:.]+\]|\[v[0-9A-Fa-f]+\.[A-Za-z0-9._~!$&'()*+,;=:-]+\])(?::[0-9]{0,5})?"
