@@ -6,7 +6,6 @@ runs one of its requests.
 
 from __future__ import annotations
 
-import contextlib
 import socket
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
@@ -30,6 +29,7 @@ IDLE, IN_HEAD, IN_BODY, WRITING, LINGERING, HANDSHAKING, INTRODUCED, CLOSED, RUN
 
 RUNNING and SHAKING ones (and no others) belong to a worker, or wait for one; see ``busy``.
 """
+_BEFORE_THE_END = getattr(socket, "MSG_MORE", 0)
 STATE_NAMES = (
     "idle",
     "head",
@@ -115,7 +115,7 @@ class Connection:
     def send(self, data: bytes) -> None:
         """Send bytes, or queue what the client does not take. Raises ``ClientGone``."""
         output = self.output
-        if output is None or not output:
+        if output is None or self._is_clear(output):
             try:
                 sent = self.send_now(data)
             except self.engine.would_block:
@@ -129,10 +129,24 @@ class Connection:
         self._wait_for_room(output)
         self._queue(data)
 
+    def send_last(self, data: bytes) -> None:
+        """The same for what the end of the connection follows at once: both go in one packet, where the system can."""
+        if self.is_tls or self.output is not None:
+            self.send(data)
+            return
+        try:
+            sent = self.sock.send(data, _BEFORE_THE_END)
+        except self.engine.would_block:
+            sent = 0
+        except OSError as error:
+            raise ClientGone(str(error)) from None
+        if sent < len(data):
+            self._queue(memoryview(data)[sent:])
+
     def send_both(self, head: bytes, body: bytes) -> None:
         """Send a head and a body too large to be copied behind it."""
         output = self.output
-        if (output is None or not output) and hasattr(self.sock, "sendmsg") and not self.is_tls:
+        if (output is None or self._is_clear(output)) and hasattr(self.sock, "sendmsg") and not self.is_tls:
             try:
                 sent = self.sock.sendmsg((head, body))
             except self.engine.would_block:
@@ -173,6 +187,16 @@ class Connection:
             self.output = Output(self.sock, self.engine.would_block, self.engine.clock())
         return self.output
 
+    def _is_clear(self, output: Output) -> bool:
+        """Whether nothing waits that has to go before. Raises ``ClientGone`` where what waited was given up.
+
+        What is sent after that would be taken for its continuation.
+        """
+        if output:
+            return False
+        output.check()
+        return True
+
     def _queue(self, data: bytes | memoryview) -> None:
         self._made_output().add(data)
         self.engine.connections.wait_for_write(self)
@@ -201,9 +225,12 @@ class Connection:
         self.state = CLOSED
         self.free_request()
         self.buffer = b""
-        self.fail("the connection was closed")
-        with contextlib.suppress(OSError):
+        if self.output is not None:
+            self.output.fail("the connection was closed")
+        try:  # noqa: SIM105 - many connections are for one request, and this costs them nothing
             self.sock.close()
+        except OSError:
+            pass  # it is closed all the same
 
     def begin_tls(self, sock: SSLSocket) -> None:
         """Go on with the socket that speaks TLS over the same descriptor."""

@@ -76,13 +76,16 @@ class Connections:
         if connection.state == CLOSED:
             return
         self.open.pop(connection.fd, None)
-        self._timers.forget(connection)
-        self._remembering.pop(connection, None)
+        if connection.due:
+            self._timers.forget(connection)
+        if connection.fields is not None:
+            self._remembering.pop(connection, None)
         if self._counts:
             self._uncount(connection)
-        # Before the descriptor is closed: a copy of it in another process would go on to be reported.
-        self._poller.forget(connection.fd)
-        connection.mask = 0
+        if connection.mask:
+            # Before the descriptor is closed: a copy of it in another process would go on to be reported.
+            self._poller.forget(connection.fd)
+            connection.mask = 0
         closing, connection.on_sent = connection.on_sent, None
         connection.close_socket()
         if closing is not None and not self._run_elsewhere(closing):
@@ -136,6 +139,8 @@ class Connections:
             self._poller.change(connection.fd, mask)
         else:
             self._poller.watch(connection.fd, mask)
+            if not connection.due:  # it was not waited for before
+                self._timers.set(connection, max(connection.deadline, self._clock()))
 
     def detach(self, connection: Connection) -> None:
         """Do not watch a connection while one of its requests runs, unless the run is over meanwhile."""

@@ -198,6 +198,9 @@ class Exchange:
             deadline = connection.deadline = ended + self._deadlines.keep_alive
             if deadline >= connection.due - 1 and connection.mask == READ:
                 return True, True
+        if framing.is_last and kind.is_bare and connection.output is None and not connection.buffer:
+            self.engine.farewell.part(connection)
+            return leading, False
         return leading, self.after_reply(connection, keep_alive=response.keep_alive, leading=leading)
 
     def _send_kept(self, connection: Connection, data: bytes) -> ClientGone | None:

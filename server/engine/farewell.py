@@ -61,6 +61,25 @@ class Farewell:
             return
         engine.exchange.after_reply(connection, keep_alive=False, leading=False)
 
+    def part(self, connection: Connection) -> None:
+        """Close after the reply to a client that has said that it sends nothing more, and sent all that it announced.
+
+        The system makes a reset of a close where bytes of the client's are unread, or come afterwards, and that could
+        take the reply out of the client's hands. Such a client must not send any (RFC 9112 section 9.6). Where it has
+        done so all the same, they have mostly come by now, and it is lingered for as for everybody; later ones are
+        answered with a reset, but the reply and the end of the connection have gone ahead of that. Not with TLS: its
+        clients answer the word that nothing more comes.
+        """
+        if not connection.is_tls:
+            try:
+                is_over = not connection.recv(1)
+            except OSError:  # nothing is there, or nobody
+                is_over = True
+            if is_over:
+                self._connections.drop(connection)
+                return
+        self.linger(connection)
+
     def linger(self, connection: Connection) -> None:
         """Close so that what was sent arrives: a reset would take it out of the client's hands (RFC 9112 9.6)."""
         connection.free_request()

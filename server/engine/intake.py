@@ -62,6 +62,8 @@ class Intake:
             if connection.is_tls and len(data) == _RECEIVE:
                 data = _drain_tls(connection, data)
         except self._would_block:
+            if not connection.mask:  # it was accepted a moment ago
+                self._connections.release(connection)
             return True
         except OSError:
             self._connections.drop(connection)
@@ -110,10 +112,10 @@ class Intake:
             seen = 0
             try:
                 environ, kind, fields = connection.reader.read(data, end, connection.fields, connection.facts)
-                if fields is not connection.fields:
-                    self._connections.remember_fields(connection, fields)
                 framing = fields.framing
-                if framing is KEEP and self._is_simple:
+                if fields is not connection.fields and not framing.is_last:
+                    self._connections.remember_fields(connection, fields)
+                if (framing is KEEP and self._is_simple) or (framing.is_last and not framing.forwarding):
                     environ["wsgi.input"] = EMPTY_BODY
                 else:
                     framing = self._complete(connection, environ, framing)
@@ -139,7 +141,7 @@ class Intake:
         """Wait for more: under the leader's eyes, whoever has read so far."""
         if connection.state == CLOSED:
             return leading
-        if leading:
+        if leading and connection.mask:
             connection.state = state
         else:
             self._connections.release(connection, state)

@@ -28,15 +28,23 @@ class Opening:
         self._settings = engine.settings
 
     def begin(self, connection: Connection, *, is_tcp: bool) -> None:
-        """Wait for what has to come first."""
+        """Wait for what has to come first.
+
+        A request has mostly come by now, since clients send it as soon as they may: so the leader looks for it before
+        the poller does, which then need never hear of a client that wants one reply and no more.
+        """
         settings = self._settings
         named = settings.proxy_protocol is not None and settings.proxy_protocol(connection.key)
-        connection.state = INTRODUCED if named else IDLE
         if not named and is_tcp and settings.tls is not None:
             self._begin_handshake(connection)
+            self._connections.set_mask(connection, READ)
+            return
+        connection.deadline = self._engine.clock() + settings.deadlines.head
+        if named:
+            connection.state = INTRODUCED
+            self._connections.set_mask(connection, READ)
         else:
-            self._connections.set_deadline(connection, settings.deadlines.head)
-        self._connections.set_mask(connection, READ)
+            self._engine.events.append((connection.fd, READ))
 
     def introduce(self, connection: Connection) -> None:
         """Read who the client is. Nothing behind the header is taken: it may belong to TLS."""

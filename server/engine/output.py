@@ -73,7 +73,7 @@ class Output:
     def add(self, data: bytes | memoryview) -> None:
         """Queue bytes. Raises ``ClientGone`` once sending has failed."""
         with self._lock:
-            self._check()
+            self.check()
             last = self._items[-1] if self._items else None
             if isinstance(last, memoryview) and len(last) + len(data) <= _JOIN_BELOW and not self._moving:
                 self._items[-1] = memoryview(b"".join((last, data)))
@@ -84,7 +84,7 @@ class Output:
     def add_file(self, stretch: FileStretch) -> None:
         """Queue a stretch of a file, which stays open until it is sent."""
         with self._lock:
-            self._check()
+            self.check()
             self._items.append(stretch)
 
     def flush(self, clock: Callable[[], float]) -> bool:
@@ -194,7 +194,7 @@ class Output:
                 before = self.taken_at
                 if not self._room.wait(timeout) and self.taken_at == before:
                     self._fail("the client took nothing for too long")
-            self._check()
+            self.check()
 
     def fail(self, reason: str) -> None:
         """Give up: what waits is dropped, and whoever adds or waits gets ``ClientGone``."""
@@ -210,6 +210,7 @@ class Output:
         self.memory = 0
         self._room.notify_all()
 
-    def _check(self) -> None:
+    def check(self) -> None:
+        """Raise ``ClientGone`` once sending has failed."""
         if self._error is not None:
             raise ClientGone(self._error)

@@ -26,6 +26,8 @@ log = logging.getLogger("wheatpaste.server.heads")
 _REMEMBERED_LINES = 2048
 _REMEMBERED_REQUESTS = 512
 _LONGEST_REMEMBERED = 512
+_REMEMBERED_BLOCKS = 256
+_LONGEST_BLOCK = 1024
 
 # Fields that have a say in more than the environ.
 (
@@ -75,6 +77,8 @@ class Framing(NamedTuple):
     """The client waits for 100 Continue before it sends the body."""
     forwarding: bool = False
     """There are forwarding headers, to be believed or removed."""
+    is_last: bool = False
+    """The client itself has said that it sends nothing more after this, and no body either."""
 
 
 class Fields(NamedTuple):
@@ -88,13 +92,13 @@ class Fields(NamedTuple):
 
 KEEP = Framing(keep_alive=True)
 """Of most requests: no body, and another request may follow."""
-CLOSE = Framing(keep_alive=False)
+CLOSE = Framing(keep_alive=False, is_last=True)
 
 
 class Kind:
     """What a request line says, and what requests of its like take."""
 
-    __slots__ = ("authority", "environ", "is_1_0", "is_head", "is_plain", "pace")
+    __slots__ = ("authority", "environ", "is_1_0", "is_bare", "is_head", "is_plain", "pace")
 
     def __init__(self, environ: Environ, pace: Pace, authority: str | None) -> None:
         self.environ = environ
@@ -103,6 +107,8 @@ class Kind:
         self.is_1_0 = environ["SERVER_PROTOCOL"] == "HTTP/1.0"
         self.is_head = environ["REQUEST_METHOD"] == "HEAD"
         self.is_plain = not (self.is_1_0 or self.is_head)
+        self.is_bare = environ["REQUEST_METHOD"] in ("GET", "HEAD")
+        """Whether nobody sends a body with it that was not announced."""
 
 
 class HeadReader:
@@ -117,6 +123,9 @@ class HeadReader:
         self._forecast = forecast
         self._requests: dict[bytes, Kind] = {}
         self._lines: dict[bytes, tuple[str, str, int]] = {}
+        # All fields of a head at once, for new connections, of which each begins with those of the one before; by the
+        # block as it was sent, once for HTTP/1.1 and once for 1.0.
+        self._blocks: tuple[dict[bytes, tuple[Environ, Framing]], ...] = ({}, {})
         self._underscores: set[str] = set()
 
     def read(self, data: bytes, end: int, last: Fields | None, facts: Environ) -> tuple[Environ, Kind, Fields]:
@@ -132,7 +141,8 @@ class HeadReader:
             known = self._read_first(first)
         block = data[cut + 2 : end]
         if last is None or last.block != block or last.is_1_0 != known.is_1_0:
-            last = self._read_fields(block, known, facts)
+            environ, framing = self._blocks[known.is_1_0].get(block) or self._read_fields(block, known)
+            last = Fields(block, known.is_1_0, facts | environ, framing)
         environ = known.environ.copy()
         environ.update(last.environ)
         if known.authority is not None:
@@ -146,12 +156,13 @@ class HeadReader:
         except Refused:
             return None
 
-    def _read_fields(self, block: bytes, known: Kind, facts: Environ) -> Fields:
+    def _read_fields(self, block: bytes, known: Kind) -> tuple[Environ, Framing]:
         lines = block.split(b"\r\n") if block else []
         if len(lines) > self._limits.fields:
             raise Refused(431, "fields", f"The request has more than {self._limits.fields} header fields.")
-        environ = facts.copy()
+        environ: Environ = {}
         remembered = self._lines.get
+        is_private = False
         hosts = 0
         special: list[tuple[str, str, int]] | None = None
         entries = None
@@ -161,6 +172,7 @@ class HeadReader:
                 private = _PRIVATE.fullmatch(line)
                 if private is not None:
                     entry = _private_entry(private)
+                    is_private = True
                 else:
                     if entries is None:
                         entries = self._read_lines(lines, known)
@@ -191,7 +203,13 @@ class HeadReader:
             framing = self._frame(environ, special, known)
         else:
             framing = CLOSE if known.is_1_0 else KEEP
-        return Fields(block, known.is_1_0, environ, framing)
+        if entries is None and not is_private and len(block) <= _LONGEST_BLOCK:
+            # Each line was known before: what is different in every head (an identifier, a length) is not kept.
+            blocks = self._blocks[known.is_1_0]
+            if len(blocks) >= _REMEMBERED_BLOCKS:
+                blocks.clear()
+            blocks[block] = environ, framing
+        return environ, framing
 
     def _read_first(self, line: bytes) -> Kind:
         if len(line) > self._limits.request_line:
@@ -316,7 +334,9 @@ class HeadReader:
                 keep_alive = True
         if length is not None and length > self._limits.body:
             raise Refused(413, "body", f"exceeds max_body of {self._limits.body}")
-        return Framing(keep_alive, length or 0, chunked, expects and (chunked or bool(length)), forwarding)
+        has_body = chunked or bool(length)
+        is_last = not (keep_alive or has_body)
+        return Framing(keep_alive, length or 0, chunked, expects and has_body, forwarding, is_last)
 
 
 def _private_entry(match: re.Match[bytes]) -> tuple[str, str, int]:

@@ -41,6 +41,9 @@ class Sink(Protocol):
     def send(self, data: bytes) -> None:
         """Send or queue bytes. Raises ``ClientGone``."""
 
+    def send_last(self, data: bytes) -> None:
+        """The same for what the end of the connection follows at once."""
+
     def send_both(self, head: bytes, body: bytes) -> None:
         """Send or queue a head and a large body."""
 
@@ -175,7 +178,7 @@ class Response:
         status, length, reply_lines = self._status, self._length, self._reply_lines
         if (
             status is None
-            or not (status.has_body and self._kind.is_plain and self.keep_alive)
+            or not (status.has_body and self._kind.is_plain)
             or type(chunk) is not bytes
             or len(chunk) >= _JOIN_BELOW
             or reply_lines.closing
@@ -190,6 +193,10 @@ class Response:
         else:
             return False
         self.head_sent = True
+        if not self.keep_alive:
+            lines = (status.line_1_1, *self._lines, line, reply_lines.common, b"Connection: close\r\n\r\n", chunk)
+            self._sink.send_last(b"".join(lines))
+            return True
         data = b"".join((status.line_1_1, *self._lines, line, reply_lines.common, b"\r\n", chunk))
         if self.may_keep:
             self.kept = data
@@ -204,10 +211,12 @@ class Response:
         if self._missing < len(chunk):
             self._cut_off()
             chunk = chunk[: self._missing]
-        if len(chunk) < _JOIN_BELOW:
+        if len(chunk) >= _JOIN_BELOW:
+            self._sink.send_both(head, chunk)
+        elif self.keep_alive:
             self._sink.send(head + chunk)
         else:
-            self._sink.send_both(head, chunk)
+            self._sink.send_last(head + chunk)
         self._missing -= len(chunk)
         self._end()
 

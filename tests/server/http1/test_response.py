@@ -30,6 +30,7 @@ class Wire:
     def __init__(self, gone_after: int = 1000) -> None:
         self.data = b""
         self.calls = 0
+        self.ended = False
         self.closing: Callable[[], object] | None = None
         self._gone_after = gone_after
 
@@ -38,6 +39,10 @@ class Wire:
         if self.calls > self._gone_after:
             raise ClientGone("it left")
         self.data += data
+
+    def send_last(self, data: bytes) -> None:
+        self.send(data)
+        self.ended = True
 
     def send_both(self, head: bytes, body: bytes) -> None:
         self.send(head + body)
@@ -365,6 +370,17 @@ def test_a_reply_may_be_kept_for_whoever_allows_it() -> None:
         response.may_keep = True
         response.run(answer, {})
         assert response.kept is None
+
+
+@pytest.mark.parametrize("version", ["HTTP/1.1", "HTTP/1.0"])
+@pytest.mark.parametrize("keep", [True, False])
+@pytest.mark.parametrize("fields", [[], [("Date", "now")]], ids=["usual", "own Date"])
+def test_what_the_end_follows_is_said_to_be_the_last(version: str, keep: bool, fields: list[tuple[str, str]]) -> None:
+    wire = Wire()
+    response = Response(wire, kind(version=version), keep, reply_lines())
+    response.run(app([b"x"], *fields), {})
+    assert parse(wire.data)[2] == b"x"
+    assert (wire.calls, wire.ended, (b"Connection: close" in wire.data)) == (1, not keep, not keep)
 
 
 def failed(error: BaseException, *, sent: bool = False, expose: bool = False) -> Refused | None:
