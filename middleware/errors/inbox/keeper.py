@@ -1,0 +1,73 @@
+"""What every inbox can do, and which one an option means."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Literal, Protocol
+
+from ..record import ErrorRecord
+from .groups import Group, Occurrence, State
+
+MOST_BYTES = 32 * 2**20
+"""What all records of an inbox may take, packed."""
+
+
+class Inbox(Protocol):
+    """The last errors, in groups. Safe to use from threads; raises ``StoreError`` where a file cannot be used.
+
+    ``secret`` is known to all processes that share the inbox, and to nobody else. ``shared`` says whether several
+    processes see the same errors.
+    """
+
+    shared: bool
+
+    def add(self, record: ErrorRecord, /) -> None:
+        """Keep a record; the oldest ones go for it, and what was resolved is open again."""
+
+    def groups(self) -> list[Group]:
+        """All groups, the one that failed last first."""
+
+    def group(self, name: str) -> Group | None:
+        """The group of this id, or the one that the occurrence of this id belongs to."""
+
+    def occurrences(self, group: str) -> list[Occurrence]:
+        """The occurrences of a group whose records are kept, the last one first."""
+
+    def find(self, name: str) -> ErrorRecord | None:
+        """The record of an occurrence, or the last one kept of a group."""
+
+    def latest(self) -> ErrorRecord | None:
+        """The last record."""
+
+    def mark(self, name: str, state: State) -> bool:
+        """Put a group (named by itself, or by one of its occurrences) into a state; whether there is one."""
+
+    def resolve(self, name: str) -> bool:
+        """``mark(name, "resolved")``."""
+
+    def clear(self, name: str | None = None) -> int:
+        """Forget one group, or all of them; how many there were."""
+
+    @property
+    def secret(self) -> bytes:
+        """32 bytes for signing what pages send back."""
+
+    def close(self) -> None:
+        """Let go of what is kept in memory, or of the file."""
+
+
+def inbox_of(
+    where: Literal["memory", "none"] | Path, size: int = 200, *, clock: Callable[[], float] = time.time
+) -> Inbox | None:
+    """The inbox that the option says; a file is opened when the first error comes, or the first question."""
+    if where == "none":
+        return None
+    if where == "memory":
+        from .memory import MemoryInbox
+
+        return MemoryInbox(size, clock=clock)
+    from .file import FileInbox
+
+    return FileInbox(where, size, clock=clock)
