@@ -46,7 +46,7 @@ def short_name(kind: type) -> str:
 def instance_dict(value: object) -> dict[str, Any] | None:
     """The object's own ``__dict__``, or None if it has none."""
     for kind in bases(type(value)):
-        found = members(kind).get("__dict__")
+        found: Any = members(kind).get("__dict__")
         if type(found) in (GetSetDescriptorType, MemberDescriptorType):
             held = found.__get__(value)
             return held if isinstance(held, dict) else None

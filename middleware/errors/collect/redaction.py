@@ -17,7 +17,7 @@ from itertools import islice
 from typing import Any, TypeVar
 from urllib.parse import quote, quote_plus, unquote
 
-from ....protocol.redact import is_plain, is_secret_name, redact_text, secrecy
+from ....protocol.redact import is_plain, redact_text, secrecy
 from ..record import ErrorRecord
 from .classes import attributes
 from .texts import MORE, clean_text
@@ -39,6 +39,18 @@ _ORDINARY = frozenset(
 
 _PASSWORDS = 3
 _PASSWORD = re.compile(r"pass|pwd|secret")
+
+
+# A value that is itself a name ("csrf_token") stands all over the source.
+_NAMES_OF_SECRETS = frozenset(
+    """access api apikey app auth authorization bearer client cookie credential credentials csrf csrftoken db email
+    field hash header id jwt key keys login my name new old passwd password passwords passphrase private pwd refresh secret
+    secrets session sessionid signature token tokens type user username value x xsrf your""".split()  # noqa: SIM905
+)
+
+
+def _is_name(text: str) -> bool:
+    return _NAMES_OF_SECRETS.issuperset(word for word in re.split(r"[\W_]+", text.lower()) if word)
 
 
 class Known:
@@ -66,7 +78,7 @@ class Known:
     def _take(self, text: str, strength: int) -> None:
         if not _SHORTEST <= len(text) <= _LONGEST or text in self._texts:
             return
-        if is_plain(text) or text.lower() in _ORDINARY or is_secret_name(text) or len(set(text)) < 3:
+        if is_plain(text) or text.lower() in _ORDINARY or _is_name(text) or len(set(text)) < 3:
             return
         if strength < 2 and not _LIKE_A_KEY.fullmatch(text):
             return
