@@ -120,6 +120,7 @@ _TOKENS = re.compile(
     r"|\$(?:2[abxy]|argon2id?|argon2d|scrypt|pbkdf2[\w-]*|[156]|y)\$[^\s\"'\\]{20,}|\bpbkdf2_sha[0-9]+\$[0-9]+\$[^\s\"'\\]{20,}"
     r"|(?<=hooks\.slack\.com/services/)[\w/]{20,}|(?<=/api/webhooks/)[0-9]{15,}/[\w-]{30,}"
 )
+_SHORTEST_TOKEN = 14
 # One of these is in every text that the pattern could match; looking for them is far cheaper.
 _TOKEN_SIGNS: tuple[str, ...] = (
     "eyJ",
@@ -244,15 +245,21 @@ def _by_shape(text: str, hiding: _Hiding) -> str:
         text = _BASIC.sub(hiding.basic, text)
     if "bearer" in low:
         text = _BEARER.sub(hiding.second, text)
-    if any(sign in text for sign in _TOKEN_SIGNS):
+    if len(text) >= _SHORTEST_TOKEN and _holds(text, _TOKEN_SIGNS):
         text = _TOKENS.sub(hiding.all, text)
     return text
 
 
 def has_name_sign(text: str) -> bool:
     """Whether a secret name may stand somewhere in a text; far cheaper than finding it."""
-    low = text.lower()
-    return any(sign in low for sign in _NAME_SIGNS)
+    return _holds(text.lower(), _NAME_SIGNS)
+
+
+def _holds(text: str, signs: tuple[str, ...]) -> bool:
+    for sign in signs:  # noqa: SIM110  # twice as fast as any(), and most texts come through here
+        if sign in text:
+            return True
+    return False
 
 
 def _in_text(text: str, found: list[str] | None) -> str:

@@ -44,8 +44,8 @@ _PASSWORD = re.compile(r"pass|pwd|secret")
 # A value that is itself a name ("csrf_token") stands all over the source.
 _NAMES_OF_SECRETS = frozenset(
     """access api apikey app auth authorization bearer client cookie credential credentials csrf csrftoken db email
-    field hash header id jwt key keys login my name new old passwd password passwords passphrase private pwd refresh secret
-    secrets session sessionid signature token tokens type user username value x xsrf your""".split()  # noqa: SIM905
+    field hash header id jwt key keys login my name new old passwd password passwords passphrase private pwd refresh
+    secret secrets session sessionid signature token tokens type user username value x xsrf your""".split()  # noqa: SIM905
 )
 
 
