@@ -1,4 +1,4 @@
-"""What the entry points of Paste, PasteDeploy and PasteScript mean now.
+"""What the entry points of Paste, PasteDeploy, PasteScript and WebError mean now.
 
 Data alone. The names below are ours whether or not the old distribution is installed (``[wheatpaste] aliases = off``
 turns that off). For their other names the old distribution is used if it is there; :func:`advice` says what to do if
@@ -16,12 +16,16 @@ APP, COMPOSITE, FILTER, RUNNER = (
 
 _ECHO = "wheatpaste.apps.echo:paste_app_factory"
 _CONFIG = "wheatpaste.middleware.request_config:filter_factory"
+_ERRORS = "wheatpaste.middleware.errors.old_names"
 
 ALIASES: dict[str, dict[str, tuple[str, str]]] = {
     "paste": {
         "cascade": (COMPOSITE, "wheatpaste.middleware.cascade:paste_composite_factory"),
+        "cgitb": (FILTER, f"{_ERRORS}:paste_cgitb"),
         "config": (FILTER, _CONFIG),
+        "error_catcher": (FILTER, f"{_ERRORS}:paste_error_catcher"),
         "errordocument": (FILTER, "wheatpaste.middleware.error_document:paste_filter_factory"),
+        "evalerror": (FILTER, f"{_ERRORS}:paste_evalerror"),
         "http": (RUNNER, "wheatpaste.server.http_server:paste_server_runner"),
         "httpexceptions": (FILTER, "wheatpaste.middleware.http_exceptions:filter_factory"),
         "pkg_resources": (APP, "wheatpaste.apps.static:paste_pkg_resources_factory"),
@@ -37,10 +41,15 @@ ALIASES: dict[str, dict[str, tuple[str, str]]] = {
     "pastescript": {
         "test": (APP, _ECHO),
     },
+    "weberror": {
+        "error_catcher": (FILTER, f"{_ERRORS}:weberror_error_catcher"),
+        "evalerror": (FILTER, f"{_ERRORS}:weberror_evalerror"),
+        "main": (FILTER, f"{_ERRORS}:weberror_main"),
+    },
 }
 """Normalised distribution → entry point → (group, "module:attribute")."""
 
-DISTRIBUTIONS = {"paste": "Paste", "pastedeploy": "PasteDeploy", "pastescript": "PasteScript"}
+DISTRIBUTIONS = {"paste": "Paste", "pastedeploy": "PasteDeploy", "pastescript": "PasteScript", "weberror": "WebError"}
 
 REMAINING: dict[str, frozenset[str]] = {
     "paste": frozenset(
@@ -49,13 +58,10 @@ REMAINING: dict[str, frozenset[str]] = {
             "urlparser",
             "proxy",
             "transparent_proxy",
-            "error_catcher",
-            "cgitb",
             "gzip",
             "lint",
             "recursive",
             "paste_session",
-            "evalerror",
             "auth_basic",
             "auth_digest",
             "auth_form",

@@ -101,15 +101,15 @@ class Reader(NamedTuple):
         rest: dict[str, str] = {}
         problems: list[Problem] = []
         for key, text in texts.items():
-            if key in spellings:
+            if key in self.translations:  # first: an option of ours may have their name and another meaning
+                foreign[key] = text
+            elif key in spellings:
                 name = spellings[key].name
                 if name in given:
                     other = given[name][0]
                     problems.append(place.problem(key, f"says the same as {other!r}", "keep one of them", code="twice"))
                     continue
                 given[name] = (key, text)
-            elif key in self.translations:
-                foreign[key] = text
             elif key in self.ignored:
                 problems.append(
                     place.problem(key, f"does nothing: {self.ignored[key]}", severity="warning", code="ignored-option")

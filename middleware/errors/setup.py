@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from .answer import STATUS, Answer
+from .answer import Answer, Render
+from .audience import Audience
 from .catch import Catcher
 from .collect.settings import Collecting
 from .desk import Desk
-from .render.text import as_text
+from .report.choice import reporting_of
 
 if TYPE_CHECKING:
     from ...protocol.wsgi import Environ
@@ -25,9 +26,25 @@ def catcher_of(options: CatchErrors) -> Catcher:
         variables=options.variables,
         context=options.context,
     )
-    return Catcher(options.app, Desk(collecting=collecting), _text)
+    reporting = reporting_of(options)
+    desk = Desk(collecting=collecting, reporters=reporting.reporters, witnesses=reporting.witnesses)
+    return Catcher(options.app, desk, _pages(options))
 
 
-def _text(record: ErrorRecord, environ: Environ) -> Answer:
-    headers = [("Content-Type", "text/plain; charset=utf-8")]
-    return Answer(status=STATUS, headers=headers, body=as_text(record).encode("utf-8", "replace"))
+def _pages(options: CatchErrors) -> Render:
+    audience = Audience(options.allow_peers, options.allow_hosts)
+
+    def render(record: ErrorRecord, environ: Environ) -> Answer:
+        from .render.negotiated import details, public
+
+        if options.debug and audience.refusal(environ) is None:
+            return details(record, environ, xmlhttp_key=options.xmlhttp_key)
+        return public(
+            record,
+            environ,
+            message=options.error_message,
+            template=options.template,
+            xmlhttp_key=options.xmlhttp_key,
+        )
+
+    return render

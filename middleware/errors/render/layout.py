@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from itertools import islice
 
 from ..record import ErrorRecord, Frame, Raised, Shown
-from .outline import branches, carets
+from .outline import branches, carets, unseen
 
 MOST_EXCEPTIONS = 100
 
@@ -110,7 +110,8 @@ def parts(record: ErrorRecord) -> Part:
     for branch in islice(branches(record), MOST_EXCEPTIONS):
         index, raised = branch.index, branch.raised
         part = made[index] = Part(index, raised, root=raised is root and index > 0)
-        part.rows, part.left_out = _rows(index, raised, rows, whole)
+        part.rows, left_out = _rows(index, raised, rows, whole)
+        part.left_out = left_out + unseen(raised)
         parent = raised.parent
         if parent is None or parent not in made:
             heads[index] = part

@@ -14,10 +14,10 @@ from typing import Any
 
 from ..record import ErrorRecord, Frame, Raised
 from ..tally import Tally
-from ..templating import template
 from .envelope import Envelope
 from .outline import Stretch, branches, carets, moment, phase_of, stretches, where
 from .printable import one_line, printable
+from .templates import template
 from .text import as_text
 
 _MOST_SUBJECT = 150

@@ -67,7 +67,6 @@ def debug_page(record: ErrorRecord, *, nonce: str, links: Links = Links()) -> st
         phase=phase_of(record),
         moment=moment(record),
         address=request.url.partition("://")[2] or request.url if request else "",
-        about_request=[] if request is None else list(_about(request)),
         tables=_Tables(record),
         texts={name: _cut(text, _ROOM_FOR_COPIES) for name, text in texts.items()},
         copies=[pair for pair in labels if texts[pair[0]]],
@@ -104,6 +103,7 @@ def _about(request: Request) -> Iterator[tuple[str, str]]:
     yield from (
         (name, text)
         for name, text in (
+            (request.method or "URL", request.url),
             ("Mounted at", request.script_name),
             ("Path there", request.path_info if request.script_name else ""),
             ("Client", request.client),
@@ -111,6 +111,7 @@ def _about(request: Request) -> Iterator[tuple[str, str]]:
             ("User", request.user),
             ("Request id", request.request_id),
             ("Protocol", request.protocol),
+            *(("Note", note) for note in request.notes),
         )
         if text
     )
@@ -123,6 +124,7 @@ class _Tables:
         self._room = _ROOM_FOR_TABLES
         self.left_out = 0
         request = record.request or Request()
+        self.about = self._bounded(tuple(_about(request)))
         self.query = self._bounded(request.query)
         self.form = self._bounded(request.form)
         self.cookies = self._bounded(request.cookies)
