@@ -247,6 +247,8 @@ def _declared(group: str, name: str, distribution: str, value: str, stands_for: 
 
 def _keys(reader: Reader) -> Iterator[Key]:
     for option in reader.options:
+        if option.name in reader.translations:
+            continue  # a section means something else by this name
         old = tuple(spelling for spelling, now in reader.names.items() if now == option.name)
         replaced = option.name in reader.defaults
         required = option.required and not replaced

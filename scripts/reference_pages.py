@@ -170,7 +170,7 @@ def _other(each: Described, other: Described) -> Iterator[str]:
         also = [spelling for spelling in key.also if known is None or spelling not in known.also]
         if also:
             differences.append(f"`{key.name}` may be written {', '.join(f'`{spelling}`' for spelling in also)}.")
-        if known is None:
+        if known is None or key.translated:
             differences.append(f"`{key.name}` ({_markdown(key.kind)}): {_markdown(key.doc)}")
         elif key.default != known.default:
             shown = f"`{key.default}`" if key.default else "empty"
