@@ -13,13 +13,19 @@ from itertools import islice
 
 from ..record import ErrorRecord, Frame, Raised, Shown
 from .outline import branches, carets, unseen
+from .room import Room, size
 
 MOST_EXCEPTIONS = 100
 
-ROOM_FOR_ROWS = 200_000
+ROOM_FOR_ROWS = 120_000
 """Bytes of HTML for the rows that name a frame each."""
-ROOM_FOR_FRAMES = 480_000
+ROOM_FOR_FRAMES = 420_000
 """Bytes of HTML for source and variables, over all frames."""
+ROOM_FOR_TEXTS = 100_000
+"""Bytes for messages, notes, suggestions and attributes, over all exceptions."""
+_MESSAGE = 8_000  # characters
+_NOTE = 2_000
+_NOTES = 20
 _ROW = 700  # bytes of markup around the names of a frame
 _LINE = 60  # around a line of source
 _VARIABLE = 75  # around a variable
@@ -69,12 +75,18 @@ class Run:
 
 @dataclass(slots=True)
 class Part:
-    """An exception with its frames, and the exceptions below it: ``members`` of a group, and those that led to it."""
+    """An exception with its texts and frames, as far as there is room for them, and the exceptions below it: members
+    of a group, and the chain of those that led to it.
+    """
 
     index: int
     raised: Raised
     title: str = ""
     root: bool = False
+    message: str = ""
+    notes: list[str] = field(default_factory=list)
+    suggestions: list[str] = field(default_factory=list)
+    attributes: list[Shown] = field(default_factory=list)
     rows: list[Call | Run] = field(default_factory=list)
     left_out: int = 0
     members: list[Part] = field(default_factory=list)
@@ -106,10 +118,12 @@ def parts(record: ErrorRecord) -> Part:
     root = record.root
     made: dict[int, Part] = {}
     heads: dict[int, Part] = {}  # by exception: the one at the beginning of its chain
+    texts = Room(ROOM_FOR_TEXTS)
     before = -1
     for branch in islice(branches(record), MOST_EXCEPTIONS):
         index, raised = branch.index, branch.raised
         part = made[index] = Part(index, raised, root=raised is root and index > 0)
+        _say(part, texts)
         part.rows, left_out = _rows(index, raised, rows, whole)
         part.left_out = left_out + unseen(raised)
         parent = raised.parent
@@ -124,6 +138,17 @@ def parts(record: ErrorRecord) -> Part:
             heads[parent].chain.append(part)
         before = index
     return made[0]
+
+
+def _say(part: Part, texts: Room) -> None:
+    raised = part.raised
+    part.message = texts.cut(raised.message, _MESSAGE)
+    part.suggestions = [texts.cut(text, _NOTE) for text in raised.suggestions[:_NOTES]]
+    part.notes = [texts.cut(text, _NOTE) for text in raised.notes[:_NOTES]]
+    for each in raised.attributes[:_NOTES]:
+        part.attributes.append(
+            Shown(name=each.name[:_VALUE], text=texts.cut(each.text, _NOTE), type=each.type[:_VALUE])
+        )
 
 
 def _title(raised: Raised, of: str) -> str:
@@ -230,18 +255,17 @@ def _room(record: ErrorRecord) -> tuple[set[tuple[int, int]], set[tuple[int, int
     """Which frames get a row, and which of them their source and variables."""
     rows: set[tuple[int, int]] = set()
     whole: set[tuple[int, int]] = set()
-    for_rows, for_frames = ROOM_FOR_ROWS, ROOM_FOR_FRAMES
+    for_rows, for_frames = Room(ROOM_FOR_ROWS), Room(ROOM_FOR_FRAMES)
     for index, place in _by_importance(record):
         frame = record.exceptions[index].frames[place]
-        for_rows -= _ROW + _bytes([frame.path, frame.file, frame.function, frame.package]) * 2
-        if for_rows < 0:
+        if not for_rows.takes(_ROW + 2 * size(frame.path, frame.file, frame.function, frame.package)):
             break
         rows.add((index, place))
-        if for_frames > 0:
-            cost = _cost(frame)
-            if cost <= for_frames:
+        if for_frames.left:
+            if for_frames.takes(_cost(frame)):
                 whole.add((index, place))
-            for_frames -= cost  # also if it did not fit: what comes later matters less, and counting costs time
+            else:
+                for_frames.left //= 2  # what comes later matters less, and each look costs time
     return rows, whole
 
 
@@ -264,13 +288,8 @@ def _cost(frame: Frame) -> int:
         texts += (each.name, each.text, each.type)
     texts += frame.info
     if frame.supplement is not None:
-        texts += (each for row in frame.supplement.extra for each in row)
+        says = frame.supplement
+        texts += (says.object, says.source_url, says.expression, says.info, *says.warnings)
+        texts += (each for row in says.extra for each in row)
     around = len(frame.lines) * _LINE + (len(frame.variables) + len(frame.expressions)) * _VARIABLE
-    return around + _bytes(texts)
-
-
-def _bytes(texts: list[str]) -> int:
-    """The bytes of these texts on the page, where quotes and brackets take five."""
-    text = "".join(texts)
-    escaped = sum(map(text.count, "<>&'\""))
-    return len(text.encode("utf-8", "replace")) + 4 * escaped
+    return around + size(*texts)

@@ -12,14 +12,18 @@ from .layout import Part, parts
 from .links import Links
 from .markdown import as_markdown
 from .outline import moment, phase_of
+from .room import Room
 from .templates import static, template
 from .text import as_text
 
 _SHORT = 200  # characters of a message that stand in the heading, in at most
 _LINES = 3
 _CELL = 4_000  # characters of a value in a table
-_ROOM_FOR_TABLES = 120_000  # bytes, and some more for the markup of the last row
-_ROOM_FOR_COPIES = 60_000  # characters of each text to copy
+_ROW = 100  # bytes of markup around a row
+_ROOM_FOR_TABLES = 100_000  # bytes
+_ROOM_FOR_COPIES = 100_000
+_COPY = 40_000  # characters of each
+_LABELS = (("markdown", "Markdown"), ("text", "Text"), ("curl", "curl"))
 
 
 def new_nonce() -> str:
@@ -53,8 +57,12 @@ def debug_page(record: ErrorRecord, *, nonce: str, links: Links = Links()) -> st
     top = parts(record)
     raised, request = record.raised, record.request
     message, is_cut = _heading(raised.message)
-    texts = {"markdown": as_markdown(record), "text": as_text(record), "curl": curl_command(record)}
-    labels = (("markdown", "Markdown"), ("text", "Text"), ("curl", "curl"))
+    room = Room(_ROOM_FOR_COPIES)
+    copies = {
+        "curl": room.cut(curl_command(record), _COPY),
+        "text": room.cut(as_text(record), _COPY),
+        "markdown": room.cut(as_markdown(record), _COPY),
+    }
     return template("page.html").render(
         record=record,
         top=top,
@@ -63,13 +71,11 @@ def debug_page(record: ErrorRecord, *, nonce: str, links: Links = Links()) -> st
         module=raised.type.removesuffix(raised.name),
         message=message,
         message_is_cut=is_cut,
-        lines=raised.message.count("\n") + 1,
         phase=phase_of(record),
         moment=moment(record),
         address=request.url.partition("://")[2] or request.url if request else "",
         tables=_Tables(record),
-        texts={name: _cut(text, _ROOM_FOR_COPIES) for name, text in texts.items()},
-        copies=[pair for pair in labels if texts[pair[0]]],
+        copies=[(name, label, copies[name]) for name, label in _LABELS if copies[name]],
         editor=links.editor,
         errors=links.errors,
         console=links.console,
@@ -121,7 +127,7 @@ class _Tables:
     """The tables below the traceback, with as many rows as there is room for."""
 
     def __init__(self, record: ErrorRecord) -> None:
-        self._room = _ROOM_FOR_TABLES
+        self._room = Room(_ROOM_FOR_TABLES)
         self.left_out = 0
         request = record.request or Request()
         self.about = self._bounded(tuple(_about(request)))
@@ -137,20 +143,8 @@ class _Tables:
     def _bounded(self, pairs: Pairs) -> list[tuple[str, str]]:
         rows = []
         for name, text in pairs:
-            if not text and not name:
-                continue
-            row = (_cut(name, 200), _cut(text, _CELL))
-            self._room -= 100 + _size(row[0]) + _size(row[1])
-            if self._room < 0:
+            if not self._room.takes(_ROW):
                 self.left_out += 1
-            else:
-                rows.append(row)
+            elif name or text:
+                rows.append((self._room.cut(name, 200, 40), self._room.cut(text, _CELL)))
         return rows
-
-
-def _size(text: str) -> int:
-    return len(text.encode("utf-8", "replace")) + 4 * sum(map(text.count, "<>&'\""))
-
-
-def _cut(text: str, most: int) -> str:
-    return text if len(text) <= most else f"{text[:most]}\n… {len(text) - most} more characters"
