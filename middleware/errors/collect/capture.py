@@ -1,4 +1,8 @@
-"""A failure becomes a record, whatever its objects do."""
+"""A failure becomes a record, whatever its objects do.
+
+``collect`` takes an exception, ``collect_frame`` a thread that is still running. Nothing that belongs to the app is
+kept alive by a record.
+"""
 
 from __future__ import annotations
 
@@ -6,12 +10,24 @@ import os
 import threading
 import time
 from collections.abc import Callable
+from types import FrameType
 
-from ....protocol.redact import redact_text
 from ....protocol.wsgi import Environ
-from ..record import ErrorRecord, Frame, Phase, Raised
+from ..record import ErrorRecord, Phase, Raised
 from .identity import fingerprint, new_id
+from .redaction import scrub
 from .settings import Collecting
+from .span import moved_spans
+from .steps import steps_to
+from .survey import Survey
+from .texts import clean_line
+from .tree import Branch, branches_of
+from .values import Budget
+from .versions import host_name, versions_of
+
+_MOST_NAME = 200
+_FEWEST_FRAMES = 6
+_FRAMES_OF_ALL = 4  # times as many frames as one exception may have
 
 
 def collect(
@@ -22,28 +38,78 @@ def collect(
     phase: Phase = "call",
     clock: Callable[[], float] = time.time,
 ) -> ErrorRecord:
-    """The record of an exception, and of the request if ``environ`` is given. Never raises."""
-    frames = []
-    step = error.__traceback__
-    while step is not None:
-        code = step.tb_frame.f_code
-        frames.append(
-            Frame(path=code.co_filename, file=code.co_filename, function=code.co_qualname, line=step.tb_lineno)
-        )
-        step = step.tb_next
-    kind = type(error)
-    raised = Raised(
-        type=f"{kind.__module__}.{kind.__qualname__}",
-        message=redact_text(str(error)),
-        frames=tuple(frames),
-        focus=len(frames) - 1 if frames else None,
-    )
-    return ErrorRecord(
+    """The record of an exception, and of the request if ``environ`` is given."""
+    budget = Budget(settings)
+    try:
+        survey = Survey(settings, budget)
+        branches, omitted = branches_of(error, settings.most_exceptions)
+        raised = _all_raised(branches, survey, settings.most_frames)
+        return _record(raised, omitted, survey, environ, budget, phase, clock())
+    finally:
+        budget.close()
+
+
+def collect_frame(
+    frame: FrameType,
+    environ: Environ | None = None,
+    *,
+    thread: str = "",
+    message: str = "",
+    settings: Collecting = Collecting(),  # noqa: B008 - it cannot be changed
+    clock: Callable[[], float] = time.time,
+) -> ErrorRecord:
+    """The record of a request that is still running, where ``frame`` is the innermost of its thread.
+
+    Its one exception is called ``SlowRequest``, its message says what is wrong, such as how long it has been running.
+    ``thread`` is the name of that thread, where it is not the one that asks.
+    """
+    budget = Budget(settings)
+    try:
+        survey = Survey(settings, budget)
+        raised = (survey.running(steps_to(frame), "SlowRequest", message),)
+        return _record(raised, 0, survey, environ, budget, "slow", clock(), thread)
+    finally:
+        budget.close()
+
+
+def _all_raised(branches: list[Branch], survey: Survey, most_frames: int) -> tuple[Raised, ...]:
+    """The arrived exception and its root cause first, so that they get their share of what there is to spend."""
+    fewer = min(most_frames, max(_FRAMES_OF_ALL * most_frames // len(branches), _FEWEST_FRAMES))
+    first = [0, _root_of(branches)]
+    order = dict.fromkeys((*first, *range(len(branches))))
+    found = {index: survey.raised(branches[index], most_frames if index in first else fewer) for index in order}
+    return tuple(found[index] for index in range(len(branches)))
+
+
+def _root_of(branches: list[Branch]) -> int:
+    root = 0
+    for index, branch in enumerate(branches):
+        if branch.parent == root and branch.relation != "member" and not branch.suppressed:
+            root = index
+    return root
+
+
+def _record(
+    raised: tuple[Raised, ...],
+    omitted: int,
+    survey: Survey,
+    environ: Environ | None,
+    budget: Budget,
+    phase: Phase,
+    now: float,
+    thread: str = "",
+) -> ErrorRecord:
+    record = ErrorRecord(
         id=new_id(),
-        group=fingerprint((raised,)),
-        time=clock(),
+        group=fingerprint(raised),
+        time=now,
         phase=phase,
-        exceptions=(raised,),
+        exceptions=raised,
+        omitted_exceptions=omitted,
+        versions=versions_of(survey.distributions),
         pid=os.getpid(),
-        thread=threading.current_thread().name,
+        thread=clean_line(thread or threading.current_thread().name, _MOST_NAME),
+        host=host_name(),
     )
+    # A secret that was met anywhere is hidden everywhere, which moves what stands behind it.
+    return moved_spans(record, scrub(record, budget.known))
