@@ -10,12 +10,16 @@ import os
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from types import FrameType
 
 from ....protocol.wsgi import Environ
 from ..record import ErrorRecord, Phase, Raised
+from .configuration import configuration_of
 from .identity import fingerprint, new_id
+from .layers import layers_among, layers_of
 from .redaction import scrub
+from .request import request_of
 from .settings import Collecting
 from .span import moved_spans
 from .steps import steps_to
@@ -44,7 +48,10 @@ def collect(
         survey = Survey(settings, budget)
         branches, omitted = branches_of(error, settings.most_exceptions)
         raised = _all_raised(branches, survey, settings.most_frames)
-        return _record(raised, omitted, survey, environ, budget, phase, clock())
+        record = _record(raised, omitted, survey, budget, phase, clock())
+        if environ is not None:
+            record = _with_request(record, environ, budget, error)
+        return _without_secrets(record, budget)
     finally:
         budget.close()
 
@@ -66,8 +73,12 @@ def collect_frame(
     budget = Budget(settings)
     try:
         survey = Survey(settings, budget)
-        raised = (survey.running(steps_to(frame), "SlowRequest", message),)
-        return _record(raised, 0, survey, environ, budget, "slow", clock(), thread)
+        steps = steps_to(frame)
+        raised = (survey.running(steps, "SlowRequest", message),)
+        record = _record(raised, 0, survey, budget, "slow", clock(), thread)
+        if environ is not None:
+            record = replace(_with_request(record, environ, budget), filters=layers_among(each.frame for each in steps))
+        return _without_secrets(record, budget)
     finally:
         budget.close()
 
@@ -90,16 +101,9 @@ def _root_of(branches: list[Branch]) -> int:
 
 
 def _record(
-    raised: tuple[Raised, ...],
-    omitted: int,
-    survey: Survey,
-    environ: Environ | None,
-    budget: Budget,
-    phase: Phase,
-    now: float,
-    thread: str = "",
+    raised: tuple[Raised, ...], omitted: int, survey: Survey, budget: Budget, phase: Phase, now: float, thread: str = ""
 ) -> ErrorRecord:
-    record = ErrorRecord(
+    return ErrorRecord(
         id=new_id(),
         group=fingerprint(raised),
         time=now,
@@ -111,5 +115,19 @@ def _record(
         thread=clean_line(thread or threading.current_thread().name, _MOST_NAME),
         host=host_name(),
     )
-    # A secret that was met anywhere is hidden everywhere, which moves what stands behind it.
+
+
+def _with_request(
+    record: ErrorRecord, environ: Environ, budget: Budget, error: BaseException | None = None
+) -> ErrorRecord:
+    return replace(
+        record,
+        request=request_of(environ, budget, error),
+        config=configuration_of(environ, budget),
+        filters=() if error is None else layers_of(error),
+    )
+
+
+def _without_secrets(record: ErrorRecord, budget: Budget) -> ErrorRecord:
+    """A secret that was met anywhere is hidden everywhere, which moves what stands behind it in its line."""
     return moved_spans(record, scrub(record, budget.known))

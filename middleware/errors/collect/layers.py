@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from types import FrameType
 
 from .texts import clean_line
@@ -34,6 +35,11 @@ def layers_of(error: BaseException) -> tuple[str, ...]:
             break
         frames.append(step.tb_frame)
         step = step.tb_next
+    return layers_among(frames)
+
+
+def layers_among(frames: Iterable[FrameType]) -> tuple[str, ...]:
+    """The layers among these frames, which are in the order of their calls."""
     found: list[str] = []
     for frame in frames:
         name = _layer(frame)

@@ -102,7 +102,7 @@ def _message(error: BaseException, budget: Budget) -> str:
     original = find(kind, "_original__str__") if "chameleon" in sys.modules else None
     try:
         # Chameleon appends the variables of the template, which are in its frame.
-        return budget.reader.ask(lambda: original(error) if original is not None else str(error))
+        return budget.reader.ask(lambda: original() if original is not None else str(error))
     except Unanswered as reason:
         said = str(reason).replace("its repr", "its __str__")
         return f"<{said}> {_as_arguments(arguments, budget, quoted=True)}".rstrip()

@@ -81,7 +81,8 @@ class Ownership:
                 return path[len(root) :], "Python", True
         if folder or path.startswith("<"):
             return path, "", False
-        return _as_module(path, module), module.partition(".")[0], False
+        package = "" if module == "__main__" else module.partition(".")[0]
+        return _as_module(path, module), package, False
 
 
 def _is_named(module: str, prefixes: tuple[str, ...]) -> bool:

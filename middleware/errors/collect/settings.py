@@ -20,7 +20,7 @@ class Collecting:
     foreign: tuple[str, ...] = ()
     context: int = 7
     variables: bool = True
-    most_exceptions: int = 50
+    most_exceptions: int = 64
     most_frames: int = 60
     most_variables: int = 40
     most_characters: int = 400

@@ -18,6 +18,7 @@ from .steps import Step
 from .wording import module_of, of_globals
 
 _UNNAMED = "<template>"
+_MOST_QUOTED = 10_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -193,9 +194,16 @@ def _chameleon(steps: Sequence[Step], index: int) -> Place | None:
         function=name.removeprefix("render").strip("_"),
         column=column,
         length=len(expression),
-        text=None if not path.startswith("<") else _body_before(steps, index),
-        variables=dict(scope) if isinstance(scope, dict) else None,
+        text=_body_before(steps, index) or _quoted(expression, line, column) if path.startswith("<") else None,
+        variables=_without_internal(scope) if isinstance(scope, dict) else None,
     )
+
+
+def _without_internal(scope: dict[Any, Any]) -> dict[Any, Any]:
+    internal = ("target_language", "repeat", "translate")
+    return {
+        name: value for name, value in scope.items() if not str(name).startswith("__") and str(name) not in internal
+    }
 
 
 def _body_before(steps: Sequence[Step], index: int) -> str | None:
@@ -206,6 +214,11 @@ def _body_before(steps: Sequence[Step], index: int) -> str | None:
             if type(held.get("body")) is str:
                 return _text(held["body"])
     return None
+
+
+def _quoted(expression: str, line: int, column: int) -> str:
+    """As much of the source as is known of a template that was made from a text: the expression in its place."""
+    return "\n" * (min(line, _MOST_QUOTED) - 1) + " " * min(column, _MOST_QUOTED) + expression
 
 
 def _chameleon_error(error: BaseException) -> Place | None:
@@ -232,7 +245,7 @@ def _django(error: BaseException) -> Place | None:
         return None
     # ``before`` and ``during`` are the line up to the failing tag, and the tag.
     first, rows = told["top"], told["source_lines"]
-    text = "\n" * first + "".join(str(row[1]) for row in rows)
+    text = "\n" * (first - 1) + "".join(str(row[1]) for row in rows)
     return Place(
         language="django",
         path=str(told["name"]),
