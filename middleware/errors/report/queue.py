@@ -136,7 +136,7 @@ class ReportQueue(Generic[T]):
             self._waiting.clear()
             self._thread = None
         if left:
-            logger.error("%s: %d were not sent before the end", self._name, left)
+            logger.error("%s: %d not sent before the end", self._name, left)
 
     def step(self) -> float | None:
         """Carry what can be carried now; how many seconds until there may be more, or None if nothing waits.
