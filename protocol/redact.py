@@ -21,7 +21,7 @@ _STRONG = re.compile(
     r"passw|passphrase|passcode|secret|token|credential|cookie|authorization|signature|apikey|privatekey|accesskey"
     r"|bearer|jwt|csrf|xsrf|saml|sessid|sessionid"
 )
-_STRONG_WORDS = frozenset({"pwd", "pass", "creds", "otp", "totp"})
+_STRONG_WORDS = frozenset({"pw", "pwd", "pass", "creds", "otp", "totp"})
 # Common words that hide a value only as a word of their own: ``key`` and not ``keyboard``, ``auth`` and not ``author``.
 _WEAK_WORDS = frozenset({"auth", "oauth", "cred", "identity", "key", "keys", "pin", "salt", "session", "sessions"})
 _WEAK_WORDS |= {"sid", "sig", "sso"}
@@ -107,6 +107,7 @@ _PEM = re.compile(r"-----BEGIN [A-Z0-9 ]*PRIVATE KEY(?: BLOCK)?-----.*?(?:-----E
 # The password reaches to the last @, because people forget to escape the one within it; ``host:port/`` is no password.
 # Bounded, or a hostile text would make the search quadratic.
 _URL_PASSWORD = re.compile(r"(://[^\s/?#:@\[\"'<>]{0,256}:)(?!\d{1,5}[/?#])([^\s\"'<>]{1,512})(?=@)")
+_NETLOC = re.compile(r"(\bnetloc[\"']?\s*[=:]\s*[\"']?[^\s:@\"']{0,256}:)([^\s\"']{1,512})(?=@)")  # a URL's parts
 _URL_TOKEN = re.compile(r"(://)([^\s/?#:@\"'<>]{16,256})(?=@)")
 _BASIC = re.compile(r"\b(basic\s+)([A-Za-z0-9+/_-]{4,}={0,2})", re.IGNORECASE)
 _BEARER = re.compile(r"\b(bearer\s+)((?=\S*[0-9._~+/=-]|\S{20})[A-Za-z0-9._~+/=-]{8,})", re.IGNORECASE)
@@ -182,7 +183,30 @@ def redact_text(text: str, found: list[str] | None = None) -> str:
     """
     if len(text) < _SHORTEST:
         return text
-    return _in_text(_by_shape(text, _Hiding(found)), found)
+    text = _in_text(_by_shape(text, _Hiding(found)), found)
+    if "%" in text and _ESCAPE.search(text):
+        text = _ESCAPED_WORD.sub(lambda match: _escaped(match[0], found), text)
+    return text
+
+
+_ESCAPE = re.compile(r"%[0-9A-Fa-f]{2}")
+_ESCAPED_WORD = re.compile(r"(?<![^\s\"'<>&])[^\s\"'<>&]++")
+
+
+def _escaped(word: str, found: list[str] | None) -> str:
+    """A percent-encoded word, such as a parameter; what it hides shows only when it is decoded."""
+    if not _ESCAPE.search(word):
+        return word
+    from urllib.parse import quote, unquote
+
+    hidden: list[str] = []
+    plain = unquote(unquote(word))  # a URL may be the parameter of another one
+    shown = _in_text(_by_shape(plain, _Hiding(hidden)), hidden)
+    if shown == plain:
+        return word
+    if found is not None:
+        found += hidden
+    return quote(shown, safe=" []:,=/?&;@+()", errors="replace")
 
 
 _SHORTEST = 5  # ``pin=1`` and the like hold nothing that would be hidden
@@ -239,6 +263,8 @@ def _by_shape(text: str, hiding: _Hiding) -> str:
     if "://" in text:
         text = _URL_TOKEN.sub(hiding.second, _URL_PASSWORD.sub(hiding.second, text))
     low = text.lower()
+    if "netloc" in low:
+        text = _NETLOC.sub(hiding.second, text)
     if "cookie" in low or "authorization" in low:
         text = _HEADER_LINE.sub(hiding.second, text)
     if "basic" in low:
