@@ -1,0 +1,192 @@
+"""Cross-site request forgery: whether a request that changes something was meant by whoever's browser sent it.
+
+A browser says where a request comes from: ``Sec-Fetch-Site`` (W3C Fetch Metadata), which no page can set, and
+``Origin`` (RFC 6454), which older ones send too. Requests that say neither come from programs, or from browsers that
+are very old: they have to bring a token, which only who could read our page knows. Reads ``REQUEST_METHOD``,
+``HTTP_SEC_FETCH_SITE``, ``HTTP_ORIGIN``, ``HTTP_HOST``, ``HTTP_COOKIE``, ``wsgi.url_scheme``.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import secrets
+import time
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from collections.abc import Callable, Collection
+from typing import Literal, NamedTuple
+
+from .hosts import HostPort, read_host
+from .wsgi import Environ, Headers
+
+SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
+"""Methods that change nothing (RFC 9110 section 9.2.1), which may come from anywhere."""
+
+Provenance = Literal["own", "foreign", "unknown"]
+
+_NONCE = 16
+_STAMP = 8
+_DIGEST = hashlib.sha256().digest_size
+_LONGEST_TOKEN = 200
+
+
+def provenance(environ: Environ, trusted: Collection[str] = ()) -> Provenance:
+    """Where a request comes from: a page of this origin or the person, another site, or nobody says.
+
+    ``trusted`` are origins that count as our own, as ``https://app.example.com``. A request that names several
+    sites, or one that cannot be read, is foreign.
+    """
+    site: str | None = environ.get("HTTP_SEC_FETCH_SITE")
+    origin: str | None = environ.get("HTTP_ORIGIN")
+    if origin is not None and origin in trusted:
+        return "own"
+    if site is not None:
+        # ``same-site`` is another host of the domain, which somebody else may hold. An Origin that says otherwise was
+        # not written by a browser.
+        return "own" if site in ("same-origin", "none") and (origin is None or _is_ours(origin, environ)) else "foreign"
+    if origin is not None:
+        return "own" if _is_ours(origin, environ) else "foreign"
+    return "unknown"
+
+
+def forgery(environ: Environ, trusted: Collection[str] = ()) -> str | None:
+    """Why a request may be a forgery, as a sentence, or None. To be asked where a token is asked for as well.
+
+    Safe methods pass, and so does what says nothing of its origin: no browser of these days sends such a thing.
+    """
+    if environ.get("REQUEST_METHOD", "").upper() in SAFE_METHODS or provenance(environ, trusted) != "foreign":
+        return None
+    return "the request was sent by a page of another site"
+
+
+def _is_ours(origin: str, environ: Environ) -> bool:
+    scheme, separator, authority = origin.partition("://")
+    theirs = read_host(authority) if separator else None  # "null": a sandbox, a file, a redirect from elsewhere
+    ours = read_host(environ.get("HTTP_HOST") or _server(environ))
+    if theirs is None or ours is None or scheme not in ("http", "https"):
+        return False
+    here = environ.get("wsgi.url_scheme", "http")
+    if scheme == "http" and here == "https":
+        return False  # whoever is on the wire can write such a page
+    # Behind a proxy that speaks TLS, and does not say so, a page of ours is https where we see http.
+    return _without_default(theirs, scheme) == _without_default(ours, scheme) or theirs == ours
+
+
+def _server(environ: Environ) -> str:
+    name, port = environ.get("SERVER_NAME", ""), environ.get("SERVER_PORT", "")
+    return f"[{name}]:{port}" if ":" in name else f"{name}:{port}"
+
+
+def _without_default(host: HostPort, scheme: str) -> HostPort:
+    return host.without_default_port(scheme)
+
+
+class Tokens:
+    """Tokens that only the holder of ``secret`` can make, each for one ``binding`` and a time.
+
+    ``binding`` is what a token belongs to: a session, a cookie. Each token is another text, so that a compressed page
+    tells nothing of it (BREACH). ``secret`` may be a function, which is called when it is first needed.
+    """
+
+    def __init__(
+        self,
+        secret: bytes | Callable[[], bytes],
+        *,
+        purpose: str = "form",
+        seconds: float = 12 * 3600,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._secret = secret
+        self._purpose = purpose.encode()
+        self._seconds = seconds
+        self._clock = clock
+
+    def make(self, binding: str) -> str:
+        """A new token."""
+        head = int(self._clock()).to_bytes(_STAMP, "big") + secrets.token_bytes(_NONCE)
+        return urlsafe_b64encode(head + self._sign(head, binding)).decode().rstrip("=")
+
+    def complaint(self, token: str | None, binding: str) -> str | None:
+        """What is wrong with a token, as a sentence, or None."""
+        if not token:
+            return "the form has no token"
+        raw = _decoded(token)
+        head, signature = raw[: _STAMP + _NONCE], raw[_STAMP + _NONCE :]
+        if len(raw) != _STAMP + _NONCE + _DIGEST or not hmac.compare_digest(signature, self._sign(head, binding)):
+            return "the form's token is not one of this page"
+        age = self._clock() - int.from_bytes(head[:_STAMP], "big")
+        if not -60 <= age <= self._seconds:
+            return "the form is too old"
+        return None
+
+    def _sign(self, head: bytes, binding: str) -> bytes:
+        key = self._secret if isinstance(self._secret, bytes) else self._secret()
+        message = b"\0".join((self._purpose, head, binding.encode("utf-8", "surrogatepass")))
+        return hmac.digest(key, message, "sha256")
+
+
+def _decoded(token: str) -> bytes:
+    if len(token) > _LONGEST_TOKEN or not token.isascii():
+        return b""
+    try:
+        return urlsafe_b64decode(token + "=" * (-len(token) % 4))
+    except ValueError:
+        return b""
+
+
+class Issued(NamedTuple):
+    """A token for the form, and the headers that the page has to have."""
+
+    token: str
+    headers: Headers
+
+
+class Forms:
+    """Protects the forms of pages whose visitors have no session: a token in the form belongs to a cookie.
+
+    The page sends what :meth:`issue` says; whoever receives the form asks :meth:`refusal` first::
+
+        token, headers = forms.issue(environ)
+        complaint = forms.refusal(environ, fields.get("token"))
+    """
+
+    def __init__(self, tokens: Tokens, *, cookie: str = "wheatpaste.form", trusted: Collection[str] = ()) -> None:
+        self._tokens = tokens
+        self._cookie = cookie
+        self._trusted = trusted
+
+    def issue(self, environ: Environ) -> Issued:
+        """A token, bound to the cookie that the browser has or is now given."""
+        name = self._name(environ)
+        known = next((value for value in _cookies(environ, name) if 20 <= len(value) <= _LONGEST_TOKEN), None)
+        if known is not None:
+            return Issued(self._tokens.make(known), [])
+        value = secrets.token_urlsafe(24)
+        secure = "; Secure" if name != self._cookie else ""
+        header = ("Set-Cookie", f"{name}={value}; Path=/; HttpOnly; SameSite=Strict{secure}")
+        return Issued(self._tokens.make(value), [header])
+
+    def refusal(self, environ: Environ, token: str | None) -> str | None:
+        """Why a form is not taken, as a sentence, or None."""
+        complaint = forgery(environ, self._trusted)
+        if complaint is not None:
+            return complaint
+        cookies = _cookies(environ, self._name(environ))
+        if not cookies:
+            return "the browser did not send the page's cookie"
+        complaints = [self._tokens.complaint(token, value) for value in cookies[:5]]
+        return None if None in complaints else complaints[0]
+
+    def _name(self, environ: Environ) -> str:
+        # RFC 6265bis section 4.1.3.2: nobody but this very host can set a cookie of such a name.
+        return f"__Host-{self._cookie}" if environ.get("wsgi.url_scheme") == "https" else self._cookie
+
+
+def _cookies(environ: Environ, name: str) -> list[str]:
+    """The values of all cookies of this name; other hosts of the domain may have added some."""
+    found = []
+    for pair in environ.get("HTTP_COOKIE", "").split(";"):
+        key, _, value = pair.partition("=")
+        if key.strip() == name:
+            found.append(value.strip())
+    return found
