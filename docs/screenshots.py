@@ -45,7 +45,8 @@ BROWSER_FLAGS = (
 class Picture:
     """``address`` is joined to the demo's own; ``scale`` is of device pixels; ``prepare`` acts on the page first.
 
-    ``shown`` is a file whose page of ``wheatpaste show`` is taken instead of an address.
+    ``shown`` is a file whose page of ``wheatpaste show`` is taken instead of an address. Without ``scripts`` the
+    browser runs none.
     """
 
     name: str
@@ -54,6 +55,7 @@ class Picture:
     height: int = 800
     scale: int = 1
     dark: bool = False
+    scripts: bool = True
     prepare: Callable[[Chrome, str], None] | None = None
     shown: Path | None = None
 
@@ -115,6 +117,7 @@ def take(browser: Chrome, site: str, picture: Picture) -> Path:
     browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", {**screen, "mobile": picture.width < 600})
     scheme = {"name": "prefers-color-scheme", "value": "dark" if picture.dark else "light"}
     browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [scheme]})
+    browser.execute_cdp_cmd("Emulation.setScriptExecutionDisabled", {"value": not picture.scripts})
     if picture.shown:
         open_shown(browser, picture.shown)
     else:

@@ -163,6 +163,7 @@ def frame(
     line, column = _place(source, place)
     end_line, end_column = _place(source, place + len(failing))
     texts = source.splitlines()
+    more.setdefault("span", Span(line=line, column=column, end_line=end_line, end_column=end_column))
     first, last = max(1, line - context), min(len(texts), end_line + context)
     more.setdefault("module", file.removesuffix(".py").replace("/", "."))
     return Frame(
@@ -171,7 +172,6 @@ def frame(
         function=function,
         line=line,
         lines=tuple(Line(number=number, text=texts[number - 1]) for number in range(first, last + 1)),
-        span=Span(line=line, column=column, end_line=end_line, end_column=end_column),
         own=own,
         **more,
     )
@@ -243,6 +243,7 @@ _TOTAL = frame(
     info=("basket 4711",),
 )
 
+# A statement that fails as a whole has no span.
 _PRICE = frame(
     PRICES,
     'raise PriceMissing(f"no price in {currency} for {sku!r}") from error',
@@ -251,6 +252,7 @@ _PRICE = frame(
     block=(12, 18),
     variables=shown(currency="'SEK'", sku="'BREAD-7'", row="Row(sku='BREAD-7', amounts={'EUR': '4.20'})"),
     expressions=shown(),
+    span=None,
 )
 
 _KEY = frame(
@@ -313,8 +315,8 @@ CONFIG: Pairs = (
 )
 
 VERSIONS: Pairs = (
-    ("Python", "3.13.1"),
-    ("platform", "Linux-6.8-x86_64"),
+    ("Python", "CPython 3.13.1"),
+    ("System", "Linux 6.8 x86_64"),
     ("wheatpaste", "0.1.0"),
     ("tinyweb", "2.4.1"),
 )
@@ -329,7 +331,7 @@ def record(*exceptions: Raised, **more: Any) -> ErrorRecord:
         "exceptions": exceptions,
         "request": REQUEST,
         "config": CONFIG,
-        "filters": ("errors  development.ini:9", "session  development.ini:22", "translogger  development.ini:26"),
+        "filters": ("shop.sessions.Sessions", "wheatpaste.middleware.urlmap.URLMap", "tinyweb.app.App"),
         "versions": VERSIONS,
         "pid": 4711,
         "thread": "wheatpaste-3",

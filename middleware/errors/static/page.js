@@ -95,8 +95,8 @@
 
   // --- colours in the source ---
 
-  const WORDS = "False|None|True|and|as|assert|async|await|break|case|class|continue|def|del|elif|else|except|finally|for|from"
-    + "|global|if|import|in|is|lambda|match|nonlocal|not|or|pass|raise|return|try|while|with|yield";
+  const WORDS = "False|None|True|and|as|assert|async|await|break|class|continue|def|del|elif|else|except|finally|for|from"
+    + "|global|if|import|in|is|lambda|nonlocal|not|or|pass|raise|return|try|while|with|yield";
   const TOKEN = new RegExp(
     "(?<comment>#.*)"
     + "|(?<text>\\b[rbfut]{0,2}(?:\"\"\"[^]*?(?:\"\"\"|$)|'''[^]*?(?:'''|$)|\"(?:\\\\.|[^\"\\\\\\n])*\"?|'(?:\\\\.|[^'\\\\\\n])*'?)"

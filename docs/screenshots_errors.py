@@ -1,0 +1,92 @@
+"""Takes the pictures of error pages in docs/images, as ``screenshots.py`` takes those of the demo.
+
+    python docs/screenshots_errors.py               all of them
+    python docs/screenshots_errors.py errors-dark   those named
+
+The records are those of ``tests/_kit/error_samples.py``, so that a picture changes when the page does.
+"""
+
+from __future__ import annotations
+
+import sys
+import threading
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from typing import Any
+from wsgiref.simple_server import WSGIRequestHandler, make_server
+
+from screenshots import ROOT, Picture, chromium, take
+
+from wheatpaste.middleware.errors.render.editor import editor_of
+from wheatpaste.middleware.errors.render.links import Links
+from wheatpaste.middleware.errors.render.page import debug_page, new_nonce, page_headers
+from wheatpaste.middleware.errors.render.plain_page import plain_headers, plain_page
+
+sys.path.insert(0, str(ROOT / "tests" / "_kit"))
+from error_samples import SAMPLES, simple
+
+PHONE = {"width": 390, "height": 844, "scale": 2}
+DESK = {"width": 1280, "height": 800}
+
+
+PICTURES = (
+    Picture("errors", "/chain", **DESK),
+    Picture("errors-dark", "/simple", dark=True, **DESK),
+    Picture("errors-phone", "/simple", **PHONE),
+    Picture("errors-phone-dark", "/template", dark=True, **PHONE),
+    Picture("errors-group", "/group", **DESK),
+    Picture("errors-template", "/template", **DESK),
+    Picture("errors-recursion", "/recursion", **DESK),
+    Picture("errors-syntax", "/syntax", dark=True, **DESK),
+    Picture("errors-without-script", "/chain", scripts=False, **DESK),
+    Picture("errors-public", "/public", width=900, height=560),
+    Picture("errors-public-phone", "/public", dark=True, **PHONE),
+)
+
+
+def main(names: list[str]) -> None:
+    """Take the pictures of these names, or all of them."""
+    unknown = set(names) - {picture.name for picture in PICTURES}
+    if unknown:
+        sys.exit(f"no such picture: {', '.join(sorted(unknown))}")
+    with pages() as site, chromium() as browser:
+        for picture in PICTURES:
+            if not names or picture.name in names:
+                file = take(browser, site, picture)
+                sys.stdout.write(f"{file.relative_to(ROOT)}  {file.stat().st_size / 1000:.0f} kB\n")
+
+
+def app(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+    """The page of each sample at its name, and the one for everybody at ``/public``."""
+    name = environ["PATH_INFO"].strip("/")
+    if name == "public":
+        page = plain_page(simple(), environ)
+        headers = plain_headers(page)
+    elif name in SAMPLES:
+        nonce = new_nonce()
+        page = debug_page(SAMPLES[name](), nonce=nonce, links=Links(errors="/.errors", editor=editor_of("vscode")))
+        headers = page_headers(nonce)
+    else:
+        page, headers = "", []
+    start_response("500 Internal Server Error" if page else "404 Not Found", headers)
+    return [page.encode("utf-8", "replace")]
+
+
+class Silent(WSGIRequestHandler):
+    """Logs nothing."""
+
+    def log_message(self, format: str, *args: object) -> None:
+        """Say nothing of a request."""
+
+
+@contextmanager
+def pages() -> Iterator[str]:
+    """Serve them on a free port; yields the address."""
+    with make_server("127.0.0.1", 0, app, handler_class=Silent) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
