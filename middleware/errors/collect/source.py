@@ -15,6 +15,7 @@ from collections import OrderedDict
 from typing import Any
 
 from ....protocol.redact import redact_text
+from ....protocol.redact_source import redact_source
 from ..record import Line
 from .statements import Statements
 from .texts import clean_text
@@ -31,10 +32,11 @@ _CUT = "…"
 class Source:
     """The lines of one file, and what is known of its statements."""
 
-    __slots__ = ("_windows", "lines", "statements")
+    __slots__ = ("_redact", "_windows", "lines", "statements")
 
-    def __init__(self, lines: list[str]) -> None:
+    def __init__(self, lines: list[str], *, python: bool = True) -> None:
         self.lines = lines
+        self._redact = redact_source if python else redact_text
         self.statements = Statements(lines)
         self._windows: dict[tuple[int, int], tuple[tuple[Line, ...], list[str]]] = {}
 
@@ -64,7 +66,7 @@ class Source:
         hidden: list[str] = []
         begin, end = max(first - 1 - _MARGIN, 0), min(last + _MARGIN, len(self.lines))
         original = [clean_text(line[: _MOST_CHARACTERS + _OVERLAP]) for line in self.lines[begin:end]]
-        shown = keep_lines(original, redact_text("\n".join(original), hidden))
+        shown = keep_lines(original, self._redact("\n".join(original), hidden))
         lines = tuple(
             Line(number=number, text=_cut(shown[number - 1 - begin], self.lines[number - 1]))
             for number in range(first, last + 1)
@@ -110,7 +112,8 @@ def source_of(path: str, module: dict[str, Any]) -> Source:
         return known[1]
     try:
         with open(path, "rb") as file:
-            source = Source(lines_of(file.read(_MOST_BYTES)))
+            # Templates are asked for without a module.
+            source = Source(lines_of(file.read(_MOST_BYTES)), python=bool(module) or path.endswith(".py"))
     except OSError:
         return _NOTHING
     _files[path] = (mark, source)
@@ -122,9 +125,9 @@ def source_of(path: str, module: dict[str, Any]) -> Source:
     return source
 
 
-def source_of_text(text: str) -> Source:
-    """A source that is known as text, such as that of a template."""
-    return Source(_split(text[:_MOST_BYTES]))
+def source_of_text(text: str, *, python: bool = True) -> Source:
+    """A source that is known as text, such as that of a template (then not ``python``)."""
+    return Source(_split(text[:_MOST_BYTES]), python=python)
 
 
 def lines_of(content: bytes) -> list[str]:

@@ -175,7 +175,7 @@ class Survey:
 
     def _template(self, place: Place, *, hidden: bool = False, module: str = "") -> _Spot:
         """A frame of a template. One that is no file was made by the project."""
-        source = source_of(place.path, {}) if place.text is None else source_of_text(place.text)
+        source = source_of(place.path, {}) if place.text is None else source_of_text(place.text, python=False)
         owner = self._ownership.of(place.path, "")
         frame = Frame(
             path=clean_line(place.path, _MOST_PATH),
