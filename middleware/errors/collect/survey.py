@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from time import thread_time
 from types import CodeType
+from typing import Any
 
-from ..record import Frame, Raised, Span
+from ..record import Frame, Line, Raised, Span
 from .distributions import Distribution, installed
 from .expressions import expressions_of
 from .folding import fold
@@ -32,21 +33,38 @@ from .wording import module_of, readable, type_name
 
 _MOST_NAME = 300
 _MOST_PATH = 1000
+_MOST_STATEMENT = 50  # lines in which names are looked for
 # Of all exceptions together; the frames that matter are looked at first.
 _MOST_VARIABLES = 800
 _SECONDS = 0.03  # of this thread on the processor, after which only the frames in focus are looked into
 _EVALUATED = 6  # frames of an exception whose expressions are evaluated
 
 
-@dataclass(slots=True)
-class _Spot:
-    """A frame that stays, and where it stands in its source."""
+@dataclass(frozen=True, slots=True)
+class _Stand:
+    """Where a frame stands in its source: the same for all that run this instruction."""
 
     frame: Frame
-    step: Step | None = None
     statement: ast.stmt | None = None
     text: str = ""  # of the statement
     place: Place | None = None
+
+
+@dataclass(slots=True)
+class _Spot:
+    """A frame that stays, and what was found out about it."""
+
+    stand: _Stand
+    step: Step | None = None
+    found: dict[str, Any] = field(default_factory=dict)  # fields of the frame in which it differs from its stand
+
+    @property
+    def hidden(self) -> bool:
+        return bool(self.found.get("hidden"))
+
+    def frame(self) -> Frame:
+        """The frame with all that was found."""
+        return replace(self.stand.frame, **self.found) if self.found else self.stand.frame
 
 
 class Survey:
@@ -56,7 +74,9 @@ class Survey:
         self._settings = settings
         self._budget = budget
         self._ownership = Ownership(settings)
-        self._blocks: dict[int, Block | None] = {}  # by the id of code that frames keep alive meanwhile
+        # By the id of code, which the frames keep alive meanwhile.
+        self._stands: dict[tuple[int, int, int], _Stand] = {}
+        self._blocks: dict[int, Block | None] = {}
         self._room = _MOST_VARIABLES
         self._until = thread_time() + _SECONDS
         self._distributions: dict[str, Distribution] = {}
@@ -70,10 +90,9 @@ class Survey:
         """An exception and its frames."""
         error = branch.error
         steps = until_stopped(steps_of(error.__traceback__))
-        spots, raised = self._frames(steps, most_frames, self._told(error))
-        failing = [spot.text for spot in spots if spot.step is not None][-1:]
-        raised = replace(
-            raised,
+        spots, route = self._frames(steps, most_frames, self._told(error))
+        failing = [spot.stand.text for spot in spots if spot.step is not None][-1:]
+        raised = Raised(
             type=type_name(type(error)),
             message=message_of(error, self._budget),
             parent=branch.parent,
@@ -82,8 +101,9 @@ class Survey:
             group=issubclass(type(error), BaseExceptionGroup),
             notes=notes_of(error, self._budget),
             attributes=attributes_of(error, self._budget),
-            suggestions=suggestions_of(error, steps, "".join(failing), self._budget),
+            suggestions=suggestions_of(error, steps, "".join(failing), self._budget) if self._has_time else (),
             omitted_members=branch.omitted_members,
+            **route,
         )
         for decorator in decorators_among(steps):
             raised = decorated(raised, decorator, self._budget)
@@ -91,51 +111,59 @@ class Survey:
 
     def running(self, steps: list[Step], kind: str, message: str) -> Raised:
         """A thread that is running, in the form of an exception."""
-        _, raised = self._frames(steps, self._settings.most_frames, None)
-        return replace(raised, type=kind, message=readable(message, self._settings.most_message))
+        _, route = self._frames(steps, self._settings.most_frames, None)
+        return Raised(type=kind, message=readable(message, self._settings.most_message), **route)
 
-    def _frames(self, steps: list[Step], most: int, told: _Spot | None) -> tuple[list[_Spot], Raised]:
+    @property
+    def _has_time(self) -> bool:
+        return thread_time() < self._until
+
+    def _frames(self, steps: list[Step], most: int, told: _Stand | None) -> tuple[list[_Spot], dict[str, Any]]:
+        """The frames that stay, and what a record says of them."""
         hidden = hidden_among(steps)
         folding = fold(
             [(id(step.frame.f_code), step.line) for step in steps],
             most,
             lambda index: not hidden[index] and self._is_own(steps[index]),
         )
-        spots = [self._spot(steps, index, hidden[index]) for index in folding.kept]
-        if told is not None:
-            # Django tells of a tag that has called the functions after it; the others of what nobody could call.
-            last = len(spots)
-            if told.frame.language == "django":
-                inside = (index for index, spot in enumerate(spots) if spot.frame.module.startswith("django.template."))
-                last = max(inside, default=last - 1) + 1
-            spots.insert(last, told)
+        spots = [_Spot(self._stand(steps, index), steps[index]) for index in folding.kept]
+        for spot, index in zip(spots, folding.kept, strict=True):
+            if hidden[index]:
+                spot.found["hidden"] = True
         folds, gaps = folding.folds, folding.gaps
-        if told is not None and last < len(spots) - 1:
+        if told is not None:
+            last = _place_for(told, spots)
+            spots.insert(last, _Spot(told))
+            # What is said of places behind it moves on.
             folds = tuple(replace(each, after=each.after + 1) if each.after >= last else each for each in folds)
             gaps = tuple(replace(each, after=each.after + 1) if each.after >= last else each for each in gaps)
-        focus = _focus([spot.frame for spot in spots])
+        focus = _focus(spots)
         self._look_into(spots, focus)
-        return spots, Raised(
-            type="",
-            message="",
-            frames=tuple(spot.frame for spot in spots),
-            folds=folds,
-            gaps=gaps,
-            focus=focus,
-            omitted_frames=folding.omitted,
-        )
+        return spots, {
+            "frames": tuple(spot.frame() for spot in spots),
+            "folds": folds,
+            "gaps": gaps,
+            "focus": focus,
+            "omitted_frames": folding.omitted,
+        }
 
     def _is_own(self, step: Step) -> bool:
         return self._ownership.of(step.frame.f_code.co_filename, module_of(step.frame)).own
 
-    def _spot(self, steps: Sequence[Step], index: int, hidden: bool) -> _Spot:
+    def _stand(self, steps: Sequence[Step], index: int) -> _Stand:
         step = steps[index]
         code = step.frame.f_code
+        # Two modules may share code; then they share its file, too.
+        key = (id(code), step.line, step.instruction)
+        if key not in self._stands:
+            place = place_of(steps, index)
+            if place is not None:  # its line depends on more than the instruction
+                return self._template(place, module_of(step.frame))
+            self._stands[key] = self._python(step, code)
+        return self._stands[key]
+
+    def _python(self, step: Step, code: CodeType) -> _Stand:
         module = module_of(step.frame)
-        place = place_of(steps, index)
-        if place is not None:
-            spot = self._template(place, hidden=hidden, module=module)
-            return replace(spot, step=step)
         source = source_of(code.co_filename, step.frame.f_globals)
         owner = self._ownership.of(code.co_filename, module)
         distribution = None if owner.own else installed(code.co_filename)
@@ -143,61 +171,63 @@ class Survey:
             self._distributions[distribution.name] = distribution
         block = self._block(code)
         span = span_of(code, step.instruction, source)
+        statement = source.statements.at(step.line, block, whole=owner.own)
+        first, last = source.statements.around(
+            step.line, self._settings.context, block, whole=owner.own, end=span.end_line if span else 0
+        )
+        lines = self._window(source, first, last)
+        begin, end = (step.line, step.line) if statement is None else extent(statement)
+        text = "\n".join(source.lines[begin - 1 : min(end, begin + _MOST_STATEMENT)])
         frame = Frame(
             path=clean_line(code.co_filename, _MOST_PATH),
             file=owner.file,
             module=module,
             function=clean_line(code.co_qualname, _MOST_NAME),
             line=step.line,
+            lines=lines,
+            span=shown_span(span, source, lines),
             block=block,
             own=owner.own,
             package=owner.package,
-            hidden=hidden,
         )
-        statement = source.statements.at(step.line, block, whole=owner.own)
-        first, last = source.statements.around(
-            step.line, self._settings.context, block, whole=owner.own, end=span.end_line if span else 0
-        )
-        begin, end = (step.line, step.line) if statement is None else extent(statement)
-        text = "\n".join(source.lines[begin - 1 : min(end, begin + 50)])
-        return _Spot(self._with_source(frame, source, first, last, span), step, statement, text)
+        return _Stand(frame, statement, text)
 
     def _block(self, code: CodeType) -> Block | None:
         if id(code) not in self._blocks:
             self._blocks[id(code)] = block_of(code)
         return self._blocks[id(code)]
 
-    def _with_source(self, frame: Frame, source: Source, first: int, last: int, span: Span | None) -> Frame:
+    def _window(self, source: Source, first: int, last: int) -> tuple[Line, ...]:
         secrets: list[str] = []
         lines = source.window(first, last, secrets)
         self._budget.known.add_all(secrets)
-        return replace(frame, lines=lines, span=shown_span(span, source, lines))
+        return lines
 
-    def _template(self, place: Place, *, hidden: bool = False, module: str = "") -> _Spot:
+    def _template(self, place: Place, module: str = "") -> _Stand:
         """A frame of a template. One that is no file was made by the project."""
-        source = source_of(place.path, {}) if place.text is None else source_of_text(place.text, python=False)
+        source = source_of(place.path, {}) if place.text is None else source_of_text(place.text)
         owner = self._ownership.of(place.path, "")
+        text = source.text(place.line)
+        span = None
+        if place.column is not None and place.column < len(text):
+            end = min(place.column + max(place.length, 1), len(text))
+            span = Span(line=place.line, column=place.column, end_line=place.line, end_column=end)
+        lines = self._window(source, place.line - self._settings.context, place.line + self._settings.context)
         frame = Frame(
             path=clean_line(place.path, _MOST_PATH),
             file=owner.file,
             module=module,
             function=clean_line(place.function, _MOST_NAME),
             line=place.line,
+            lines=lines,
+            span=shown_span(span, source, lines),
             own=owner.own or not owner.package,
             package=owner.package,
-            hidden=hidden,
             language=place.language,
         )
-        span = None
-        text = source.text(place.line)
-        if place.column is not None and place.column < len(text):
-            end = min(place.column + max(place.length, 1), len(text))
-            span = Span(line=place.line, column=place.column, end_line=place.line, end_column=end)
-        context = self._settings.context
-        frame = self._with_source(frame, source, place.line - context, place.line + context, span)
-        return _Spot(frame, text=text, place=place)
+        return _Stand(frame, text=text, place=place)
 
-    def _told(self, error: BaseException) -> _Spot | None:
+    def _told(self, error: BaseException) -> _Stand | None:
         """The place that an exception itself tells of: of a syntax error, or in a template."""
         place = place_told_by(error)
         if place is not None:
@@ -207,51 +237,61 @@ class Survey:
             return None
         path, line, source, span = syntax
         owner = self._ownership.of(path, "")
+        lines = self._window(source, line - self._settings.context, line + self._settings.context)
         frame = Frame(
             path=clean_line(path, _MOST_PATH),
             file=owner.file,
             line=line,
+            lines=lines,
+            span=shown_span(span, source, lines),
             own=owner.own,
             package=owner.package,
             language="syntax",
         )
-        context = self._settings.context
-        return _Spot(self._with_source(frame, source, line - context, line + context, span))
+        return _Stand(frame)
 
     def _look_into(self, spots: list[_Spot], focus: int | None) -> None:
         """Variables and what frames tell of themselves, for the frames that matter first."""
 
         def rank(index: int) -> tuple[bool, bool, bool, int]:
-            frame = spots[index].frame
-            return index != focus, frame.hidden, not frame.own, -index
+            return index != focus, spots[index].hidden, not spots[index].stand.frame.own, -index
 
         for position, index in enumerate(sorted(range(len(spots)), key=rank)):
             spot = spots[index]
             if spot.step is None:
                 continue
-            running = spot.step.frame
-            info = info_of(running, self._budget)
-            frame = replace(
-                spot.frame,
-                info=(info,) if info else (),
-                supplement=supplement_of(running, self._budget),
-            )
-            if self._settings.variables and (index == focus or thread_time() < self._until):
+            running, stand, found = spot.step.frame, spot.stand, spot.found
+            if info := info_of(running, self._budget):
+                found["info"] = (info,)
+            if supplement := supplement_of(running, self._budget):
+                found["supplement"] = supplement
+            if self._settings.variables and (index == focus or self._has_time):
                 most = min(self._settings.most_variables, max(self._room, 0))
-                names = None if spot.place is None else spot.place.variables or {}
-                shown, omitted = variables_of(running, spot.text, most, self._budget, names=names)
+                names = None if stand.place is None else stand.place.variables or {}
+                shown, omitted = variables_of(running, stand.text, most, self._budget, names=names)
                 self._room -= len(shown)
-                frame = replace(frame, variables=shown, omitted_variables=omitted)
-                if spot.place is None and position < _EVALUATED:
-                    frame = replace(frame, expressions=expressions_of(running, spot.statement, self._budget))
-            spot.frame = frame
+                found |= {"variables": shown, "omitted_variables": omitted}
+                if stand.place is None and position < _EVALUATED:
+                    found["expressions"] = expressions_of(running, stand.statement, self._budget)
 
 
-def _focus(frames: Sequence[Frame]) -> int | None:
+def _place_for(told: _Stand, spots: list[_Spot]) -> int:
+    """Where a place that the exception tells of belongs among the frames.
+
+    Django tells of a tag, and what that has called comes after it. The others tell of what nobody could run.
+    """
+    if told.frame.language != "django":
+        return len(spots)
+    inside = [index for index, spot in enumerate(spots) if spot.stand.frame.module.startswith("django.template.")]
+    return inside[-1] + 1 if inside else len(spots)
+
+
+def _focus(spots: Sequence[_Spot]) -> int | None:
     """The frame that matters most: the place of a syntax error, or the last of the project's own; else the last."""
-    if not frames:
+    if not spots:
         return None
-    if frames[-1].language == "syntax":
-        return len(frames) - 1
-    visible = [index for index, frame in enumerate(frames) if not frame.hidden]
-    return next((index for index in reversed(visible) if frames[index].own), visible[-1] if visible else -1)
+    if spots[-1].stand.frame.language == "syntax":
+        return len(spots) - 1
+    visible = [index for index, spot in enumerate(spots) if not spot.hidden]
+    own = [index for index in visible if spots[index].stand.frame.own]
+    return (own or visible or [len(spots) - 1])[-1]

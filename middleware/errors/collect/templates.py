@@ -156,13 +156,13 @@ def _jinja(steps: Sequence[Step], index: int) -> Place | None:
 
 
 def _jinja_error(error: BaseException) -> Place | None:
+    if not _is(error, "jinja2.exceptions", ("TemplateSyntaxError", "TemplateAssertionError")):
+        return None
     traceback = error.__traceback__
     while traceback is not None:
         if of_globals(traceback.tb_frame, "__jinja_exception__") is not None:
             return None  # its frame is there already
         traceback = traceback.tb_next
-    if not _is(error, "jinja2.exceptions", ("TemplateSyntaxError", "TemplateAssertionError")):
-        return None
     told: Any = error
     return Place(language="jinja", path=_jinja_name(told), line=told.lineno, text=_text(told.source))
 
@@ -222,7 +222,7 @@ def _quoted(expression: str, line: int, column: int) -> str:
 
 
 def _chameleon_error(error: BaseException) -> Place | None:
-    if not any(each.__module__ == "chameleon.exc" and each.__name__ == "TemplateError" for each in type(error).__mro__):
+    if not _is(error, "chameleon.exc", ("TemplateError",)):
         return None
     token: Any = error.args[1]
     line, column = token.location
@@ -264,7 +264,8 @@ def _is_file(name: object) -> bool:
 
 
 def _is(error: BaseException, module: str, names: tuple[str, ...]) -> bool:
-    return any(each.__module__ == module and each.__name__ in names for each in type(error).__mro__)
+    known = vars(sys.modules[module]) if module in sys.modules else {}
+    return any(issubclass(type(error), known[name]) for name in names if name in known)
 
 
 def _text(text: object) -> str | None:
