@@ -14,6 +14,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from functools import cache
 from itertools import islice
+from operator import is_not
 from typing import Any, TypeVar
 from urllib.parse import quote, quote_plus, unquote
 
@@ -230,21 +231,41 @@ def _fields(kind: Any) -> tuple[tuple[str, bool], ...]:
     return tuple((each.name, each.name in _NAMES) for each in dataclasses.fields(kind))
 
 
-def _walk(value: T, change: Callable[[str, bool], Any], is_name: bool = False) -> T:
-    """A copy of plain data with each text changed; what does not change is not copied."""
-    if isinstance(value, str):
-        changed: T = change(value, is_name)
+_WITHOUT_TEXT = (int, float, bool, type(None))
+
+
+def _walk(value: T, change: Callable[[str, bool], Any]) -> T:
+    """A copy of plain data with each text changed; what does not change is not copied.
+
+    What stands there several times, such as the lines of a function that many frames ran, is looked at once.
+    """
+    done: dict[tuple[int, bool], Any] = {}
+
+    def walk(value: Any, is_name: bool) -> Any:
+        kind = type(value)
+        if kind is str:
+            return change(value, is_name)
+        if kind in _WITHOUT_TEXT:
+            return value
+        key = (id(value), is_name)
+        if key in done:
+            return done[key]
+        changed = value
+        if kind is tuple:
+            items = [walk(each, is_name) for each in value]
+            if any(map(is_not, items, value)):
+                changed = tuple(items)
+        elif dataclasses.is_dataclass(kind):
+            changes = {}
+            for name, names in _fields(kind):
+                old = getattr(value, name)
+                new = walk(old, names)
+                if new is not old:
+                    changes[name] = new
+            if changes:
+                changed = dataclasses.replace(value, **changes)
+        done[key] = changed
         return changed
-    if isinstance(value, tuple):
-        items = [_walk(each, change, is_name) for each in value]
-        same = all(new is old for new, old in zip(items, value, strict=True))
-        return value if same else tuple(items)  # type: ignore[return-value]  # a tuple of the same
-    if dataclasses.is_dataclass(value):
-        changes: dict[str, Any] = {}
-        for name, names in _fields(type(value)):  # type: ignore[arg-type]  # classes can be hashed
-            old = getattr(value, name)
-            new = _walk(old, change, names)
-            if new is not old:
-                changes[name] = new
-        return dataclasses.replace(value, **changes) if changes else value  # type: ignore[type-var]
-    return value
+
+    result: T = walk(value, False)
+    return result
