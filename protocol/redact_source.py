@@ -19,7 +19,7 @@ _PART = re.compile(
 )
 # What leads from a name to its value: password = (, "password": , password: str = , ["password"] == …
 _LEADS = re.compile(
-    r"(?P<name>[\w.-]++)(?P<quote>[\"']?)[\])]?\s*+(?P<annotation>:\s*+[\w.\[\]|\"' ]++(?==))?"
+    r"(?P<name>[\w.-]++)(?P<quote>[\"']?)[\])]?\s*+(?P<annotation>:[ \t]*+[\w.\[\]|\"' ]++(?==))?"
     r"(?P<sign>===?|!=|:=|=>|\+=|=|:)\s*+(?P<open>[(\[{\s\\]*+)(?:[rbufRBUF]{1,2})?\Z"
 )
 # The argument before: os.environ.get("DB_PASSWORD", "…"), setattr(self, "token", "…"), or just ("password", "…").
@@ -80,7 +80,8 @@ def _leads(before: str, content: str) -> str | None:
     if not has_name_sign(before):
         return None
     if match := _LEADS.search(before):
-        strength = secrecy(match["name"])
+        # What looks like an annotation may be a name of its own: "if x: password = …".
+        strength = max(secrecy(match["name"]), secrecy((match["annotation"] or "").strip(" :")))
         if strength == 2 or (strength == 1 and _LONG.fullmatch(content)):
             return match["open"].strip() if match["sign"] != ":" else ""
         return None
