@@ -3,7 +3,7 @@
 A browser says where a request comes from: ``Sec-Fetch-Site`` (W3C Fetch Metadata), which no page can set, and
 ``Origin`` (RFC 6454), which older ones send too. Requests that say neither come from programs, or from browsers that
 are very old: they have to bring a token, which only who could read our page knows. Reads ``REQUEST_METHOD``,
-``HTTP_SEC_FETCH_SITE``, ``HTTP_ORIGIN``, ``HTTP_HOST``, ``HTTP_COOKIE``, ``wsgi.url_scheme``.
+``HTTP_SEC_FETCH_SITE`` (``_MODE``, ``_DEST``), ``HTTP_ORIGIN``, ``HTTP_HOST``, ``HTTP_COOKIE``, ``wsgi.url_scheme``.
 """
 
 from __future__ import annotations
@@ -55,6 +55,24 @@ def forgery(environ: Environ, trusted: Collection[str] = ()) -> str | None:
     Safe methods pass, and so does what says nothing of its origin: no browser of these days sends such a thing.
     """
     if environ.get("REQUEST_METHOD", "").upper() in SAFE_METHODS or provenance(environ, trusted) != "foreign":
+        return None
+    return "the request was sent by a page of another site"
+
+
+def intrusion(environ: Environ) -> str | None:
+    """Why a page must not be handed out, as a sentence, or None: it is loaded by another site's page, not linked to.
+
+    Links from anywhere pass, and browsers that say nothing. Everything else that another site begins (pictures,
+    scripts, frames, ``fetch``) can only be an attempt to measure or read what is not its own.
+    """
+    site = environ.get("HTTP_SEC_FETCH_SITE")
+    if site is None or site in ("same-origin", "none"):
+        return None
+    if (
+        environ.get("HTTP_SEC_FETCH_MODE") == "navigate"
+        and environ.get("HTTP_SEC_FETCH_DEST") == "document"
+        and environ.get("REQUEST_METHOD") in ("GET", "HEAD")
+    ):
         return None
     return "the request was sent by a page of another site"
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from wheatpaste.protocol.csrf import Forms, Tokens, forgery, provenance
+from wheatpaste.protocol.csrf import Forms, Tokens, forgery, intrusion, provenance
 from wheatpaste.testing import Clock
 
 SECRET = b"s" * 32
@@ -99,6 +99,44 @@ def test_a_trusted_origin_counts_as_our_own():
     assert provenance(login, {"https://login.example"}) == "own"
     assert provenance(login, {"https://login.example.org"}) == "foreign"
     assert provenance(environ(sec_fetch_site="cross-site"), {"https://login.example"}) == "foreign"
+
+
+def loaded(site: str, mode: str, dest: str, method: str = "GET") -> dict[str, Any]:
+    return environ(method=method, sec_fetch_site=site, sec_fetch_mode=mode, sec_fetch_dest=dest)
+
+
+@pytest.mark.parametrize(
+    "request_",
+    [
+        loaded("cross-site", "navigate", "document"),
+        loaded("same-site", "navigate", "document", "HEAD"),
+        loaded("same-origin", "cors", "empty"),
+        loaded("same-origin", "no-cors", "script"),
+        loaded("none", "navigate", "document"),
+        environ(method="GET"),
+    ],
+    ids=["a link", "a link of a neighbour", "our fetch", "our script", "typed", "a program"],
+)
+def test_a_page_is_handed_out_to_who_was_led_to_it(request_: dict[str, Any]):
+    assert intrusion(request_) is None
+
+
+@pytest.mark.parametrize(
+    "request_",
+    [
+        loaded("cross-site", "no-cors", "script"),
+        loaded("cross-site", "no-cors", "image"),
+        loaded("cross-site", "navigate", "iframe"),
+        loaded("cross-site", "cors", "empty"),
+        loaded("same-site", "cors", "empty"),
+        loaded("cross-site", "navigate", "document", "POST"),
+        loaded("cross-site", "navigate", ""),
+        environ(method="GET", sec_fetch_site="cross-site"),
+    ],
+    ids=["script", "image", "frame", "fetch", "a neighbour's fetch", "a form", "no destination", "nothing more"],
+)
+def test_a_page_is_not_handed_out_to_a_page_of_another_site(request_: dict[str, Any]):
+    assert intrusion(request_) == "the request was sent by a page of another site"
 
 
 # --- tokens ----------------------------------------------------------------------------------------------------------
