@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import ast
 from collections import OrderedDict, deque
-from collections.abc import Iterator
+from functools import cache, lru_cache
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
@@ -34,20 +34,26 @@ _SCOPES = (ast.Lambda, ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp
 _EVALUATED = (ast.Attribute, ast.Subscript, ast.Compare, ast.BoolOp, ast.UnaryOp)
 
 
+@cache
+def evaluator_class() -> type[Evaluator] | None:
+    """``pure_eval``'s, which takes a moment to load; None where it is not installed."""
+    try:
+        from pure_eval import Evaluator
+    except ImportError:
+        return None
+    return Evaluator
+
+
 def expressions_of(frame: FrameType, statement: ast.stmt | None, budget: Budget) -> tuple[Shown, ...]:
     """The parts of the statement that can be known without running anything, in the order of the source."""
     if statement is None or type(frame.f_locals) is not dict:
         return ()
-    try:
-        from pure_eval import Evaluator
-    except ImportError:
+    evaluator = evaluator_class()
+    if evaluator is None:
         return ()
-    reading = _Reading(Evaluator.from_frame(frame))
+    reading = _Reading(evaluator.from_frame(frame))
     shown: dict[str, Shown] = {}
-    for node in _parts(statement):
-        text = ast.unparse(node)
-        if len(text) > _LONGEST or text in shown:
-            continue
+    for text, node in _parts(statement):
         try:
             value = reading.of(node)
         except Exception:  # noqa: BLE001 - not to be known, or an object that resists even being looked at
@@ -117,8 +123,10 @@ def _is_small(value: object) -> bool:
     return True
 
 
-def _parts(statement: ast.stmt) -> Iterator[ast.expr]:
-    found = []
+@lru_cache(maxsize=500)
+def _parts(statement: ast.stmt) -> list[tuple[str, ast.expr]]:
+    """The parts worth evaluating and how they are written, each once, in the order of the source."""
+    found: list[ast.expr] = []
     waiting = expressions_in(statement)
     for _ in range(_MOST_NODES):
         if not waiting:
@@ -131,4 +139,5 @@ def _parts(statement: ast.stmt) -> Iterator[ast.expr]:
         waiting += [each for each in ast.iter_child_nodes(node) if isinstance(each, (ast.expr))]
         waiting += [each.value for each in ast.iter_child_nodes(node) if isinstance(each, ast.keyword)]
     found.sort(key=lambda node: (node.lineno, node.col_offset, node.end_lineno or 0, node.end_col_offset or 0))
-    return iter(found)
+    written = {ast.unparse(node): node for node in reversed(found)}
+    return [(text, node) for text, node in reversed(written.items()) if len(text) <= _LONGEST]

@@ -11,7 +11,7 @@ from typing import Any
 
 from ..record import Frame, Line, Raised, Span
 from .distributions import Distribution, installed
-from .expressions import expressions_of
+from .expressions import evaluator_class, expressions_of
 from .folding import fold
 from .markers import decorators_among, hidden_among, until_stopped
 from .messages import attributes_of, message_of, notes_of
@@ -36,7 +36,7 @@ _MOST_PATH = 1000
 _MOST_STATEMENT = 50  # lines in which names are looked for
 # Of all exceptions together; the frames that matter are looked at first.
 _MOST_VARIABLES = 800
-_SECONDS = 0.03  # of this thread on the processor, after which only the frames in focus are looked into
+_SECONDS = 0.02  # on the processor, for all variables; then only the frames in focus are looked into
 _EVALUATED = 6  # frames of an exception whose expressions are evaluated
 
 
@@ -78,7 +78,9 @@ class Survey:
         self._stands: dict[tuple[int, int, int], _Stand] = {}
         self._blocks: dict[int, Block | None] = {}
         self._room = _MOST_VARIABLES
-        self._until = thread_time() + _SECONDS
+        self._left = _SECONDS
+        if settings.variables:
+            evaluator_class()  # so that loading it is not taken for the time that variables take
         self._distributions: dict[str, Distribution] = {}
 
     @property
@@ -101,7 +103,7 @@ class Survey:
             group=issubclass(type(error), BaseExceptionGroup),
             notes=notes_of(error, self._budget),
             attributes=attributes_of(error, self._budget),
-            suggestions=suggestions_of(error, steps, "".join(failing), self._budget) if self._has_time else (),
+            suggestions=suggestions_of(error, steps, "".join(failing), self._budget) if self._left > 0 else (),
             omitted_members=branch.omitted_members,
             **route,
         )
@@ -113,10 +115,6 @@ class Survey:
         """A thread that is running, in the form of an exception."""
         _, route = self._frames(steps, self._settings.most_frames, None)
         return Raised(type=kind, message=readable(message, self._settings.most_message), **route)
-
-    @property
-    def _has_time(self) -> bool:
-        return thread_time() < self._until
 
     def _frames(self, steps: list[Step], most: int, told: _Stand | None) -> tuple[list[_Spot], dict[str, Any]]:
         """The frames that stay, and what a record says of them."""
@@ -256,6 +254,7 @@ class Survey:
         def rank(index: int) -> tuple[bool, bool, bool, int]:
             return index != focus, spots[index].hidden, not spots[index].stand.frame.own, -index
 
+        began = thread_time()
         for position, index in enumerate(sorted(range(len(spots)), key=rank)):
             spot = spots[index]
             if spot.step is None:
@@ -265,7 +264,7 @@ class Survey:
                 found["info"] = (info,)
             if supplement := supplement_of(running, self._budget):
                 found["supplement"] = supplement
-            if self._settings.variables and (index == focus or self._has_time):
+            if self._settings.variables and (index == focus or thread_time() - began < self._left):
                 most = min(self._settings.most_variables, max(self._room, 0))
                 names = None if stand.place is None else stand.place.variables or {}
                 shown, omitted = variables_of(running, stand.text, most, self._budget, names=names)
@@ -273,6 +272,7 @@ class Survey:
                 found |= {"variables": shown, "omitted_variables": omitted}
                 if stand.place is None and position < _EVALUATED:
                     found["expressions"] = expressions_of(running, stand.statement, self._budget)
+        self._left -= thread_time() - began
 
 
 def _place_for(told: _Stand, spots: list[_Spot]) -> int:
