@@ -105,7 +105,8 @@ class Inspector:
         if any(traits.rules for traits in self._traits.values()):
             from .surroundings import Line, judge
 
-            yield from judge([Line(*each) for each in self._lines], self._read_nodes, public, server)
+            lines = [Line(*each) for each in self._lines]
+            yield from judge(lines, self._read_nodes, self._key_at, public=public, server=server)
 
     # -- one factory --
 

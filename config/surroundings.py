@@ -14,7 +14,7 @@ makes of them. An option that names an object of Python is text, unless the chec
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import cache
 from types import MappingProxyType
 from typing import Any, NamedTuple
@@ -73,15 +73,22 @@ Read = Mapping[Node, tuple[Reader, Reading]]
 """The nodes of ours, and how their sections were read."""
 
 
-def judge(lines: Sequence[Line], read: Read, public: str | None, server: Node | None) -> Iterator[Problem]:
-    """What the components of these lines say of themselves, and whether their filters stand in order."""
+def judge(
+    lines: Iterable[Line],
+    read: Read,
+    key_at: Callable[[Origin], str | None],
+    *,
+    public: str | None,
+    server: Node | None,
+) -> Iterator[Problem]:
+    """What the components of these lines say of themselves, and whether their filters stand in order.
+
+    ``key_at`` tells which key stands at a place.
+    """
     texts = {} if server is None else {key: value.text for key, value in server.values.items()}
-    told: set[tuple[Node, Node]] = set()
     for line in lines:
-        for pair, problem in _out_of_order(line, read):
-            if pair not in told:
-                told.add(pair)
-                yield problem
+        for outer, inner in _out_of_order(line, read):
+            yield _swapped(outer, inner, key_at, optional=line.optional)
         beside = tuple(_neighbour(each, read) for each in line.filters)
         for index, node in enumerate((*line.filters, line.app)):
             if index >= line.outer and node in read:
@@ -106,7 +113,8 @@ def _complaints(node: Node, reader: Reader, reading: Reading, stack: Surrounding
         yield place.problem(key, each.what, each.fix, severity=severity, code="surroundings")
 
 
-def _out_of_order(line: Line, read: Read) -> Iterator[tuple[tuple[Node, Node], Problem]]:
+def _out_of_order(line: Line, read: Read) -> Iterator[tuple[Node, Node]]:
+    """Pairs of filters of which the second must stand around the first."""
     names = [_names_of(each, read) for each in line.filters]
     for index in range(line.outer, len(line.filters)):
         inner = line.filters[index]
@@ -119,7 +127,7 @@ def _out_of_order(line: Line, read: Read) -> Iterator[tuple[tuple[Node, Node], P
                 wanted = _before(inner, read) & names[further]
                 wanted -= frozenset().union(*names[index + 1 :])
             if wanted:
-                yield (outer, inner), _swapped(outer, inner, optional=line.optional)
+                yield outer, inner
 
 
 def _after(node: Node, read: Read) -> frozenset[str]:
@@ -130,7 +138,7 @@ def _before(node: Node, read: Read) -> frozenset[str]:
     return order_of(read[node][0].component).before if node in read else frozenset()
 
 
-def _swapped(outer: Node, inner: Node, *, optional: bool) -> Problem:
+def _swapped(outer: Node, inner: Node, key_at: Callable[[Origin], str | None], *, optional: bool) -> Problem:
     here, there = inner.mentioned or inner.where, outer.mentioned or outer.where
     together = (here.file, here.section) == (there.file, there.section)
     line = "" if there.file != here.file or there.line in (None, here.line) else f" (line {there.line})"
@@ -140,6 +148,7 @@ def _swapped(outer: Node, inner: Node, *, optional: bool) -> Problem:
         file=here.file,
         line=here.line,
         section=here.section,
+        key=key_at(here),
         severity="warning" if optional else "error",
         code="wrong-order",
     )

@@ -141,10 +141,11 @@ def test_what_is_built_twice_is_closed_twice(load: Load) -> None:
         ),
     ],
 )
-def test_it_closes(load: Load, text: str, expected: list[str]) -> None:
+def test_it_closes(load: Load, text: str, expected: list[str], caplog: pytest.LogCaptureFixture) -> None:
     with load(text) as composition:
         composition.build()
     assert closed() == expected
+    assert caplog.records == []
 
 
 def test_it_closes_what_a_factory_has_loaded_by_itself(load: Load, write_ini: WriteIni) -> None:

@@ -131,9 +131,22 @@ def test_the_order_in_a_pipeline(check: Check, pipeline: str, wrong: str, fix: s
     found = [problem for problem in problems if problem.code == "wrong-order"]
     assert len(found) == bool(wrong)
     for problem in found:
-        assert (problem.line, problem.section, problem.severity) == (2, "pipeline:main", "error")
+        assert (problem.line, problem.key, problem.section, problem.severity) == (
+            2,
+            "pipeline",
+            "pipeline:main",
+            "error",
+        )
         assert problem.what.startswith(wrong)
         assert problem.fix == fix
+
+
+def test_each_pair_is_named_though_all_stand_on_one_line(check: Check) -> None:
+    problems = check("[pipeline:main]\npipeline = translogger between prefix site\n" + FILTERS, serving=True)
+    assert [problem.fix for problem in problems if problem.code == "wrong-order"] == [
+        "write between translogger",
+        "write prefix between",
+    ]
 
 
 def test_the_order_of_words_on_lines_of_their_own_names_both_lines(check: Check) -> None:
