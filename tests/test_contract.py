@@ -363,7 +363,7 @@ def test_a_repr_names_the_options_and_keeps_secrets(factory: Any, section: Secti
     elif factory in APPS.values():
         made = factory({}, **section(factory))
     else:
-        texts = {**section(factory), **dict.fromkeys(secrets, "hunter2-hunter2-hunter2-hunter2")}
+        texts = {**section(factory), **dict.fromkeys(secrets, "https://hunter2-hunter2-hunter2.test/")}
         made = wrap(factory, texts, refusing)
     assert "hunter2" not in repr(made)
 

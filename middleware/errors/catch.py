@@ -80,10 +80,6 @@ class Catcher:
         """Report what the client can no longer be told."""
         self._desk.deliver(self._desk.collect(error, environ, phase=phase), error, environ, sent=True)
 
-    def close(self) -> None:
-        """Send the reports that wait, and let go of what is kept."""
-        self._desk.close()
-
     def leaving(self, error: SystemExit, environ: Environ) -> None:
         """Report an exit that means failure: whoever ends a server from a request should be known."""
         if error.code not in (None, 0):

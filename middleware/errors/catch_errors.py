@@ -6,16 +6,23 @@ is put together in ``setup``; what happens to a request is in ``catch``, which a
 
 from __future__ import annotations
 
+import re
 from dataclasses import field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from ...config.factories import make_filter_factory
 from ...config.options import at_least, between, component, each, option
 from ...config.values import Imported, Seconds, Size
 from ...protocol.peers import network_complaint
 from ...protocol.wsgi import Body, Environ, StartResponse, WSGIApp
-from .setup import catcher_of
+from .setup import Setup
+
+
+def _path_complaint(path: str) -> str | None:
+    if not re.fullmatch(r"(?:/[A-Za-z0-9._~-]+)+", path) or {".", ".."} & set(path.split("/")):
+        return "must be a plain path such as /.errors, without a slash at its end"
+    return None
 
 
 @component
@@ -44,7 +51,11 @@ class CatchErrors:
         "*.example.com, or * for any.",
         sample="dev.example.com",
     )
-    path: str = option(default="/.errors", doc="Where the kept errors are shown, while debug or the console is on.")
+    path: str = option(
+        default="/.errors",
+        doc="Where the kept errors are shown, while debug or the console is on.",
+        check=_path_complaint,
+    )
     template: Path | None = option(
         default=None, doc="A Jinja template of your own for the page that users see, without details."
     )
@@ -88,7 +99,7 @@ class CatchErrors:
     replay: bool = option(default=True, doc="Keep failed requests in debug mode, to run them again after a change.")
 
     # What is kept
-    inbox: str = option(
+    inbox: Literal["memory", "none"] | Path = option(
         default="memory",
         doc="Where errors are kept: memory, none, or the path of a SQLite file that all processes share.",
         sample="/var/lib/shop/errors.sqlite",
@@ -136,10 +147,13 @@ class CatchErrors:
         check=at_least(0.1),
         sample="10s",
     )
+    _setup: Any = field(init=False, repr=False, default=None)
     _call: Any = field(init=False, repr=False, default=None)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "_call", catcher_of(self))
+        setup = Setup(self)
+        object.__setattr__(self, "_setup", setup)
+        object.__setattr__(self, "_call", setup.call)
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Body:
         """Call the app, and answer in its place when it fails."""
@@ -148,7 +162,7 @@ class CatchErrors:
 
     def close(self) -> None:
         """Send the reports that wait, and let go of what is kept."""
-        self._call.close()
+        self._setup.close()
 
 
 filter_factory = make_filter_factory(CatchErrors)

@@ -9,14 +9,15 @@ from __future__ import annotations
 import logging
 import sys
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from types import FrameType
 from typing import Protocol, TextIO
 
 from ...protocol.trace import KEY as TRACE
 from ...protocol.trace import Trace
 from ...protocol.wsgi import Environ
-from .collect.capture import collect
+from .collect.capture import collect, collect_frame
 from .collect.identity import new_id
 from .collect.settings import Collecting
 from .record import ErrorRecord, Phase, Raised
@@ -42,7 +43,10 @@ class Keeper(Protocol):
 
 
 Witness = Callable[[BaseException, Environ, ErrorRecord], object]
-"""Is shown the live exception beside its record, before anybody else is (the console, the replay)."""
+"""Is shown the live exception beside its record, before anybody else is."""
+
+OnFrames = Callable[[ErrorRecord, Mapping[str, FrameType], Environ], object]
+"""Is given the live frames of an error by their ids, before the client is answered (the console)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,18 +57,31 @@ class Desk:
     keeper: Keeper | None = None
     reporters: Sequence[Reporter] = ()
     witnesses: Sequence[Witness] = ()
+    on_frames: OnFrames | None = None
     clock: Callable[[], float] = time.time
+    _faults: set[tuple[str, type]] = field(default_factory=set, repr=False)
 
     def collect(self, error: BaseException, environ: Environ, *, phase: Phase) -> ErrorRecord:
         """The record of a failure, whose id is from now on in the request's record."""
+        live: dict[str, FrameType] | None = None if self.on_frames is None else {}
         try:
-            record = collect(error, environ, settings=self.collecting, phase=phase, clock=self.clock)
+            record = collect(error, environ, settings=self.collecting, phase=phase, clock=self.clock, live=live)
         except Exception as fault:  # noqa: BLE001 - a fault of ours must not cost the operator the report
             record = self._least(error, phase, fault)
         trace: Trace | None = environ.get(TRACE)
         if isinstance(trace, Trace):
             trace.error_id = record.id
+        if self.on_frames is not None:
+            self._try(self.on_frames, record, live, environ)
         return record
+
+    def report_slow(self, frame: FrameType, environ: Environ, seconds: float, thread: str) -> None:
+        """Keep and report a request that is still running; see ``slow``."""
+        message = f"{environ.get('REQUEST_METHOD', '')} {environ.get('PATH_INFO', '')} has run for {seconds:.1f} s"
+        record = collect_frame(
+            frame, environ, thread=thread, message=message, settings=self.collecting, clock=self.clock
+        )
+        self._pass_on(record)
 
     def deliver(self, record: ErrorRecord, error: BaseException, environ: Environ, *, sent: bool = False) -> None:
         """Keep and report a record that :meth:`collect` made; ``sent``: the client got part of another reply."""
@@ -72,6 +89,9 @@ class Desk:
             record = replace(record, sent=True)
         for witness in self.witnesses:
             self._try(witness, error, environ, record)
+        self._pass_on(record)
+
+    def _pass_on(self, record: ErrorRecord) -> None:
         if self.keeper is not None:
             self._try(self.keeper.add, record)
         for reporter in self.reporters:
@@ -87,11 +107,20 @@ class Desk:
     def _try(self, action: Callable[..., object], *arguments: object) -> None:
         try:
             action(*arguments)
-        except Exception:  # noqa: BLE001 - whoever reports must not fail the request, nor keep others from reporting
+        except Exception as failure:  # noqa: BLE001 - who reports must not fail the request, nor keep others from it
             try:
-                logger.exception("an error could not be passed to %s", getattr(action, "__qualname__", "a reporter"))
+                self._tell(getattr(action, "__qualname__", "a reporter"), failure)
             except Exception as fault:  # noqa: BLE001 - logging is configured by others, too
                 _last_resort(sys.__stderr__, f"an error could not be reported: {type(fault).__name__}\n")
+
+    def _tell(self, whom: str, failure: Exception) -> None:
+        # A full disk fails each time: its traceback is of use once.
+        kind = (whom, type(failure))
+        if kind in self._faults:
+            logger.error("an error could not be passed to %s: %s", whom, failure)
+            return
+        self._faults.add(kind)
+        logger.error("an error could not be passed to %s", whom, exc_info=failure)
 
     def _least(self, error: BaseException, phase: Phase, fault: Exception) -> ErrorRecord:
         logger.error("an error could not be collected in full: %s", type(fault).__name__)

@@ -20,8 +20,8 @@ from ...protocol.wsgi import Body, Environ, StartResponse, WSGIApp
 
 logger = logging.getLogger(__name__)
 
-Report = Callable[[FrameType, Environ, float], object]
-"""Is told the frame in which the request's thread is, its environ, and for how many seconds it has run."""
+Report = Callable[[FrameType, Environ, float, str], object]
+"""Is told the frame in which the request's thread is, its environ, for how many seconds it has run, and the thread."""
 
 _LOOKS = 4  # in the span that a request is allowed
 _LONGEST_PAUSE = 2.0
@@ -29,7 +29,7 @@ _LONGEST_PAUSE = 2.0
 
 class _Running(NamedTuple):
     started: float
-    thread: int
+    thread: threading.Thread
     environ: Environ
 
 
@@ -54,7 +54,7 @@ class SlowRequests:
         if self._pid != os.getpid():
             self._start()
         key = object()
-        self._running[key] = _Running(self._clock(), threading.get_ident(), environ)
+        self._running[key] = _Running(self._clock(), threading.current_thread(), environ)
         try:
             body = self._app(environ, start_response)
         except BaseException:
@@ -80,13 +80,13 @@ class SlowRequests:
         for key, run in list(self._running.items()):
             if now - run.started < self._after or key in self._reported:
                 continue
-            frame = sys._current_frames().get(run.thread)
+            frame = sys._current_frames().get(run.thread.ident or 0)
             # It may have ended while we looked; then the thread is at something else.
             if frame is None or key not in self._running:
                 continue
             self._reported.add(key)
             try:
-                self._report(frame, run.environ, now - run.started)
+                self._report(frame, run.environ, now - run.started, run.thread.name)
             except Exception:
                 logger.exception("a slow request could not be reported")
             finally:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from types import FrameType
 
@@ -41,13 +41,20 @@ def collect(
     settings: Collecting = Collecting(),  # noqa: B008 - it cannot be changed
     phase: Phase = "call",
     clock: Callable[[], float] = time.time,
+    live: dict[str, FrameType] | None = None,
 ) -> ErrorRecord:
-    """The record of an exception, and of the request if ``environ`` is given."""
+    """The record of an exception, and of the request if ``environ`` is given.
+
+    ``live`` is filled with the frames themselves, by the ids that pages use: ``0.3`` for the fourth frame of the first
+    exception.
+    """
     budget = Budget(settings)
     try:
         survey = Survey(settings, budget)
         branches, omitted = branches_of(error, settings.most_exceptions)
         raised = _all_raised(branches, survey, settings.most_frames)
+        if live is not None:
+            live.update(_live(branches, raised, survey))
         record = _record(raised, omitted, survey, budget, phase, clock())
         if environ is not None:
             record = _with_request(record, environ, budget, error)
@@ -90,6 +97,13 @@ def _all_raised(branches: list[Branch], survey: Survey, most_frames: int) -> tup
     order = dict.fromkeys((*first, *range(len(branches))))
     found = {index: survey.raised(branches[index], most_frames if index in first else fewer) for index in order}
     return tuple(found[index] for index in range(len(branches)))
+
+
+def _live(branches: list[Branch], raised: tuple[Raised, ...], survey: Survey) -> Iterator[tuple[str, FrameType]]:
+    for index, (branch, each) in enumerate(zip(branches, raised, strict=True)):
+        frames = survey.live.get(id(branch.error), [])
+        if len(frames) == len(each.frames):  # a decorator may have changed what is shown
+            yield from ((f"{index}.{place}", frame) for place, frame in enumerate(frames) if frame is not None)
 
 
 def _root_of(branches: list[Branch]) -> int:

@@ -6,7 +6,7 @@ import ast
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from time import thread_time
-from types import CodeType
+from types import CodeType, FrameType
 from typing import Any
 
 from ..record import Frame, Line, Raised, Span
@@ -82,6 +82,8 @@ class Survey:
         if settings.variables:
             evaluator_class()  # so that loading it is not taken for the time that variables take
         self._distributions: dict[str, Distribution] = {}
+        self.live: dict[int, list[FrameType | None]] = {}
+        """The frames behind those of each exception, by the id of that; None where a place is none of a frame."""
 
     @property
     def distributions(self) -> list[Distribution]:
@@ -91,8 +93,9 @@ class Survey:
     def raised(self, branch: Branch, most_frames: int) -> Raised:
         """An exception and its frames."""
         error = branch.error
-        steps = until_stopped(steps_of(error.__traceback__))
+        steps = until_stopped(steps_of(error))
         spots, route = self._frames(steps, most_frames, self._told(error))
+        self.live[id(error)] = [None if spot.step is None else spot.step.frame for spot in spots]
         failing = [spot.stand.text for spot in spots if spot.step is not None][-1:]
         raised = Raised(
             type=type_name(type(error)),

@@ -25,7 +25,7 @@ TEXT = [("Content-Type", "text/plain")]
 class Seen(list[tuple[str, str, float]]):
     """What was reported: the function in which the thread was, the path, the seconds."""
 
-    def __call__(self, frame: FrameType, environ: dict[str, Any], seconds: float) -> None:
+    def __call__(self, frame: FrameType, environ: dict[str, Any], seconds: float, thread: str) -> None:
         self.append((frame.f_code.co_name, environ["PATH_INFO"], seconds))
 
 
@@ -180,7 +180,7 @@ def test_a_client_that_leaves_before_the_first_piece_ends_the_watch(seen: Seen, 
 
 
 def test_a_report_that_fails_is_logged(clock: Clock, caplog: pytest.LogCaptureFixture) -> None:
-    def failing(frame: FrameType, environ: dict[str, Any], seconds: float) -> None:
+    def failing(frame: FrameType, environ: dict[str, Any], seconds: float, thread: str) -> None:
         raise OSError("disk full")
 
     app = Held("the call")
@@ -216,7 +216,7 @@ def app(environ, start_response):
         held.set()
         threading.Event().wait()
     return []
-def report(frame, environ, seconds):
+def report(frame, environ, seconds, thread):
     seen.append(environ["PATH_INFO"])
 watch = SlowRequests(app, 3600, report, clock=clock.monotonic)
 threading.Thread(target=lambda: Client(watch).get("/held"), daemon=True).start()
