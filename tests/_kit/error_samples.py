@@ -520,7 +520,7 @@ def syntax() -> ErrorRecord:
 
 def long_message() -> ErrorRecord:
     """A message of many lines, of a failure without frames of the project and without a request."""
-    message = "the import failed:\n" + "\n".join(f"  row {n}: {'wheat ' * 12}" for n in range(1, 120))
+    message = "the import failed:\n" + "\n".join(f"  row {n}: {'wheat ' * 12}" for n in range(1, 90))
     return record(Raised(type="ValueError", message=message, frames=_SERVED, focus=2), request=None, config=())
 
 
