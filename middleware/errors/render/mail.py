@@ -30,8 +30,8 @@ def as_mail(record: ErrorRecord, envelope: Envelope, *, now: float | None = None
     place = where(record)
     said = f"{record.headline} at {place}" if place else record.headline
     message = _begun(envelope, said, record.time if now is None else now)
-    message["X-Error-ID"] = one_line(record.id)
-    message["X-Error-Group"] = one_line(record.group)
+    message["X-Error-ID"] = _header(record.id)
+    message["X-Error-Group"] = _header(record.group)
     message["References"] = _thread(record.group, envelope)
     message.set_content(as_text(record, details=True), charset="utf-8")
     message.add_alternative(_page(record, str(message["Subject"])), subtype="html", charset="utf-8")
@@ -48,13 +48,13 @@ def as_digest(tallies: Sequence[Tally], envelope: Envelope, *, now: float, other
         headline = f"{total} more: {rows[0].line}"
     message = _begun(envelope, headline, now)
     if len(rows) == 1:
-        message["X-Error-Group"] = one_line(rows[0].group)
+        message["X-Error-Group"] = _header(rows[0].group)
         message["References"] = _thread(rows[0].group, envelope)
     period = _period(rows)
     rest = f"And {others} of other kinds." if others else ""
     lines = [headline if len(rows) != 1 else f"{total} more error{'s' * (total != 1)} of one kind", f"  {period}", ""]
     for row in rows:
-        lines += [f"{row.count:>6} x {row.group}  {one_line(row.line, 500)}"]
+        lines += [f"{row.count:>6} x {one_line(row.group)}  {one_line(row.line, 500)}"]
         lines += [f"{' ' * 9}last at {_clock(row.last)}: {', '.join(map(one_line, row.ids))}"]
     message.set_content("\n".join([*lines, *([rest] if rest else [])]) + "\n", charset="utf-8")
     page = template("digest.html").render(
@@ -81,13 +81,19 @@ def _begun(envelope: Envelope, subject: str, now: float) -> EmailMessage:
     message = EmailMessage(policy=SMTP)
     message["From"] = envelope.sender
     message["To"] = ", ".join(envelope.recipients)
-    message["Subject"] = one_line(f"{envelope.subject_prefix} {subject}".strip(), _MOST_SUBJECT)
+    message["Subject"] = _header(f"{envelope.subject_prefix} {subject}".strip())
     message["Date"] = formatdate(now)
     message["Message-ID"] = make_msgid(domain=_domain(envelope.sender))
     # RFC 3834: nobody's holiday reply comes back. The other one is for the servers that do not read it.
     message["Auto-Submitted"] = "auto-generated"
     message["X-Auto-Response-Suppress"] = "All"
     return message
+
+
+def _header(text: str) -> str:
+    """Text as the value of a header, which it cannot end."""
+    # An encoded word (RFC 2047) would be decoded when the header is made, and may hold line breaks.
+    return one_line(text, _MOST_SUBJECT).replace("=?", "= ?")
 
 
 def _domain(sender: str) -> str:

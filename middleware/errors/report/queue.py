@@ -162,7 +162,7 @@ class ReportQueue(Generic[T]):
                     self._arrived(parcel)
                     continue
                 self._failed(parcel, fault)
-                if self._closing:
+                if self._closing and not isinstance(fault, Refused):
                     return None  # no time is left for patience
 
     def _run(self) -> None:
