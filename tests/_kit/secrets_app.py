@@ -109,10 +109,10 @@ class Tells:
         self.object, self.expression, self.source_url = text, f"login({text})", f"/x/{text}"
         self.line, self.column, self.warnings = 1, 2, [f"with {text}"]
 
-    def getInfo(self) -> str:  # noqa: N802 - the protocol's own name
+    def getInfo(self) -> str:
         return f"info: {self.object}"
 
-    def extraData(self) -> dict[Any, Any]:  # noqa: N802
+    def extraData(self) -> dict[Any, Any]:
         return {("important", "Login"): self.object, "Other": [self.object]}
 
 

@@ -217,6 +217,8 @@ _KNOWN = {
     ),
     "the text around it": "raise ValueError(f'abc{password}def')",
     "the end of a long text": f"text = 'x' * 395 + password\n{FAILS}",
+    "base64": "raise ValueError(__import__('base64').b64encode(b'ann:' + password.encode()))",
+    "HTML": "raise ValueError(__import__('html').escape('<' + password))",
     "the end of a long message": "raise ValueError('x' * 7995 + password)",
 }
 
@@ -235,6 +237,15 @@ def _by_value() -> Iterator[Planted]:
             name=f"a word that is a password in {place}", body=f"password = plant()\n{_KNOWN[place]}", secret=WORD
         )
     quoted = "raise ValueError('cannot use ' + plant())"
+    for place in ("a message", "a message, in JSON", "bytes in a message", "a message, in URL form"):
+        for kind, secret in {
+            "quotes": "a'b\"c\\d<e>&f",
+            "umlauts": "p\u00e4ssw\u00f6rd-77",
+            "blanks": "correct horse 7",
+        }.items():
+            yield Planted(
+                name=f"a password with {kind} in {place}", body=f"password = plant()\n{_KNOWN[place]}", secret=secret
+            )
     sources: dict[str, dict[str, Any]] = {
         "a cookie": {"environ": {"HTTP_COOKIE": f"session={KEY}"}},
         "a header": {"environ": {"HTTP_X_API_KEY": KEY}},
@@ -286,6 +297,9 @@ _STRUCTURES = {
     "a command line": "command = ['mysql', '--password', plant(), '--host', 'db']",
     "a command line with =": "command = ['mysql', '--password=' + plant()]",
     "bytes as keys": "headers = {b'authorization': plant().encode()}",
+    "a dict with a pair for a key": "settings = {('db', 'password'): plant()}",
+    "a dict with an enum's keys": "import enum\nsettings = {enum.Enum('F', 'PASSWORD').PASSWORD: plant()}",
+    "a tuple called auth": "auth = ('ann', plant())",
     "a secret type": "value = SecretStr(plant())",
     "a text with __redact__": "value = Marked(plant())",
     "a secret type that shows itself": "value = Loud(plant())",

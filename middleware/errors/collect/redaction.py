@@ -11,8 +11,10 @@ import dataclasses
 import json
 import os
 import re
-from collections.abc import Callable, Iterable, Mapping
+from binascii import b2a_base64
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import cache
+from html import escape
 from itertools import islice
 from operator import is_not
 from typing import Any, TypeVar
@@ -26,10 +28,13 @@ from .texts import MORE, clean_text
 T = TypeVar("T")
 
 _SHORTEST = 6  # shorter ones would be found within ordinary words
+_SHORTEST_ENCODED = 8
 _LONGEST = 4096
 _MOST = 400
 _WORD = re.compile(r"[A-Za-z]{1,15}")
 _LIKE_A_KEY = re.compile(r"(?=.*[0-9])[\w+/=.~-]{12,}", re.ASCII)
+_CHANGES = re.compile(r"(?<=[0-9])[A-Za-z]|(?<=[A-Za-z])[0-9]|(?<=[a-z])[A-Z]")
+_FEWEST_CHANGES = 3  # product_2024 has one
 # Under secret names these are settings, and the page is full of them.
 _ORDINARY = frozenset(
     """anonymous application authenticated basic boolean closed default digest disabled enabled example expired
@@ -39,7 +44,8 @@ _ORDINARY = frozenset(
 
 
 _PASSWORDS = 3
-_PASSWORD = re.compile(r"pass|pwd|secret")
+_PASSWORD = re.compile(r"pass|pwd|pw|secret")
+_LOGIN = re.compile(r"auth|pin|salt")
 
 
 # A value that is itself a name ("csrf_token") stands all over the source.
@@ -81,7 +87,7 @@ class Known:
             return
         if is_plain(text) or text.lower() in _ORDINARY or _is_name(text) or len(set(text)) < 3:
             return
-        if strength < 2 and not _LIKE_A_KEY.fullmatch(text):
+        if strength < 2 and not (_LIKE_A_KEY.fullmatch(text) and len(_CHANGES.findall(text)) >= _FEWEST_CHANGES):
             return
         if strength < _PASSWORDS and _WORD.fullmatch(text):
             return
@@ -93,6 +99,8 @@ class Known:
         """Remember every text in a value that stands under a secret name."""
         if strength == 2 and _PASSWORD.search(name.lower()):
             strength = _PASSWORDS
+        elif strength == 1 and _LOGIN.search(name.lower()):
+            strength = 2
         self._learn(value, strength, depth)
 
     def learn_attributes(self, value: object) -> None:
@@ -135,16 +143,10 @@ class Known:
                 self.add_all(found)
 
     def forms(self) -> list[tuple[str, str]]:
-        """Each secret, and each way in which it may be written (repr, JSON, URL), with the secret; longest first."""
+        """Each way in which a secret may be written (repr, JSON, HTML, URL, base64), and that secret; longest first."""
         forms: dict[str, str] = {}
         for text in self._texts:
-            for form in (
-                text,
-                repr(text)[1:-1],
-                json.dumps(text)[1:-1],
-                quote(text, safe="", errors="replace"),
-                quote_plus(text, errors="replace"),
-            ):
+            for form in _written(text):
                 forms.setdefault(form, text)
         return sorted(forms.items(), key=lambda each: -len(each[0]))
 
@@ -153,6 +155,25 @@ class Known:
 
     def __repr__(self) -> str:
         return f"<Known: {len(self._texts)} secrets>"
+
+
+def _written(text: str) -> Iterator[str]:
+    yield text
+    yield repr(text)[1:-1]
+    yield json.dumps(text)[1:-1]
+    yield escape(text)
+    octets = text.encode("utf-8", "surrogatepass")
+    yield quote(octets, safe="")
+    yield quote_plus(octets)
+    if not text.isascii():
+        yield ascii(text)[1:-1]
+        yield repr(octets)[2:-1]
+        yield octets.decode("latin-1")  # as an environ has it
+    if len(octets) >= _SHORTEST_ENCODED:
+        # Within the base64 of a longer text its own digits depend on where it begins.
+        for before in range(3):
+            digits = b2a_base64(bytes(before) + octets, newline=False).decode("ascii")
+            yield digits[(0, 2, 3)[before] : (len(octets) + before) // 3 * 4]
 
 
 def _few(items: Iterable[T]) -> list[T]:

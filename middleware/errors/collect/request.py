@@ -15,7 +15,7 @@ from urllib.parse import quote, unquote_plus
 from ....protocol.hosts import read_host
 from ....protocol.paths import text_path
 from ....protocol.peers import peer_of
-from ....protocol.redact import redact_text, redacted, secrecy
+from ....protocol.redact import is_plain, redact_text, redacted, secrecy
 from ....protocol.trace import KEY as TRACE
 from ....protocol.trace import Trace
 from ....protocol.wsgi import Environ
@@ -129,12 +129,12 @@ class _RequestReader:
         """The value of this name as one line: a text is itself, whatever else is its repr."""
         if type(value) is not str:
             return show(name, value, self._budget).text
-        if secrecy(name):
-            shown = show(name, value, self._budget).text
-            if shown.startswith("[redacted"):
-                if raw and raw != value:
-                    self._known.add(raw, secrecy(name))
-                return shown
+        if (strength := secrecy(name)) and not is_plain(value):
+            # A client chooses these. Ordinary words among them are not looked for, or it could blank out a report.
+            self._known.add(value, strength)
+            if raw and raw != value:
+                self._known.add(raw, strength)
+            return redacted(value)
         return self._clean(_utf8(value), self._most)
 
     # --- parts of the request
@@ -201,7 +201,7 @@ class _RequestReader:
             scheme, blank, credentials = value.partition(" ")
             self._clean(value, _MOST_RAW)  # learns a password in Basic credentials
             if blank and scheme.lower() in _SCHEMES:
-                self._known.add(credentials)
+                self._known.add(credentials, 2)
                 return f"{scheme} {redacted(credentials)}"
         if name == "Referer":
             return self._target(value)
@@ -220,7 +220,7 @@ class _RequestReader:
                 continue
             value = value.strip('" ')
             if secrecy(name) or not _is_preference(value):
-                self._known.learn(value, name, max(secrecy(name), 1))
+                self._known.add(value, max(secrecy(name), 1))
                 yield self._clean(name), redacted(value) if value else ""
             else:
                 yield self._clean(name), self._clean(value)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from enum import Enum
 from itertools import islice
 from typing import Any
 
 from ....protocol.redact import is_plain, is_secret_type, redact_text, redacted, secrecy
-from .classes import attributes, find, short_name
+from .classes import attributes, find, instance_dict, short_name
 from .kinds import CODE, Kind, kind_of
 from .readers import Reader, Unanswered
 from .redaction import Known
@@ -19,6 +20,7 @@ _MOST_ITEMS = 100
 _MOST_DEPTH = 6
 _MOST_OBJECT_DEPTH = 3
 _LEAST = 16
+_MOST_NAME = 100
 _NAMING = ("name", "key", "field", "header", "variable")
 
 
@@ -153,7 +155,7 @@ class Writer:
 
         def each(item: tuple[str, Any], _: Any) -> None:
             name, part = item
-            self.put(f"{name}=")
+            self.put(f"{clean_line(name, _MOST_NAME)}=")
             self.named(subject if subject and name.lstrip("_") == "value" else name, part, depth + 1)
 
         self._items(value, held, len(held), brackets, depth, each)
@@ -196,7 +198,7 @@ class Writer:
 
     def with_attributes(self, value: object, depth: int, remark: str = "") -> None:
         """Write an object as its type and its attributes."""
-        name = clean_line(short_name(type(value)), 100) + remark
+        name = clean_line(short_name(type(value)), _MOST_NAME) + remark
         held = []
         if depth <= _MOST_OBJECT_DEPTH:
             held = [each for each in islice(attributes(value), _MOST_ITEMS) if not each[0].startswith("__")]
@@ -224,7 +226,7 @@ class Writer:
 
     def call(self, value: object, fields: Iterable[tuple[str, Any]], depth: int) -> None:
         """Write an object as the call that would make it."""
-        self.fields(value, fields, (f"{clean_line(short_name(type(value)), 100)}(", ")"), depth)
+        self.fields(value, fields, (f"{clean_line(short_name(type(value)), _MOST_NAME)}(", ")"), depth)
 
 
 def _is_open(value: object) -> bool:
@@ -238,11 +240,17 @@ def _is_open(value: object) -> bool:
 _MAYBE_PLAIN = frozenset({type(None), bool, int, float, str, bytes, list, tuple, dict, set, frozenset})
 
 
-def _as_name(key: object) -> str:
-    if issubclass(type(key), str):
-        return str.__getitem__(key, slice(0, 300))  # type: ignore[index]
-    if type(key) is bytes:
-        return key[:300].decode("latin-1")
+def _as_name(key: Any) -> str:
+    """What a key of a dict says as a name."""
+    kind = type(key)
+    if issubclass(kind, str):
+        return str.__getitem__(key, slice(0, 300))
+    if kind is bytes:
+        return str(key[:300], "latin-1")
+    if kind is tuple:
+        return ".".join(_as_name(each) for each in key[:5] if type(each) is not tuple)
+    if issubclass(kind, Enum):
+        return str(dict.get(instance_dict(key) or {}, "_name_"))
     return ""
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import html
 import importlib
 import inspect
 import io
@@ -160,7 +162,9 @@ def fail(
 
 
 def _forms(secret: str) -> set[str]:
-    return {secret, repr(secret)[1:-1], json.dumps(secret)[1:-1], quote(secret, safe="")}
+    forms = {secret, repr(secret)[1:-1], json.dumps(secret)[1:-1], quote(secret, safe=""), html.escape(secret)}
+    # Its digits within the base64 of a longer text, without those that it shares with its neighbours.
+    return forms | {base64.b64encode(b"x" * before + secret.encode())[4:-4].decode() for before in (0, 1, 2)}
 
 
 @pytest.mark.parametrize("case", SECRETS, ids=lambda case: case.name)
