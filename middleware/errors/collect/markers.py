@@ -18,7 +18,7 @@ decides for its own reports: here such frames are shown. Where the last frame wo
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from types import CodeType, FrameType
 from typing import Any
 
@@ -45,7 +45,7 @@ _MISSING = object()
 def mark_of(frame: FrameType, name: str, *, module: bool = True) -> Any:
     """The value of a mark in a frame, or with ``module`` in its module; None if there is none."""
     if _may_hold(frame.f_code, name):
-        value = dict_get(frame.f_locals, name)
+        value = _held(frame.f_locals, name)
         if value is not _MISSING:
             return value
     return of_globals(frame, name) if module else None
@@ -89,8 +89,8 @@ def _word(frame: FrameType) -> str:
     if _is_true(mark_of(frame, _GUARD, module=False)):
         return "before_and_this"
     value = mark_of(frame, HIDE)
-    if isinstance(value, str) and value in _WORDS:
-        return str(value)
+    if type(value) is str and value in _WORDS:
+        return value
     if _is_true(value) or _is_true(mark_of(frame, _OMIT, module=False)) or _is_true(mark_of(frame, _PYTEST)):
         return "this"
     return ""
@@ -105,8 +105,6 @@ def _may_hold(code: CodeType, name: str) -> bool:
     return not code.co_flags & _OPTIMIZED or name in code.co_varnames or name in code.co_cellvars
 
 
-def dict_get(names: Mapping[str, Any], name: str) -> Any:
+def _held(names: Any, name: str) -> Any:
     """A name of a frame's variables, which in the body of a class may be any mapping."""
-    if isinstance(names, dict):
-        return dict.get(names, name, _MISSING)
-    return names.get(name, _MISSING) if type(names).__module__ == "builtins" else _MISSING
+    return dict.get(names, name, _MISSING) if issubclass(type(names), dict) else _MISSING

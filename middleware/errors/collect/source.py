@@ -22,7 +22,7 @@ from .texts import clean_text
 
 _MOST_BYTES = 5_000_000
 _MOST_FILES = 100
-_MOST_CHARACTERS = 1000  # of one line
+LONGEST_LINE = 1000  # characters; what is longer is cut
 _OVERLAP = 1000  # so much more of a line is read, so that a secret across its end is recognised
 _MARGIN = 15  # lines read around a window, for secrets that begin before it
 _MOST_WINDOWS = 500
@@ -65,7 +65,7 @@ class Source:
     def _redacted(self, first: int, last: int) -> tuple[tuple[Line, ...], list[str]]:
         hidden: list[str] = []
         begin, end = max(first - 1 - _MARGIN, 0), min(last + _MARGIN, len(self.lines))
-        original = [clean_text(line[: _MOST_CHARACTERS + _OVERLAP]) for line in self.lines[begin:end]]
+        original = [clean_text(line[: LONGEST_LINE + _OVERLAP]) for line in self.lines[begin:end]]
         shown = keep_lines(original, self._redact("\n".join(original), hidden))
         lines = tuple(
             Line(number=number, text=_cut(shown[number - 1 - begin], self.lines[number - 1]))
@@ -88,9 +88,9 @@ def keep_lines(original: list[str], redacted: str) -> list[str]:
 
 
 def _cut(text: str, original: str) -> str:
-    if len(text) <= _MOST_CHARACTERS and len(original) <= _MOST_CHARACTERS + _OVERLAP:
+    if len(text) <= LONGEST_LINE and len(original) <= LONGEST_LINE + _OVERLAP:
         return text
-    return text[:_MOST_CHARACTERS] + _CUT
+    return text[:LONGEST_LINE] + _CUT
 
 
 _files: OrderedDict[str, tuple[tuple[int, int], Source]] = OrderedDict()

@@ -8,7 +8,7 @@ from itertools import islice
 from types import CodeType
 
 from ..record import ErrorRecord, Frame, Line, Span
-from .source import Source
+from .source import LONGEST_LINE, Source
 
 
 def span_of(code: CodeType, instruction: int, source: Source) -> Span | None:
@@ -35,7 +35,7 @@ def shown_span(span: Span | None, source: Source, lines: Sequence[Line]) -> Span
     if span is None or not lines:
         return None
     first = lines[0].number
-    if span.line < first or span.end_line > lines[-1].number:
+    if span.line < first or span.end_line > lines[-1].number or span.column >= LONGEST_LINE:
         return None
     return _in_lines(
         span,

@@ -20,9 +20,11 @@ class Step:
     instruction: int
 
 
-def steps_of(traceback: TracebackType | None) -> list[Step]:
+def steps_of(error: BaseException) -> list[Step]:
     """The steps of a traceback, without those of this package, and as many as ``sys.tracebacklimit`` wants."""
     steps = []
+    # A subclass may have a property of this name.
+    traceback: TracebackType | None = BaseException.__dict__["__traceback__"].__get__(error)
     while traceback is not None:
         frame = traceback.tb_frame
         # Code that was generated may know no lines.
@@ -48,4 +50,4 @@ def steps_to(frame: FrameType) -> list[Step]:
 
 def _is_ours(frame: FrameType) -> bool:
     name = of_globals(frame, "__name__")
-    return isinstance(name, str) and (name == _PACKAGE or name.startswith(f"{_PACKAGE}."))
+    return type(name) is str and (name == _PACKAGE or name.startswith(f"{_PACKAGE}."))

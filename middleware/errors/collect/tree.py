@@ -54,7 +54,7 @@ def branches_of(error: BaseException, most: int) -> tuple[list[Branch], int]:
 
 def members_of(error: BaseException) -> tuple[BaseException, ...]:
     """The members of a group, read where a subclass cannot interfere; empty for others."""
-    if not isinstance(error, BaseExceptionGroup):
+    if not issubclass(type(error), BaseExceptionGroup):
         return ()
     members: tuple[BaseException, ...] = BaseExceptionGroup.__dict__["exceptions"].__get__(error)
     return members

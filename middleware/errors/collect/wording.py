@@ -17,7 +17,7 @@ _OVERLAP = 2000
 def type_name(kind: type) -> str:
     """The name of a class as Python's own tracebacks say it: without the module for built-in ones."""
     name, module = _QUALIFIED(kind), _MODULE(kind)
-    if not isinstance(module, str) or module in ("builtins", "__main__"):
+    if type(module) is not str or module in ("builtins", "__main__"):
         return clean_text(name, 200)
     return clean_text(f"{module}.{name}", 200)
 
@@ -39,4 +39,4 @@ def of_globals(frame: FrameType, name: str) -> Any:
 def module_of(frame: FrameType) -> str:
     """The name of the module whose code this is; empty if it has none."""
     name = of_globals(frame, "__name__")
-    return clean_text(name, 200) if isinstance(name, str) else ""
+    return clean_text(name, 200) if type(name) is str else ""
