@@ -58,6 +58,11 @@ class Catcher:
             return body  # the server sends the file by itself
         return (_SizedBody if hasattr(body, "__len__") else _Body)(body, self, environ, start_response)
 
+    @property
+    def inbox(self) -> Any:
+        """What keeps the errors, None where nothing does; the app ``errors_inbox`` shows it."""
+        return self._desk.keeper
+
     def report(self, error: BaseException, environ: Environ) -> str:
         """Report an exception that the app has handled; returns the id under which it can be found."""
         record = self._desk.collect(error, environ, phase="reported")

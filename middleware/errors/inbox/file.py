@@ -61,8 +61,6 @@ class FileInbox:
     log once. They do not wait for ever: the last fifty are held.
     """
 
-    shared = True
-
     def __init__(
         self,
         path: str | os.PathLike[str],
@@ -85,6 +83,11 @@ class FileInbox:
     def path(self) -> str:
         """The file."""
         return self._database.path
+
+    @property
+    def place(self) -> str:
+        """Where the errors are kept, and until when."""
+        return f"The last {self._size} errors of all processes, in {self.path}."
 
     def add(self, record: ErrorRecord, /) -> None:
         """Keep a record; the oldest ones go for it, and what was resolved is open again."""

@@ -77,11 +77,13 @@ def list_page(
     *,
     now: float,
     kept: str,
+    site: str,
     nonce: str,
     token: str,
 ) -> str:
     """The list of groups, with what may be done with each."""
-    counts: dict[str, int] = {**state_counts(everything), "all": len(everything)}
+    counts: dict[str, int] = {"all": len(everything)}
+    counts.update(state_counts(everything).items())
     tabs = [(_LABELS[state], counts[state], chosen.query(state=state), state) for state in (*STATES, "all")]
     return _render(
         "inbox_list.html",
@@ -93,6 +95,7 @@ def list_page(
         tabs=tabs,
         chosen=chosen,
         kept=kept,
+        site=site,
         windows=[
             ("24 hours", chosen.query(window="day"), "day"),
             ("7 days", chosen.query(window="week"), "week"),

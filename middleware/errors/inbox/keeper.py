@@ -17,11 +17,9 @@ MOST_BYTES = 32 * 2**20
 class Inbox(Protocol):
     """The last errors, in groups. Safe to use from threads; raises ``StoreError`` where a file cannot be used.
 
-    ``secret`` is known to all processes that share the inbox, and to nobody else. ``shared`` says whether several
-    processes see the same errors.
+    ``secret`` is known to all processes that share the inbox, and to nobody else. ``place`` says in a sentence where
+    the errors are, and how long.
     """
-
-    shared: bool
 
     def add(self, record: ErrorRecord, /) -> None:
         """Keep a record; the oldest ones go for it, and what was resolved is open again."""
@@ -49,6 +47,10 @@ class Inbox(Protocol):
 
     def clear(self, name: str | None = None) -> int:
         """Forget one group, or all of them; how many there were."""
+
+    @property
+    def place(self) -> str:
+        """A sentence for people: where the errors are kept, and until when."""
 
     @property
     def secret(self) -> bytes:

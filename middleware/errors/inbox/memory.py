@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import secrets
 import threading
 import time
@@ -21,6 +22,7 @@ class _Kept:
 
     last: Occurrence
     first: float
+    until: float
     count: int = 0
     state: State = "open"
     changed: float | None = None
@@ -36,8 +38,6 @@ class MemoryInbox:
     records together.
     """
 
-    shared = False
-
     def __init__(
         self, size: int = 200, *, most_bytes: int = MOST_BYTES, clock: Callable[[], float] = time.time
     ) -> None:
@@ -51,15 +51,21 @@ class MemoryInbox:
         self._groups: OrderedDict[str, _Kept] = OrderedDict()  # in the order of their last failures
         self.secret = secrets.token_bytes(32)
 
+    @property
+    def place(self) -> str:
+        """Where the errors are kept, and until when."""
+        return f"The last {self._size} errors, in the memory of process {os.getpid()}, until it ends."
+
     def add(self, record: ErrorRecord, /) -> None:
         """Keep a record; the oldest ones go for it, and what was resolved is open again."""
         occurrence = occurrence_of(record)
         packed = pack(record)
         with self._lock:
             self._forget(occurrence.id)  # the same record twice
-            kept = self._groups.pop(occurrence.group, None) or _Kept(occurrence, occurrence.time)
+            kept = self._groups.pop(occurrence.group, None) or _Kept(occurrence, occurrence.time, occurrence.time)
             self._groups[occurrence.group] = kept
             kept.last = occurrence
+            kept.until = max(kept.until, occurrence.time)
             kept.count += 1
             if kept.state == "resolved":
                 kept.state, kept.changed = "open", occurrence.time
@@ -82,7 +88,8 @@ class MemoryInbox:
     def groups(self) -> list[Group]:
         """All groups, the one that failed last first."""
         with self._lock:
-            return [self._told(name, kept) for name, kept in reversed(self._groups.items())]
+            found = [self._told(name, kept) for name, kept in reversed(self._groups.items())]
+        return sorted(found, key=lambda group: -group.last)  # a slow request's time is that of its beginning
 
     def group(self, name: str) -> Group | None:
         """The group of this id, or the one that the occurrence of this id belongs to."""
@@ -163,7 +170,7 @@ class MemoryInbox:
             type=kept.last.type,
             place=kept.last.place,
             first=kept.first,
-            last=kept.last.time,
+            last=kept.until,
             count=kept.count,
             state=kept.state,
             changed=kept.changed,

@@ -25,6 +25,7 @@ from typing import Any
 from urllib.parse import parse_qsl
 
 from ....protocol.csrf import Forms, Tokens, intrusion
+from ....protocol.hosts import read_host
 from ....protocol.negotiate import CONTENT_TYPES, Form
 from ....protocol.paths import uri_path
 from ....protocol.wsgi import Body, Environ, Headers, StartResponse
@@ -62,7 +63,7 @@ LinksOf = Callable[[str, ErrorRecord], Links]
 class InboxPages:
     """A WSGI app that shows an inbox to whom ``allow`` lets in.
 
-    ``links`` makes what the pages of errors lead to. ``kept`` is a sentence that says where the errors are.
+    ``links`` makes what the pages of errors lead to.
     """
 
     def __init__(
@@ -71,13 +72,11 @@ class InboxPages:
         allow: Allow,
         *,
         links: LinksOf | None = None,
-        kept: str = "",
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._inbox = inbox
         self._allow = allow
         self._links = links or (lambda errors, record: Links(errors=errors))
-        self._kept = kept
         self._clock = clock
         self._forms = Forms(Tokens(lambda: inbox.secret, purpose="inbox", clock=clock), cookie="wheatpaste.errors")
 
@@ -145,7 +144,14 @@ class InboxPages:
         return self._page(
             environ,
             lambda nonce, token: list_page(
-                groups, everything, chosen, now=self._clock(), kept=self._kept, nonce=nonce, token=token
+                groups,
+                everything,
+                chosen,
+                now=self._clock(),
+                kept=self._inbox.place,
+                site=str(read_host(environ.get("HTTP_HOST", "")) or ""),
+                nonce=nonce,
+                token=token,
             ),
         )
 
@@ -267,7 +273,8 @@ def _fields(environ: Environ) -> dict[str, str] | None:
 def _mount(environ: Environ) -> str:
     """The address of the pages, as a path that leads to no other site."""
     mount = environ.get("SCRIPT_NAME", "").rstrip("/")
-    return uri_path(f"/{mount.lstrip('/')}") if mount else ""
+    # At the root there is a dot, because addresses are made by adding a slash, and two would lead to another host.
+    return uri_path(f"/{mount.lstrip('/')}") if mount.lstrip("/") else "/."
 
 
 def _guards(given: Headers) -> Headers:

@@ -14,7 +14,7 @@ Much = Literal["function", "file"]
 MOST_LINES = 5000
 MOST_CHARACTERS = 1_000_000
 
-_PLACE = re.compile(r"(\d{1,6})\.(\d{1,6})")
+_PLACE = re.compile(r"([0-9]{1,6})\.([0-9]{1,6})")
 _HIDDEN = "[redacted"
 
 
