@@ -92,7 +92,7 @@ class Console:
             nonce=nonce,
             address=self.address(environ),
             errors=uri_path(script_name(environ) + self.path.rpartition("/")[0]) + "/",
-            style=static("colours.css") + static("page.css"),
+            style="".join(map(static, ("colours.css", "page.css", "console.css"))),
             script=static("console_link.js"),
         )
         body = page.encode("utf-8")

@@ -81,9 +81,15 @@ def debug_page(record: ErrorRecord, *, nonce: str, links: Links = Links()) -> st
         console=links.console,
         replay=links.replay,
         nonce=nonce,
-        style=static("colours.css") + static("page.css"),
+        style="".join(map(static, _styles(links))),
         script="".join(map(static, _scripts(links))),
     )
+
+
+def _styles(links: Links) -> Iterator[str]:
+    yield from ("colours.css", "page.css")
+    if links.console is not None:
+        yield "console.css"
 
 
 def _scripts(links: Links) -> Iterator[str]:

@@ -112,7 +112,7 @@
       if (!code.trim()) return;
       const lines = code.split("\n");
       // A block ends with an empty line, as at Python's own prompt.
-      if (lines.length > 1 && lines.at(-1).trim()) {
+      if (lines.length > 1 ? lines.at(-1).trim() : code.trimEnd().endsWith(":")) {
         this.goOn(code, lines.at(-1));
         return;
       }
