@@ -9,6 +9,7 @@ from ..record import Fold, Gap
 
 # Longer circles than this are not looked for; what repeats less often is not worth a sentence.
 _LONGEST = 200
+_SHORT = 12  # of a longer circle the last round is not shown a second time
 _TRIES = 16
 _WORTH_FOLDING = 3
 
@@ -30,11 +31,11 @@ class Folding:
 def fold(keys: Sequence[Hashable], most: int, matters: Callable[[int], bool]) -> Folding:
     """Fold what repeats; of more than ``most`` that are left keep both ends, and in between first what ``matters``.
 
-    Of a repetition the first and the last round stay: how it began, and where it ended.
+    Of a repetition the first round stays, and of a short one also the last: how it began, and where it ended.
     """
     kept, after = _rounds(keys)
     if len(kept) > most:
-        wanted = _choose(kept, most, matters)
+        wanted = _choose(kept, most, matters, after)
     else:
         wanted = set(range(len(kept)))
     places: list[int] = []
@@ -74,15 +75,17 @@ def _rounds(keys: Sequence[Hashable]) -> tuple[list[int], dict[int, tuple[int, i
     index = 0
     while index < len(keys):
         length, rounds = _round_at(keys, index, following[index])
-        if rounds < 2 or length * (rounds - 2) < _WORTH_FOLDING:
+        shown = 2 if length <= _SHORT else 1
+        if length * (rounds - shown) < _WORTH_FOLDING:
             kept.append(index)
             index += 1
             continue
         kept += range(index, index + length)
-        after[len(kept) - 1] = (length, rounds - 2)
-        index += length * (rounds - 1)
-        kept += range(index, index + length)
-        index += length
+        after[len(kept) - 1] = (length, rounds - shown)
+        if shown == 2:
+            last = index + length * (rounds - 1)
+            kept += range(last, last + length)
+        index += length * rounds
     return kept, after
 
 
@@ -97,17 +100,17 @@ def _round_at(keys: Sequence[Hashable], start: int, candidates: list[int]) -> tu
         rounds = (end - start) // length + 1
         if rounds > 2:
             return length, rounds
-    return 0, 0
+    return 1, 1
 
 
-def _choose(kept: list[int], most: int, matters: Callable[[int], bool]) -> set[int]:
+def _choose(kept: list[int], most: int, matters: Callable[[int], bool], after: dict[int, tuple[int, int]]) -> set[int]:
     count = len(kept)
     # The end is where it failed, the beginning how it came there.
-    ends = max(most // 4, 1)
-    wanted = {*range(min(ends, count)), *range(max(count - 2 * ends, 0), count)}
-    middle = [index for index in range(count - 1, -1, -1) if index not in wanted]
-    for index in sorted(middle, key=lambda each: not matters(kept[each])):
+    wanted = {*range(min(max(most // 6, 1), count)), *range(max(count - max(most // 4, 1), 0), count)}
+    rounds = {place for last, (frames, _) in after.items() for place in range(last - frames + 1, last + 1)}
+    middle = [place for place in range(count - 1, -1, -1) if place not in wanted]
+    for place in sorted(middle, key=lambda each: (each not in rounds, not matters(kept[each]))):
         if len(wanted) >= most:
             break
-        wanted.add(index)
+        wanted.add(place)
     return wanted

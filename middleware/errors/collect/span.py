@@ -10,17 +10,25 @@ from types import CodeType
 from ..record import ErrorRecord, Frame, Line, Span
 from .source import LONGEST_LINE, Source
 
+Position = tuple[int, int, int, int]
+_UNKNOWN = (None, None, None, None)
 
-def span_of(code: CodeType, instruction: int, source: Source) -> Span | None:
-    """The span of an instruction (``tb_lasti``); None where it is unknown or says no more than its lines do."""
+
+def position_of(code: CodeType, instruction: int) -> Position | None:
+    """Where an instruction (``tb_lasti``) stands: line, column, last line, column there, in bytes; if it is known."""
     if instruction < 0:
         return None
-    place = next(islice(code.co_positions(), instruction // 2, None), None)
-    if place is None:
-        return None
-    line, end_line, column, end_column = place
+    line, end_line, column, end_column = next(islice(code.co_positions(), instruction // 2, None), _UNKNOWN)
     if line is None or end_line is None or column is None or end_column is None:
         return None
+    return line, column, end_line, end_column
+
+
+def span_of(position: Position | None, source: Source) -> Span | None:
+    """The span at a position; None where that says no more than its lines do."""
+    if position is None:
+        return None
+    line, column, end_line, end_column = position
     first, last = source.text(line), source.text(end_line)
     begin, end = _characters(first, column), _characters(last, end_column)
     if end_line < line or (end_line == line and end <= begin) or not first.strip() or end > len(last):

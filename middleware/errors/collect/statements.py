@@ -33,11 +33,16 @@ class Statements:
         self._whole: list[_Range] | None = None
         self._blocks: dict[Block, list[_Range]] = {}
 
-    def at(self, line: int, block: Block | None, *, whole: bool) -> ast.stmt | None:
-        """The innermost statement on this line: of the function, or with ``whole`` of the file."""
+    def at(self, line: int, column: int | None, block: Block | None, *, whole: bool) -> ast.stmt | None:
+        """The innermost statement on this line: of the function, or with ``whole`` of the file.
+
+        ``column``, in bytes of UTF-8, tells those apart that share the line.
+        """
         found, latest = None, 0
         for first, last, statement in self._of(block, whole=whole):
-            if first <= line <= last and latest <= first:
+            if not first <= line <= last or first < latest:
+                continue
+            if column is None or _begins_before(statement, line, column):
                 found, latest = statement, first
         return found
 
@@ -96,6 +101,10 @@ def extent(statement: ast.stmt) -> Block:
         return first, statement.end_lineno or first
     inner = body[0].pattern.lineno if isinstance(body[0], ast.match_case) else extent(body[0])[0]
     return first, max(first, min(inner - 1, statement.end_lineno or first)) if inner > statement.lineno else first
+
+
+def _begins_before(statement: ast.stmt, line: int, column: int) -> bool:
+    return line != statement.lineno or statement.col_offset <= column
 
 
 def expressions_in(statement: ast.stmt) -> list[ast.expr]:

@@ -18,7 +18,7 @@ from .messages import attributes_of, message_of, notes_of
 from .ownership import Ownership
 from .settings import Collecting
 from .source import Source, source_of, source_of_text
-from .span import shown_span, span_of
+from .span import position_of, shown_span, span_of
 from .statements import Block, block_of, extent
 from .steps import Step, steps_of
 from .suggestions import suggestions_of
@@ -171,8 +171,10 @@ class Survey:
         if distribution is not None:
             self._distributions[distribution.name] = distribution
         block = self._block(code)
-        span = span_of(code, step.instruction, source)
-        statement = source.statements.at(step.line, block, whole=owner.own)
+        position = position_of(code, step.instruction)
+        span = span_of(position, source)
+        column = position[1] if position is not None and position[0] == step.line else None
+        statement = source.statements.at(step.line, column, block, whole=owner.own)
         first, last = source.statements.around(
             step.line, self._settings.context, block, whole=owner.own, end=span.end_line if span else 0
         )
