@@ -231,7 +231,7 @@ _TOTAL = frame(
     "price_of(item.sku, self.currency)",
     file="shop/checkout.py",
     function="Checkout.total",
-    block=(16, 28),
+    block=(16, 27),
     variables=shown(
         total="Decimal('118.50')",
         item="Item(sku='BREAD-7', amount=2)",
