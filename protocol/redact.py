@@ -103,7 +103,11 @@ _CLASS_NAME = type.__dict__["__name__"].__get__  # a metaclass may say anything
 
 # --- by shape --------------------------------------------------------------------------------------------------------
 
-_PEM = re.compile(r"-----BEGIN [A-Z0-9 ]*PRIVATE KEY(?: BLOCK)?-----.*?(?:-----END [A-Z0-9 ]*-----|\Z)", re.DOTALL)
+_PEM = re.compile(
+    r"-----BEGIN [A-Z0-9 ]*PRIVATE KEY(?: BLOCK)?-----((?:(?!-----END)[\w+/=:,.\s\\\"'#()-])*+)"
+    r"(?:-----END [A-Z0-9 ]*-----)?"
+)
+_PEM_LINE = re.compile(r"[A-Za-z0-9+/=]{16}")
 # The password reaches to the last @, because people forget to escape the one within it; ``host:port/`` is no password.
 # Bounded, or a hostile text would make the search quadratic.
 _URL_PASSWORD = re.compile(r"(://[^\s/?#:@\[\"'<>]{0,256}:)(?!\d{1,5}[/?#])([^\s\"'<>]{1,512})(?=@)")
@@ -141,7 +145,9 @@ _TOKEN_SIGNS += ("k_live_", "k_test_", "whsec_", "sk-", "AIza", "ya29.", "GOCSPX
 _TOKEN_SIGNS += ("shp", "SG.", "AGE-", ":AA", "gAAAAA", "$", "hooks.slack", "/api/webhooks/")
 # Headers whose whole value is secret: it ends with the line, not with the first blank or semicolon.
 _HEADER_LINE = re.compile(
-    r"\b((?:set-cookie|cookie|(?:proxy-)?authorization)[ \t]*+:[ \t]*+)(?!\[redacted)([^\r\n\"'\\]+)", re.IGNORECASE
+    r"\b((?:set-)?cookie[ \t]*+:[ \t]*+(?=[^\r\n]{0,300}=)|(?:proxy-)?authorization[ \t]*+:[ \t]*+)"
+    r"(?!\[redacted)([^\r\n\"'\\]+)",
+    re.IGNORECASE,
 )
 # Names are looked for everywhere, also within the values of other names; a value is read only behind a secret name.
 _ASSIGNED = re.compile(r"(?<![\w.-])([\w.-]++)(?>[\\\"'\])]{0,6}\s*(?:=>|:=|=|:|%3D)\s*)", re.IGNORECASE)
@@ -245,6 +251,8 @@ class _Hiding:
         return self.second(match)
 
     def key(self, match: re.Match[str]) -> str:
+        if not _PEM_LINE.search(match[1]):
+            return match[0]  # code and prose about keys
         if self._found is not None:
             # Its lines one by one: who quotes a key rarely quotes its line breaks.
             self._found += [
@@ -253,6 +261,12 @@ class _Hiding:
         return "[redacted: private key]"
 
 
+# Behind "the token:" and its like these are English.
+_ENGLISH = frozenset(
+    """a an and any are as at be but by can each enough every expired for from has have he how if in into invalid is it
+    its missing must no not of on one only open or our required she so some than that the their then there they this to
+    too unknown use was we what whatever when where which who whoever why will with you your""".split()  # noqa: SIM905
+)
 # What stands where a value will be: in templates, format strings, and where somebody else has hidden it.
 _PLACEHOLDER = re.compile(r"\{\}|%s|%r|%\(\w+\)[sr]|\$\{\w+\}|\*{3,}|\.{3,}|…")
 
@@ -315,6 +329,8 @@ def _hide_named(text: str, names: re.Pattern[str], values: re.Pattern[str], hidd
             continue
         value = found[kind]
         if is_plain(value) or value.startswith("[redacted:") or _PLACEHOLDER.fullmatch(value):
+            continue
+        if kind == "bare" and value in _ENGLISH:
             continue
         # The weaker names are also ordinary English: beside those only what looks like a key is hidden.
         if strength == 1 and not _LONG.fullmatch(value):

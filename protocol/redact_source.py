@@ -29,11 +29,14 @@ _ARGUMENT = re.compile(
 _GOES_ON = re.compile(r"[\s\\]*+(?:\+[\s\\]*+)?(?:[rbufRBUF]{1,2})?")
 _GOES_ON_IN_LIST = re.compile(r"[\s\\]*+[,+]?[\s\\]*+(?:[rbufRBUF]{1,2})?")
 _NUMBER = re.compile(r"(?<![\w.-])([\w.-]++)[\"'\])]{0,2}\s*+(?:==|!=|:=|=|:)\s*+([0-9][0-9_]{4,})\b(?!\.)")
-_BLOCK_LINE = re.compile(r"(?m)^([ \t\"'#]*+)([A-Za-z0-9+/]{60,80}={0,2})(?=(?:\\n|[\"'\s])*+$)")
+_BLOCK_LINE = re.compile(r"(?m)^([ \t\"'#]*+)([A-Za-z0-9+/]{60,80}={0,2})(?=(?:\\n|[\"' \t])*+$)")
 _BLOCK = re.compile(r"[A-Za-z0-9+/]{60}")  # lines of a key, whose beginning may be outside of the window
 _HOLE = re.compile(r"\{[^{}]*+\}")
 _WORDS = re.compile(r"[A-Za-z_ .-]*+")
 _LONG = re.compile(r"(?=[A-Za-z+/_=.~-]*[0-9])[A-Za-z0-9+/_=.~-]{16,}")
+_NAMES_ONE = re.compile(r"(?i:cookie|header)\Z")
+_CONSTANT = re.compile(r"[A-Z]+(?:_[A-Z]+)+|[A-Z][A-Za-z]*(?:-[A-Z][A-Za-z]*)+")  # HTTP_COOKIE, X-Api-Key
+_FIXED = re.compile(r"(?=[^\s\d]*\d)\S{6,}")  # in an f-string: what is no word
 _BEFORE = 120
 
 
@@ -79,24 +82,32 @@ def _leads(before: str, content: str) -> str | None:
     """Whether a secret name stands before a literal; the brackets between them, or None."""
     if not has_name_sign(before):
         return None
-    if match := _LEADS.search(before):
+    match = _LEADS.search(before)
+    # A colon behind a bare name is that of a block or of an annotation.
+    if match and (match["sign"] != ":" or match["quote"]):
         # What looks like an annotation may be a name of its own: "if x: password = …".
-        strength = max(secrecy(match["name"]), secrecy((match["annotation"] or "").strip(" :")))
+        strength = max(map(_strength, (match["name"], (match["annotation"] or "").strip(" :"))))
         if strength == 2 or (strength == 1 and _LONG.fullmatch(content)):
             return match["open"].strip() if match["sign"] != ":" else ""
-        return None
     match = _ARGUMENT.search(before)
-    # Lists of names are common ("password", "email"); what is not made of words is no name.
-    if match and secrecy(match["name"]) == 2 and (match["call"] or not _WORDS.fullmatch(content)):
-        return ""
+    # Lists of names are common ("password", "email"), and so are messages; neither is a secret.
+    if match and _strength(match["name"]) == 2 and content.count(" ") < 2:
+        return "" if match["call"] or not _WORDS.fullmatch(content) else None
     return None
 
 
+def _strength(name: str) -> int:
+    # A program calls its cookies and headers by their names: cookie = "wheatpaste".
+    return min(secrecy(name), 1) if _NAMES_ONE.search(name) else secrecy(name)
+
+
 def _says_nothing(content: str, prefix: str) -> bool:
+    """Whether a literal beside a secret name is no secret: a name itself, a pattern, a text around expressions."""
     if "f" in prefix.lower():
-        content = _HOLE.sub("", content)
-        return len(content.strip()) < 5
-    return is_plain(content)
+        return not _FIXED.search(_HOLE.sub(" ", content))
+    if "r" in prefix.lower() and ("[" in content or "(?" in content):
+        return True
+    return is_plain(content) or (_CONSTANT.fullmatch(content) is not None and secrecy(content) > 0)
 
 
 def _text(content: str, prefix: str, found: list[str] | None) -> str:

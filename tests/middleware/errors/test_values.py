@@ -108,7 +108,9 @@ def local_function() -> None:
         pytest.param(collections.defaultdict(list, a=[1]), "defaultdict({'a': [1]})", id="a defaultdict"),
         pytest.param(collections.deque([1, 2]), "deque([1, 2])", id="a deque"),
         pytest.param(types.SimpleNamespace(a=1), "namespace(a=1)", id="a namespace"),
-        pytest.param(functools.partial(len, [1], a=2), "partial(<built-in function len>, *([1],), **{'a': 2})", id="partial"),
+        pytest.param(
+            functools.partial(len, [1], a=2), "partial(<built-in function len>, *([1],), **{'a': 2})", id="a partial"
+        ),
         pytest.param(Point(1, 2), "Point(x=1, y=2)", id="a named tuple"),
         pytest.param(User("ann"), "User(name='ann')", id="a dataclass, without what it does not show"),
         pytest.param(Colour.RED, "Colour.RED", id="an enum"),
