@@ -177,10 +177,11 @@ class ReportQueue(Generic[T]):
                     continue  # it came in between
                 changed.wait(pause)
 
-    def _try(self, parcel: T) -> Exception | None:
+    def _try(self, parcel: T) -> BaseException | None:
         try:
             self._carry(parcel)
-        except Exception as fault:  # noqa: BLE001 - networks, servers and objects of others fail in every way there is
+        except (Exception, SystemExit) as fault:  # noqa: BLE001 - objects of others fail in every way there is
+            # An exit would end this thread alone.
             return fault
         return None
 
@@ -201,7 +202,7 @@ class ReportQueue(Generic[T]):
             logger.warning("%s: they are sent again%s", self._name, lost)
             self._broken, self._dropped = False, 0
 
-    def _failed(self, parcel: T, fault: Exception) -> None:
+    def _failed(self, parcel: T, fault: BaseException) -> None:
         self._tries += 1
         final = isinstance(fault, Refused) or self._tries >= _MOST_TRIES
         if not self._broken:
