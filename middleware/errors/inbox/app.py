@@ -21,7 +21,7 @@ from .pages import InboxPages
 _FILTER = "wheatpaste.errors"
 _ALLOWED = "wheatpaste.allowed"
 _NO_FILTER = (
-    "503 Service Unavailable",
+    "404 Not Found",
     "No errors filter that keeps errors stands around this app. Put one there, or name the file of its inbox here:"
     " inbox = /path/to/errors.sqlite\n",
 )

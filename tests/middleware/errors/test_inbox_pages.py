@@ -689,7 +689,7 @@ def test_the_app_shows_the_file_of_a_filter_elsewhere(tmp_path: Path):
 
 def test_the_app_says_when_there_is_nothing_that_it_could_show():
     answer = local(app_factory({})).get("/")
-    assert answer.status == 503
+    assert answer.status == 404
     assert "No errors filter that keeps errors stands around this app" in answer.text
     assert local(app_factory({}), REMOTE_ADDR="10.0.0.5").get("/").status == 403
 
