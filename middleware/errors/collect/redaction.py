@@ -233,9 +233,10 @@ def scrub(record: ErrorRecord, known: Known | None = None) -> ErrorRecord:
 def _beginnings(text: str, known: Known) -> list[str]:
     """The beginnings of secrets that stand where a text was cut."""
     found: dict[str, None] = {}
+    longest = max(map(len, known._texts), default=0)
     place = text.find(MORE)
-    while place >= 0 and len(found) < _MOST:
-        before = text[max(0, place - 200) : place]
+    while place >= 0 and longest and len(found) < _MOST:
+        before = text[max(0, place - longest) : place]
         for secret in known._texts:
             start = before.rfind(secret[:_SHORTEST])
             if start >= 0 and secret.startswith(before[start:]) and before[start:] != secret:
