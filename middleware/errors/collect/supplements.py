@@ -79,10 +79,12 @@ def decorated(raised: Raised, decorator: Any, budget: Budget) -> Raised:
     Paste's could edit everything. Here one gets the :class:`Raised`, which nobody can change, and may return another:
     taken over are its message, its notes and suggestions, and which frames are hidden. One that fails changes nothing.
     """
-    made: list[Any] = []
+    made = [raised]
 
     def ask() -> str:
-        made.append(decorator(raised))
+        changed = decorator(raised)
+        if type(changed) is Raised:
+            made[0] = _taken_over(raised, changed, budget)
         return ""
 
     try:
@@ -90,9 +92,10 @@ def decorated(raised: Raised, decorator: Any, budget: Budget) -> Raised:
     except Unanswered as reason:
         note = str(reason).replace("its repr", "a __traceback_decorator__")
         return replace(raised, notes=(*raised.notes, note))
-    changed = made[0]
-    if type(changed) is not Raised:
-        return raised
+    return made[0]
+
+
+def _taken_over(raised: Raised, changed: Raised, budget: Budget) -> Raised:
     frames = raised.frames
     if len(changed.frames) == len(frames):
         pairs = zip(frames, changed.frames, strict=True)

@@ -60,7 +60,7 @@ class _Spot:
 
     @property
     def hidden(self) -> bool:
-        return bool(self.found.get("hidden"))
+        return self.stand.frame.hidden or "hidden" in self.found
 
     def frame(self) -> Frame:
         """The frame with all that was found."""
@@ -226,6 +226,7 @@ class Survey:
             span=shown_span(span, source, lines),
             own=owner.own or not owner.package,
             package=owner.package,
+            hidden=place.hidden,
             language=place.language,
         )
         return _Stand(frame, text=text, place=place)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 from typing import Any
 
 from ..record import Span
@@ -9,6 +10,7 @@ from .source import Source, source_of, source_of_text
 
 _MOST_TEXT = 2000
 _MOST_LINES = 100_000
+_MOST_PARSED = 3000  # lines
 
 
 def place_of_syntax(error: BaseException) -> tuple[str, int, Source, Span | None] | None:
@@ -27,10 +29,26 @@ def place_of_syntax(error: BaseException) -> tuple[str, int, Source, Span | None
     if type(quoted) is str and source.text(line).strip() != quoted.split("\n")[0].strip():
         # It was not read from this file, or not from what is there now.
         source = source_of_text("\n" * (line - 1) + quoted[:_MOST_TEXT] if line < _MOST_LINES else "")
+    if not source.text(line).isascii():
+        told |= _precise(told, source)
     return path, line, source, _span(told, line, source)
 
 
-_SLOTS = ("filename", "lineno", "offset", "text", "end_lineno", "end_offset")
+_SLOTS = ("msg", "filename", "lineno", "offset", "text", "end_lineno", "end_offset")
+
+
+def _precise(told: dict[str, Any], source: Source) -> dict[str, Any]:
+    """The columns in characters: Python counts bytes if it was given bytes, and does not say so."""
+    if len(source.lines) > _MOST_PARSED:
+        return {}
+    try:
+        ast.parse("\n".join(source.lines) + "\n")
+    except SyntaxError as again:
+        if (again.msg, again.lineno) == (told["msg"], told["lineno"]):
+            return {name: getattr(again, name) for name in ("offset", "end_offset")}
+    except (ValueError, RecursionError, MemoryError):
+        pass
+    return {}
 
 
 def _span(told: dict[str, Any], line: int, source: Source) -> Span | None:

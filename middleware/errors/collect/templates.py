@@ -26,7 +26,8 @@ class Place:
     """A place in a template.
 
     ``text`` is the template's source, where it is not in the file ``path``. ``column`` and ``length`` count characters
-    from 0 and are those of the failing part, if it is known. ``variables`` are shown in place of the frame's.
+    from 0 and are those of the failing part, if it is known. ``variables`` are shown in place of the frame's. A frame
+    of code that was generated for a place which has another frame is ``hidden``.
     """
 
     language: str
@@ -37,6 +38,7 @@ class Place:
     length: int = 0
     text: str | None = None
     variables: Mapping[str, Any] | None = None
+    hidden: bool = False
 
 
 Finder = Callable[[Sequence[Step], int], Place | None]
@@ -84,6 +86,8 @@ def _mako(steps: Sequence[Step], index: int) -> Place | None:
     lines = _mako_lines(info.code)
     name = step.frame.f_code.co_name
     function = "" if name == "render_body" else name.removeprefix("render_")
+    # Before a function that was defined in a template another one is called, that only hands over.
+    hidden = not name.startswith("render_") and index < len(steps) - 1
     held = step.frame.f_locals
     internal = ("context", "pageargs")
     return Place(
@@ -92,6 +96,7 @@ def _mako(steps: Sequence[Step], index: int) -> Place | None:
         line=lines[min(step.line, len(lines)) - 1],
         function=function,
         text=_text(info.source),
+        hidden=hidden,
         variables={
             name: value
             for name, value in held.items()

@@ -192,7 +192,7 @@ HOSTILE = {
     "interrupts": "def __repr__(self): raise KeyboardInterrupt",
     "is no text": "def __repr__(self): return 42",
     "is endless": "def __repr__(self): return 'x' * 100_000_000",
-    "hangs": "def __repr__(self):\n        import time; time.sleep(10)",
+    "hangs": "def __repr__(self):\n        import time; time.sleep(1)",
     "recurses": "def __repr__(self): return repr(self)",
     "lies about its class": "__class__ = property(lambda self: int)",
     "raises for its class": "__class__ = property(lambda self: 1 / 0)",
