@@ -53,7 +53,7 @@ class Editor:
 
     def link(self, path: str, line: int = 1, column: int = 1) -> str | None:
         """The address that opens this place, or None for what is no file. Lines and columns count from 1."""
-        if not _ABSOLUTE.match(path):
+        if not is_on_disk(path):
             return None
         file = self._there(path).replace("\\", "/")
         before = self.url.partition("{file}")[0]
@@ -68,6 +68,11 @@ class Editor:
             if path == folder or path.startswith((folder + "/", folder + "\\")):
                 return there.rstrip("/\\") + path[len(folder) :]
         return path
+
+
+def is_on_disk(path: str) -> bool:
+    """Whether this is the path of a file, from the root, unlike ``<string>`` or the name of a template."""
+    return _ABSOLUTE.match(path) is not None
 
 
 def editor_of(editor: str, paths: Iterable[str] = ()) -> Editor:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from itertools import islice
 
 from ..record import ErrorRecord, Frame, Raised, Shown
+from .editor import is_on_disk
 from .outline import branches, carets, unseen
 from .room import Room, size
 
@@ -50,7 +51,7 @@ class Piece:
 class Call:
     """A frame: its id (``0.3``, exception and frame), the source that there is room for, and what is said of it.
 
-    Between it and the one that it called ``gap`` frames were left out.
+    Between it and the one that it called ``gap`` frames were left out. ``in_file``: there may be more source.
     """
 
     id: str
@@ -62,6 +63,7 @@ class Call:
     repeated: str = ""
     gap: int = 0
     column: int = 1
+    in_file: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,6 +227,7 @@ def _call(index: int, place: int, raised: Raised, room: bool, repeated: str, gap
         room=room,
         repeated=repeated,
         gap=gap,
+        in_file=frame.language != "syntax" and is_on_disk(frame.path),
         column=frame.span.column + 1 if frame.span is not None else 1,
     )
 

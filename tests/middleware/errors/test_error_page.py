@@ -146,6 +146,11 @@ def test_row_05_a_group_is_a_tree():
     assert len(tree.find_all("li", recursive=False)) == 4  # the members, and the cause of the first beside it
 
 
+def test_row_05_the_first_member_is_open_so_that_a_failing_line_is_seen():
+    page = page_of(group_sample())
+    assert [each["id"] for each in page.select("main > .members > .member[open]")] == ["e1"]
+
+
 def test_row_05_members_beyond_eight_are_folded():
     page = page_of(group_sample(50, omitted=7))
     assert len(page.select(".members > .member")) == 8 + 2
@@ -269,6 +274,13 @@ def test_row_01_whole_functions_and_files_can_be_asked_for_where_errors_are_kept
     assert page_of(simple_sample()).select("[data-source]") == []
 
 
+@pytest.mark.parametrize(("path", "offered"), [("/srv/x.py", 1), ("C:\\x.py", 1), ("<string>", 0), ("order.html", 0)])
+def test_row_01_more_source_is_offered_of_files_alone(path: str, offered: int):
+    frame = Frame(path=path, file=path, line=1, lines=(Line(number=1, text="x"),), language="mako")
+    page = page_of(record_of(raised(frames=(frame,), focus=0)), ALL_LINKS)
+    assert len(page.select("[data-source]")) == offered
+
+
 def test_row_01_a_frame_without_source_says_so():
     page = page_of(record_of(raised(frames=(Frame(path="<string>", file="<string>", line=1),), focus=0)))
     assert "The source is not at hand." in page.select_one(".code").get_text()
@@ -278,6 +290,24 @@ def test_row_02_variables_are_shown_in_their_order():
     names = frames_of(page_of(simple_sample()))[1].select(".variables dt")
     assert [name.get_text() for name in names] == ["total", "item", "self", "voucher"]
     assert "and 2 that are not collected" in frames_of(page_of(simple_sample()))[1].get_text()
+
+
+@pytest.mark.parametrize(
+    ("text", "kind", "remark"),
+    [
+        ("3 items", "shop.Basket", ["Basket"]),
+        ("Basket(3 items)", "shop.Basket", []),
+        ("<Basket>", "shop.Basket", []),
+        ("'text'", "str", []),
+        ("12", "int", []),
+        ("None", "NoneType", []),
+        ("True", "bool", []),
+        ("nan", "float", ["float"]),
+    ],
+)
+def test_row_02_a_type_is_named_where_the_value_does_not_tell_it(text: str, kind: str, remark: list[str]):
+    frame = Frame(path="/x", file="x", variables=(Shown(name="value", text=text, type=kind),))
+    assert texts(page_of(record_of(raised(frames=(frame,), focus=0))), ".variables small") == remark
 
 
 def test_row_03_frames_fold_open_without_a_script():
