@@ -3,40 +3,55 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from difflib import SequenceMatcher
 from itertools import islice
 
 _MOST_CANDIDATES = 2000
+_SHORTEST = 3
 _LONGEST = 60
-_ENOUGH = 0.75
 _MOST = 3
 
 
 def near(name: str, candidates: Iterable[str]) -> list[str]:
-    """Up to three candidates that look like a slip away from ``name``, the likeliest first."""
-    if not 2 <= len(name) <= _LONGEST:
+    """The candidates that are the fewest slips away from ``name``, at most three, and three slips.
+
+    A slip is a letter too many, missing, wrong, or in the place of its neighbour; case and underscores do not count.
+    """
+    if not _SHORTEST <= len(name) <= _LONGEST:
         return []
     plain = _plain(name)
+    most = 1 if len(plain) < 5 else 2 if len(plain) < 9 else 3
     letters = set(plain)
-    matcher = SequenceMatcher(autojunk=False)
-    matcher.set_seq2(plain)
-    found: dict[str, float] = {}
+    found: dict[str, int] = {}
     for candidate in islice(candidates, _MOST_CANDIDATES):
-        if candidate == name or candidate in found or abs(len(candidate) - len(name)) > 1 + len(name) // 3:
+        if candidate == name or candidate in found or len(candidate) > len(name) + 10:
             continue
         other = _plain(candidate)
-        if other == plain:
-            found[candidate] = 1.0
+        # Counting slips costs far more than this.
+        if abs(len(other) - len(plain)) > most or len(letters.symmetric_difference(other)) > 2 * most:
             continue
-        # Comparing costs fifty times as much as this.
-        if len(letters & set(other)) * 3 < len(letters) * 2:
-            continue
-        matcher.set_seq1(other)
-        ratio = matcher.ratio()
-        if ratio >= _ENOUGH:
-            found[candidate] = ratio
-    return sorted(found, key=lambda each: (-found[each], each))[:_MOST]
+        slips = _slips(plain, other)
+        if slips <= most:
+            found[candidate] = slips
+    private = name.startswith("_")
+    fewest = min(found.values(), default=0)
+    nearest = [each for each, slips in found.items() if slips == fewest]
+    return sorted(nearest, key=lambda each: (each.startswith("_") is not private, each))[:_MOST]
 
 
 def _plain(name: str) -> str:
     return name.lower().replace("_", "").replace("-", "") or name
+
+
+def _slips(one: str, other: str) -> int:
+    """The distance of two words in slips (optimal string alignment)."""
+    before: list[int] = []
+    last = list(range(len(other) + 1))
+    for row, letter in enumerate(one, 1):
+        current = [row]
+        for column, another in enumerate(other, 1):
+            least = min(last[column] + 1, current[-1] + 1, last[column - 1] + (letter != another))
+            if row > 1 and column > 1 and letter == other[column - 2] and another == one[row - 2]:
+                least = min(least, before[column - 2] + 1)
+            current.append(least)
+        before, last = last, current
+    return last[-1]

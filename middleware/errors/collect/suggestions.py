@@ -11,7 +11,6 @@ import os
 import re
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from importlib.machinery import ModuleSpec
 from itertools import islice
 from types import ModuleType
 from typing import Any
@@ -31,6 +30,8 @@ _MOST = 5
 _MOST_TEXT = 500
 _MOST_KEYS = 2000
 _NAME = re.compile(r"[^\W\d]\w*")
+_UNBOUND = re.compile(r"cannot access local variable '([^']{1,200})'")
+_CIRCULAR = re.compile(r".{0,300}\bpartially initialized module '([^']{1,200})'")
 _IMPORTED = re.compile(r"cannot import name '([^']{1,200})'")
 
 
@@ -52,11 +53,13 @@ def _names(error: BaseException, steps: Sequence[Step], statement: str) -> Itera
     if not issubclass(type(error), NameError) or not steps:
         return
     name, frame = slot_of(error, NameError, "name"), steps[-1].frame
-    if type(name) is not str:
-        return
     code = frame.f_code
     if issubclass(type(error), UnboundLocalError):
-        yield f"{name} is a variable of {code.co_name} alone, because it is assigned there; nothing was assigned yet."
+        # Python fills in no name here before 3.12.
+        if found := _UNBOUND.match(_first_argument(error)):
+            yield f"{found[1]} belongs to {code.co_name} alone, because it is assigned there; nothing was assigned yet."
+        return
+    if type(name) is not str:
         return
     itself = frame.f_locals.get("self") if code.co_varnames[:1] == ("self",) else None
     if itself is not None and (name in (instance_dict(itself) or {}) or any(name in members(k) for k in _mro(itself))):
@@ -79,6 +82,7 @@ def _attributes(error: BaseException, steps: Sequence[Step], statement: str) -> 
             yield f"What was asked for .{name} is None."
         return
     if type(owner) is ModuleType:
+        yield from _circle(error)
         yield from _module_facts(owner)
         yield from _there_is(near(name, vars(owner)))
         return
@@ -127,6 +131,7 @@ def _imports(error: BaseException, steps: Sequence[Step], statement: str) -> Ite
     if issubclass(kind, ModuleNotFoundError):
         yield from _missing_module(name)
         return
+    yield from _circle(error)
     module = sys.modules.get(name)
     found = _IMPORTED.match(_first_argument(error))
     if type(module) is ModuleType and found:
@@ -185,11 +190,14 @@ def _decoding(error: BaseException, steps: Sequence[Step], statement: str) -> It
     yield f"In Windows-1252, which Latin-1 texts usually are, that byte is {character!r}."
 
 
+def _circle(error: BaseException) -> Iterator[str]:
+    if found := _CIRCULAR.match(_first_argument(error)):
+        yield f"{found[1]} was still being imported: modules import each other in a circle."
+
+
 def _module_facts(module: ModuleType) -> Iterator[str]:
     names = vars(module)
-    spec, name, path = names.get("__spec__"), names.get("__name__"), names.get("__file__")
-    if type(spec) is ModuleSpec and getattr(spec, "_initializing", False):
-        yield f"{name} is still being imported: the modules import each other in a circle."
+    name, path = names.get("__name__"), names.get("__file__")
     if name in sys.stdlib_module_names and type(path) is str and not path.startswith(python_folders()):
         yield f"{name} is {path} here, which hides Python's own module of that name."
 
