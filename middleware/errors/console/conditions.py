@@ -1,16 +1,15 @@
 """When the console answers at all: on this machine, for one process, and to a page of its own.
 
 These hold for every request to the console, before any secret is looked at, so that nobody elsewhere can even guess.
-Reads ``wsgi.multiprocess``, ``wheatpaste.peer``, ``SERVER_NAME`` and what ``Audience`` reads.
+Beside them ``own_page.strangeness`` says what a page of ours sends. Reads ``wsgi.multiprocess``, ``wheatpaste.peer``,
+``SERVER_NAME`` and what ``Audience`` reads.
 """
 
 from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from urllib.parse import urlsplit
 
-from ....protocol.hosts import read_host
 from ....protocol.peers import PEER, read_address
 from ....protocol.wsgi import Environ
 from ..audience import Audience
@@ -50,38 +49,6 @@ def refusal(environ: Environ, audience: Audience, *, anywhere: bool = False) -> 
     if not environ.get("HTTP_HOST"):
         return "the request names no host"
     return audience.refusal(environ)
-
-
-def strangeness(environ: Environ) -> str | None:
-    """Why a request that changes something does not come from a page of ours (RFC 6454, Fetch metadata), or None.
-
-    Beside :func:`refusal`, which has looked at the host.
-    """
-    if environ.get("REQUEST_METHOD") != "POST":
-        return "it is no POST"
-    kind = environ.get("CONTENT_TYPE", "").partition(";")[0].strip().lower()
-    if kind != "application/json":
-        return f"its type is {kind or 'not said'}, and not application/json"
-    site, origin = environ.get("HTTP_SEC_FETCH_SITE"), environ.get("HTTP_ORIGIN")
-    if site is not None and site != "same-origin":
-        return f"it comes from another site ({site})"
-    if origin is None:
-        return "it does not say from where it comes (no Origin)"
-    if not _same_origin(origin, environ):
-        return f"it comes from {origin}"
-    return None
-
-
-def _same_origin(origin: str, environ: Environ) -> bool:
-    try:
-        parts = urlsplit(origin)
-    except ValueError:
-        return False
-    scheme = environ.get("wsgi.url_scheme", "http")
-    theirs, ours = read_host(parts.netloc), read_host(environ.get("HTTP_HOST", ""))
-    if theirs is None or ours is None or parts.scheme != scheme or parts.path or parts.query or parts.fragment:
-        return False
-    return theirs.without_default_port(scheme) == ours.without_default_port(scheme)
 
 
 def _public(environ: Environ) -> str | None:

@@ -7,16 +7,15 @@ it runs.
 
 from __future__ import annotations
 
-import json
 import logging
 from http.cookies import CookieError, SimpleCookie
 from typing import Any
 
 from ....protocol.paths import script_name, uri_path
 from ....protocol.redact import redact_text
-from ....protocol.wsgi import Body, Environ, Headers, StartResponse
+from ....protocol.wsgi import Body, Environ, StartResponse
+from ..own_page import answer_json, read_json, strangeness
 from .completion import completions
-from .conditions import strangeness
 from .evaluation import run
 from .gate import Gate
 from .inspection import inspected
@@ -41,9 +40,11 @@ class ConsoleEndpoint:
         why = strangeness(environ)
         if why is not None:
             return refuse(environ, start_response, why)
-        asked = _read(environ)
+        asked = read_json(environ, _MOST_BYTES)
         if asked is None:
-            return _answer(start_response, "400 Bad Request", {"error": "the body is no JSON object of a usual size"})
+            return answer_json(
+                start_response, "400 Bad Request", {"error": "the body is no JSON object of a usual size"}
+            )
         action = asked.get("action")
         if action == "redeem":
             return self._redeem(environ, start_response, asked)
@@ -56,25 +57,25 @@ class ConsoleEndpoint:
         code = asked.get("code")
         if error is None or frame not in error.frames:
             gone = {"error": "the frames of this error are gone: make it fail again"}
-            return _answer(start_response, "404 Not Found", gone)
+            return answer_json(start_response, "404 Not Found", gone)
         if not isinstance(code, str):
-            return _answer(start_response, "400 Bad Request", {"error": "code is missing"})
+            return answer_json(start_response, "400 Bad Request", {"error": "code is missing"})
         return self._work(start_response, str(action), error, frame, code)
 
     def _work(self, start_response: StartResponse, action: str, error: LiveError, frame: str, code: str) -> Body:
         if action == "complete":
-            return _answer(start_response, "200 OK", {"words": completions(error, frame, code)})
+            return answer_json(start_response, "200 OK", {"words": completions(error, frame, code)})
         if action not in ("run", "inspect"):
-            return _answer(start_response, "400 Bad Request", {"error": "there is no such action"})
+            return answer_json(start_response, "400 Bad Request", {"error": "there is no such action"})
         # A line for each command, whatever becomes of it; the terminal must not obey what it holds.
         logger.warning("console, frame %s, %s: %s", frame, action, redact_text(ascii(code)[1:-1])[:500])
         if action == "run":
-            return _answer(start_response, "200 OK", run(error, frame, code)._asdict())
+            return answer_json(start_response, "200 OK", run(error, frame, code)._asdict())
         try:
-            return _answer(start_response, "200 OK", inspected(error, frame, code))
+            return answer_json(start_response, "200 OK", inspected(error, frame, code))
         except Exception as raised:  # noqa: BLE001 - the developer's own expression
             text = f"{type(raised).__name__}: {_text(raised)}"
-            return _answer(start_response, "200 OK", {"error": text})
+            return answer_json(start_response, "200 OK", {"error": text})
 
     def _redeem(self, environ: Environ, start_response: StartResponse, asked: dict[str, Any]) -> Body:
         made = self._gate.redeem(str(asked.get("secret", "")))
@@ -87,13 +88,13 @@ class ConsoleEndpoint:
         path = uri_path(script_name(environ) + environ["PATH_INFO"])
         secure = "; Secure" if environ.get("wsgi.url_scheme") == "https" else ""
         cookie = f"{COOKIE}={made.cookie}; Path={path}; HttpOnly; SameSite=Strict{secure}"
-        return _answer(start_response, "200 OK", {"key": made.key}, [("Set-Cookie", cookie)])
+        return answer_json(start_response, "200 OK", {"key": made.key}, [("Set-Cookie", cookie)])
 
 
 def refuse(environ: Environ, start_response: StartResponse, why: str) -> Body:
     """Answer 403 with a sentence, and log it."""
     logger.warning("console refused to %s: %s", ascii(environ.get("REMOTE_ADDR", ""))[1:-1], ascii(why)[1:-1])
-    return _answer(start_response, "403 Forbidden", {"error": why})
+    return answer_json(start_response, "403 Forbidden", {"error": why})
 
 
 def cookie_of(environ: Environ) -> str:
@@ -105,35 +106,8 @@ def cookie_of(environ: Environ) -> str:
     return found.value if found is not None else ""
 
 
-def _read(environ: Environ) -> dict[str, Any] | None:
-    length = environ.get("CONTENT_LENGTH") or ""
-    if not (length.isascii() and length.isdigit()) or int(length) > _MOST_BYTES:
-        return None
-    try:
-        asked = json.loads(environ["wsgi.input"].read(int(length)))
-    except (ValueError, RecursionError):
-        return None
-    return asked if isinstance(asked, dict) else None
-
-
 def _text(raised: Exception) -> str:
     try:
         return str(raised)
     except Exception:  # noqa: BLE001 - an exception of the developer's
         return "(its text cannot be had)"
-
-
-def _answer(start_response: StartResponse, status: str, data: dict[str, Any], more: Headers | None = None) -> Body:
-    body = json.dumps(data).encode("ascii")
-    headers = [
-        ("Content-Type", "application/json"),
-        ("Content-Length", str(len(body))),
-        ("Cache-Control", "no-store"),
-        ("X-Content-Type-Options", "nosniff"),
-        ("X-Frame-Options", "DENY"),
-        ("Referrer-Policy", "no-referrer"),
-        ("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'"),
-        ("Cross-Origin-Resource-Policy", "same-origin"),
-    ]
-    start_response(status, [*headers, *(more or [])])
-    return [body]
