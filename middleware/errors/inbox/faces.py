@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -94,26 +94,30 @@ def group_markdown(group: Group, now: float) -> str:
     )
 
 
-def list_lines(groups: Sequence[Group], now: float) -> Iterator[tuple[str, str, str, str, str]]:
-    """The cells of a list for terminals: group, count, age, state, and two lines of text."""
-    for group in groups:
-        text = one_line(group.headline)
-        yield group.id, f"{group.count}×", age(group.last, now), _state(group), f"{text}\n{one_line(group.place)}"
+def list_cells(group: Group, now: float) -> tuple[str, str, str, str, str, str]:
+    """A group in a list for terminals: its id, count, age, state, headline and place."""
+    return (
+        group.id,
+        f"{group.count}×",
+        age(group.last, now),
+        _state(group),
+        one_line(group.headline),
+        one_line(group.place),
+    )
 
 
 def list_text(groups: Sequence[Group], now: float) -> str:
     """A list for terminals and curl."""
-    rows = list(list_lines(groups, now))
+    rows = [list_cells(group, now) for group in groups]
     if not rows:
         return "No errors.\n"
     widths = [max(len(row[column]) for row in rows) for column in range(4)]
     lines = []
     for row in rows:
-        headline, _, place = row[4].partition("\n")
         head = f"{row[0]:<{widths[0]}}  {row[1]:>{widths[1]}}  {row[2]:<{widths[2]}}  {row[3]:<{widths[3]}}"
-        lines.append(f"{head}  {headline}")
-        if place:
-            lines.append(f"{' ' * len(head)}  {place}")
+        lines.append(f"{head}  {row[4]}")
+        if row[5]:
+            lines.append(f"{' ' * len(head)}  {row[5]}")
     return "\n".join(lines) + "\n"
 
 
