@@ -18,6 +18,7 @@ lint: $(STAMP)
 docs: $(STAMP)
 	$(VENV)/bin/wheatpaste describe --markdown --into docs/reference
 	$(VENV)/bin/python docs/screenshots.py
+	$(VENV)/bin/python docs/screenshots_errors.py
 
 bench:
 	$(PYTHON) benchmarks/run.py --write

@@ -295,7 +295,7 @@ def test_row_02_variables_are_shown_in_their_order():
 @pytest.mark.parametrize(
     ("text", "kind", "remark"),
     [
-        ("3 items", "shop.Basket", ["Basket"]),
+        ("three items", "shop.Basket", ["Basket"]),
         ("Basket(3 items)", "shop.Basket", []),
         ("<Basket>", "shop.Basket", []),
         ("'text'", "str", []),
