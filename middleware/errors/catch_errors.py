@@ -16,6 +16,7 @@ from ...config.options import at_least, between, component, each, option
 from ...config.values import Imported, Seconds, Size
 from ...protocol.peers import network_complaint
 from ...protocol.wsgi import Body, Environ, StartResponse, WSGIApp
+from .report.addresses import address_complaint, server_complaint, webhook_complaint
 from .setup import Setup
 
 
@@ -116,10 +117,16 @@ class CatchErrors:
         default=(),
         doc="Addresses that get mail: the first failure of a kind at once, then digests with counts.",
         inherits=True,
+        check=each(address_complaint),
         sample="admin@example.com",
     )
-    from_address: str = option(default="errors@localhost", doc="The sender of that mail.")
-    smtp_server: str = option(default="localhost", doc="The mail server, as host or host:port.", inherits=True)
+    from_address: str = option(default="errors@localhost", doc="The sender of that mail.", check=address_complaint)
+    smtp_server: str = option(
+        default="localhost",
+        doc="The mail server, as host or host:port.",
+        inherits=True,
+        check=server_complaint,
+    )
     smtp_username: str | None = option(default=None, doc="Its user, if it wants one.", inherits=True)
     smtp_password: str | None = option(default=None, doc="Its password.", inherits=True, secret=True)
     smtp_use_tls: bool = option(
@@ -130,7 +137,10 @@ class CatchErrors:
         default=3600, doc="How long mails about the same kind of error are held back for a digest.", check=at_least(0)
     )
     webhook: str | None = option(
-        default=None, doc="URL that each report is posted to as JSON; such URLs often hold a token.", secret=True
+        default=None,
+        doc="URL that each report is posted to as JSON; such URLs often hold a token.",
+        check=webhook_complaint,
+        secret=True,
     )
     sentry: bool = option(default=False, doc="Report through the Sentry SDK that the program has set up.")
     reporters: tuple[Imported, ...] = option(

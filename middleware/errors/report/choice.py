@@ -38,10 +38,7 @@ def reporting_of(options: CatchErrors) -> Reporting:
     if options.webhook:
         from .webhook import WebhookReporter
 
-        try:
-            reporters.append(WebhookReporter(options.webhook))
-        except ValueError as error:
-            raise OptionError(type(options).__name__, "webhook", str(error)) from error
+        reporters.append(WebhookReporter(options.webhook))
     if options.sentry:
         from .sentry import SentryReporter
 
@@ -59,23 +56,15 @@ def reporting_of(options: CatchErrors) -> Reporting:
 
 
 def _mail(options: CatchErrors) -> Any:
-    from ..render.envelope import Envelope, address_complaint
+    from ..render.envelope import Envelope
     from .mail import MailReporter, mail_server
 
-    for name, addresses in (("error_email", options.error_email), ("from_address", (options.from_address,))):
-        for address in addresses:
-            complaint = address_complaint(address)
-            if complaint is not None:
-                raise OptionError(type(options).__name__, name, complaint)
-    try:
-        server = mail_server(
-            options.smtp_server,
-            use_tls=options.smtp_use_tls,
-            username=options.smtp_username,
-            password=options.smtp_password,
-        )
-    except ValueError as error:
-        raise OptionError(type(options).__name__, "smtp_server", str(error)) from error
+    server = mail_server(
+        options.smtp_server,
+        use_tls=options.smtp_use_tls,
+        username=options.smtp_username,
+        password=options.smtp_password,
+    )
     envelope = Envelope(
         sender=options.from_address, recipients=options.error_email, subject_prefix=options.error_subject_prefix
     )

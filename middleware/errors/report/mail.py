@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Literal
 from ..record import ErrorRecord
 from ..render.envelope import Envelope
 from ..render.log_line import as_line
+from .addresses import host_and_port
 from .queue import Refused, ReportQueue, said
 from .throttle import Digest, Throttle
 
@@ -89,18 +90,11 @@ def mail_server(
     address: str, *, use_tls: bool = False, username: str | None = None, password: str | None = None
 ) -> MailServer:
     """The server that the options name: ``host``, ``host:port`` or ``[v6]:port``. Raises ``ValueError``."""
-    host, colon, port = address.strip().rpartition(":")
-    if not colon or port.endswith("]") or ":" in host.strip("[]") and not host.startswith("["):
-        host, port = address.strip(), ""
-    if not host or (port and not (port.isascii() and port.isdigit() and 0 < int(port) < 65536)):
-        raise ValueError("must be a host, or host:port")
-    number = int(port) if port else 25
+    host, port = host_and_port(address)
     security: Literal["none", "starttls", "tls"] = "none"
     if use_tls:
-        security = "tls" if number == _SUBMISSIONS else "starttls"
-    return MailServer(
-        host=host.strip("[]"), port=number, security=security, username=username or "", password=password or ""
-    )
+        security = "tls" if port == _SUBMISSIONS else "starttls"
+    return MailServer(host=host, port=port, security=security, username=username or "", password=password or "")
 
 
 class MailReporter:

@@ -11,11 +11,12 @@ import time
 from base64 import b64encode
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
-from urllib.parse import SplitResult, unquote, urlsplit, urlunsplit
+from urllib.parse import unquote, urlsplit, urlunsplit
 
 from ..record import ErrorRecord
 from ..render.log_line import as_line
 from ..render.outline import where
+from .addresses import webhook_complaint
 from .queue import Refused, ReportQueue
 
 if TYPE_CHECKING:
@@ -78,20 +79,6 @@ class WebhookReporter:
 def _reason(fault: object) -> str:
     said = getattr(fault, "strerror", None) if isinstance(fault, OSError) else None
     return str(said or type(fault).__name__)
-
-
-def webhook_complaint(url: str) -> str | None:
-    """What is wrong with the URL of a webhook, as a phrase, or None."""
-    try:
-        parts: SplitResult | None = urlsplit(url)
-        port_is_right = parts is not None and (parts.port is None or parts.port > 0)
-    except ValueError:
-        parts, port_is_right = None, False
-    if parts is None or parts.scheme not in ("http", "https") or not parts.hostname or not port_is_right:
-        return "must be a URL that begins with https:// or http://"
-    if any(letter <= " " or letter > "~" for letter in url):
-        return "must be a URL without blanks, whose other letters are escaped"
-    return None
 
 
 def payload(record: ErrorRecord) -> dict[str, Any]:

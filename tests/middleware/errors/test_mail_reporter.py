@@ -203,7 +203,7 @@ def test_row_39_c3_a_message_writes_no_header(nasty: str, serving: Callable[...,
     ],
 )
 def test_addresses_are_addresses(address: str, right: bool) -> None:
-    from wheatpaste.middleware.errors.render.envelope import address_complaint
+    from wheatpaste.middleware.errors.report.addresses import address_complaint
 
     assert (address_complaint(address) is None) is right
 

@@ -17,7 +17,8 @@ from error_samples import SAMPLES, simple
 from mail_server import hang, hang_up, peer
 
 from wheatpaste.middleware.errors.record import ErrorRecord
-from wheatpaste.middleware.errors.report.webhook import WebhookReporter, webhook_complaint
+from wheatpaste.middleware.errors.report.addresses import webhook_complaint
+from wheatpaste.middleware.errors.report.webhook import WebhookReporter
 
 TOKEN = "T0KEN-in-the-path"
 
