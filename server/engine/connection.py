@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Callable
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from ...protocol.wsgi import Environ
@@ -244,11 +245,16 @@ class Connection:
         """Tell the client that nothing more comes. False when it is gone already."""
         try:
             if self.is_tls:
-                from ..tls.handshake import close_notify
-
-                close_notify(self.sock)
+                _close_notify()(self.sock)
             # Below TLS: its own shutdown would forget the encrypted connection, and not tell the client anything.
             socket.socket.shutdown(self.sock, socket.SHUT_WR)
         except OSError:
             return False
         return True
+
+
+@cache  # an import in the place where it is needed costs as much as what it imports
+def _close_notify() -> Callable[[SSLSocket], bool]:
+    from ..tls.handshake import close_notify
+
+    return close_notify

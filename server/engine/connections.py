@@ -106,8 +106,10 @@ class Connections:
 
     def set_deadline(self, connection: Connection, seconds: float) -> None:
         """Look at the connection after so many seconds, unless something happens before."""
-        connection.deadline = self._clock() + seconds
-        self._timers.set(connection, connection.deadline)
+        deadline = connection.deadline = self._clock() + seconds
+        # Whoever is looked at before its time is looked at again then.
+        if not connection.due or deadline < connection.due - 1:
+            self._timers.set(connection, deadline)
 
     def look_again(self, connection: Connection, when: float) -> None:
         """Look at the connection at that time, whatever its deadline is."""

@@ -51,11 +51,6 @@ class Crew:
         """Whether nobody runs anything, and nothing waits for a thread."""
         return not (self.busy or self.waiting or self._jobs)
 
-    @property
-    def is_full(self) -> bool:
-        """Whether as many requests run as may."""
-        return self.busy >= self.size
-
     def start(self) -> None:
         """Let the first thread lead."""
         with self.lock:
@@ -121,13 +116,13 @@ class Crew:
             follower.wake.release()
         return True
 
-    def run_elsewhere(self, job: Callable[[], object], *, or_refuse: bool = False) -> bool:
-        """Have a worker do something that the leader should not wait for.
+    def run_elsewhere(self, job: Callable[[], object]) -> bool:
+        """Have a worker do something that the leader should not wait for; False when there is none any more.
 
-        When all are busy, whoever is done next does it; with ``or_refuse`` nobody does, and False is returned.
+        When all are busy, whoever is done next does it.
         """
         with self.lock:
-            if self.finished or (or_refuse and self.is_full):
+            if self.finished:
                 return False
             self._jobs.append(job)
             if self._followers:

@@ -32,6 +32,7 @@ from .connections import Connections
 from .crew import Crew
 from .exchange import HOLD, Exchange
 from .farewell import Farewell
+from .handshakers import Handshakers
 from .intake import Intake
 from .listener import Listener
 from .opening import Opening
@@ -91,6 +92,7 @@ class Engine:
         """What was polled and not served yet."""
         self.unsent = Unsent(settings.limits.outputs_memory)
         self.watchdog = Watchdog(self)
+        self.handshakers = Handshakers(settings.threads)
         self.farewell = Farewell(self)
         self.exchange = Exchange(self)
         self.opening = Opening(self)
@@ -171,6 +173,7 @@ class Engine:
         self.poller.wake()
         self.watchdog.stop()
         self.crew.end()
+        self.handshakers.end()
         for listener in self._listeners.values():
             listener.close()
         self.connections.close()

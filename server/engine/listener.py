@@ -48,7 +48,8 @@ class Listener:
                 self._inherits = sys.platform == "linux"  # accepted sockets have it from the listening one
         # The plain type has all that is needed, and costs half; TLS wants the whole.
         self._kind = int(sock.family), int(sock.type), sock.proto
-        self._is_plain = engine.settings.tls is None and hasattr(sock, "_accept")
+        self._make: Any = _socket.socket if engine.settings.tls is None else socket.socket
+        self._is_plain = hasattr(sock, "_accept")
 
     def open(self) -> None:
         """Begin to take connections."""
@@ -85,7 +86,7 @@ class Listener:
             accepted: tuple[Any, Any] = listener.accept()
             return accepted
         fd, address = listener._accept()
-        return _socket.socket(*self._kind, fileno=fd), address
+        return self._make(*self._kind, fileno=fd), address
 
     def _turn_away(self, sock: Any, refusal: Refused) -> None:
         engine = self._engine

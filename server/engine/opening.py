@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 import socket
-from typing import TYPE_CHECKING
+from functools import cache
+from typing import TYPE_CHECKING, Any
 
 from ..http1.refusals import Refused
 from .connection import HANDSHAKING, IDLE, INTRODUCED, SHAKING, Connection
@@ -35,16 +36,16 @@ class Opening:
         """
         settings = self._settings
         named = settings.proxy_protocol is not None and settings.proxy_protocol(connection.key)
-        if not named and is_tcp and settings.tls is not None:
-            self._begin_handshake(connection)
-            self._connections.set_mask(connection, READ)
-            return
-        connection.deadline = self._engine.clock() + settings.deadlines.head
         if named:
             connection.state = INTRODUCED
+            self._connections.set_deadline(connection, settings.deadlines.head)
             self._connections.set_mask(connection, READ)
+            return
+        if is_tcp and settings.tls is not None:
+            self._begin_handshake(connection)
         else:
-            self._engine.events.append((connection.fd, READ))
+            connection.deadline = self._engine.clock() + settings.deadlines.head
+        self._engine.events.append((connection.fd, READ))
 
     def introduce(self, connection: Connection) -> None:
         """Read who the client is. Nothing behind the header is taken: it may belong to TLS."""
@@ -77,15 +78,14 @@ class Opening:
             self._connections.drop(connection)
         elif self._settings.tls is not None and sock.family != getattr(socket, "AF_UNIX", None):
             self._begin_handshake(connection)
+            self._engine.events.append((connection.fd, READ))
         else:
             connection.state = IDLE
 
     def _begin_handshake(self, connection: Connection) -> None:
-        from ..tls.handshake import Handshake
-
         tls = self._settings.tls
         if tls is not None:
-            connection.handshake = Handshake(connection.sock, tls)
+            connection.handshake = _handshakes().Handshake(connection.sock, tls)
             connection.state = HANDSHAKING
             self._connections.set_deadline(connection, self._settings.deadlines.handshake)
 
@@ -94,13 +94,17 @@ class Opening:
         handshake, sock = connection.handshake, connection.sock
         if handshake is None:
             return
+        if handshake.is_silent():
+            self._connections.set_mask(connection, READ)
+            return
         connection.state = SHAKING
         if getattr(sock, "cipher", bool)():
             self._step(connection, handshake)  # it has signed already; what is left is quick
+            if connection.state == IDLE:  # then most clients have sent their request behind it
+                self._engine.events.append((connection.fd, READ))
             return
         self._connections.set_mask(connection, 0)
-        if not self._engine.crew.run_elsewhere(lambda: self._step(connection, handshake), or_refuse=True):
-            self._step(connection, handshake)
+        self._engine.handshakers.take(lambda: self._step(connection, handshake))
 
     def _step(self, connection: Connection, handshake: Handshake) -> None:
         try:
@@ -111,15 +115,13 @@ class Opening:
             raise
 
     def _try_step(self, connection: Connection, handshake: Handshake) -> None:
-        from ..tls.handshake import HandshakeFailed, SpokePlainHTTP
-
         engine = self._engine
         try:
             wants = handshake.step()
-        except SpokePlainHTTP:
+        except _handshakes().SpokePlainHTTP:
             engine.farewell.refuse(connection, Refused(400, "plain-http", "This port speaks https."))
             return
-        except HandshakeFailed as failed:
+        except _handshakes().HandshakeFailed as failed:
             log.info("no TLS with %s: it %s", connection.key, failed.reason)
             connection.sock = handshake.socket
             engine.farewell.linger(connection)  # or the client loses the alert that tells it why
@@ -142,3 +144,10 @@ class Opening:
             engine.later(connection)
         else:
             self._connections.release(connection)
+
+
+@cache  # whoever serves no TLS does not load it
+def _handshakes() -> Any:
+    from ..tls import handshake
+
+    return handshake

@@ -52,6 +52,18 @@ class Handshake:
         self._tls: Wraps = tls
         self._wrapped: ssl.SSLSocket | None = None
 
+    def is_silent(self) -> bool:
+        """Whether the client has neither said anything yet nor left, so that a step could do nothing."""
+        if self._wrapped is not None:
+            return False
+        try:
+            self.socket.recv(1, socket.MSG_PEEK)
+        except (BlockingIOError, InterruptedError):
+            return True
+        except OSError:
+            return False
+        return False
+
     def step(self) -> Wants | None:
         """Go as far as possible. What to wait for, or None when it is done and ``socket`` can be used.
 

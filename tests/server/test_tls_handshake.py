@@ -48,6 +48,20 @@ def test_a_silent_client_is_waited_for_without_being_wrapped(tls: TLSContexts) -
         assert handshake.socket is server
 
 
+def test_it_tells_without_a_step_whether_there_is_anything_to_do(tls: TLSContexts) -> None:
+    with pair() as (server, client):
+        handshake = Handshake(server, tls)
+        assert handshake.is_silent()
+        client.send(_hello())
+        assert not handshake.is_silent()
+        assert handshake.step() == "read"
+        assert not handshake.is_silent(), "from then on only a step can tell"
+        handshake.socket.close()
+    with pair() as (server, client):
+        client.close()
+        assert not Handshake(server, tls).is_silent()
+
+
 def test_a_hello_that_comes_byte_by_byte_is_waited_for(tls: TLSContexts) -> None:
     hello = _hello()
     with pair() as (server, client):

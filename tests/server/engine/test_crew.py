@@ -134,11 +134,10 @@ def test_jobs_are_done_by_others_and_all_of_them(make: Callable[[int], Scripted]
     assert len(scripted.crew.threads) <= 4
 
 
-def test_a_job_may_be_refused_when_all_are_busy(make: Callable[[int], Scripted]) -> None:
+def test_a_job_waits_for_a_thread_when_all_are_busy(make: Callable[[int], Scripted]) -> None:
     scripted = make(1)
     gate = threading.Event()
     assert scripted.crew.run_elsewhere(lambda: gate.wait(10))
-    assert not scripted.crew.run_elsewhere(lambda: None, or_refuse=True)
     later: list[int] = []
     assert scripted.crew.run_elsewhere(lambda: later.append(1))
     gate.set()
