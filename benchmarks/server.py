@@ -97,7 +97,7 @@ class Course:
         return Results(found)
 
     def _setup(self, scenario: Scenario, workers: int) -> Setup:
-        setup = Setup(threads=scenario.threads, workers=workers, folder=self.folder)
+        setup = Setup(threads=scenario.threads, workers=workers, once=scenario.once, folder=self.folder)
         return setup._replace(certificate=self.certificate, key=self.key) if scenario.tls else setup
 
     def _start(

@@ -27,13 +27,17 @@ Value = TypeVar("Value")
 
 
 class Setup(NamedTuple):
-    """What a scenario asks of a server. ``certificate`` and ``key`` are files; with them it speaks TLS."""
+    """What a scenario asks of a server. ``certificate`` and ``key`` are files; with them it speaks TLS.
+
+    ``once`` means that each connection is for one request, as its client says.
+    """
 
     port: int = 0
     threads: int = 16
     workers: int = 1
     certificate: str = ""
     key: str = ""
+    once: bool = False
     folder: Path = HERE
 
     @property
@@ -102,6 +106,9 @@ def uwsgi(setup: Setup) -> list[str]:
     argv += ["--processes", str(setup.workers), "--threads", str(setup.threads), "--need-app"]
     if setup.certificate:
         return [*argv, "--https", f"{setup.address},{setup.certificate},{setup.key}", "--http-keepalive"]
+    if setup.once:
+        # Where it knows keep-alive it keeps connections also for clients that ask it to close.
+        return [*argv, "--http-socket", setup.address, "--add-header", "Connection: close"]
     return [*argv, "--http11-socket", setup.address]
 
 

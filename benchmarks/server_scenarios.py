@@ -96,6 +96,8 @@ class Scenario:
     workers: tuple[int, ...] = (1,)
     pinned: bool = True
     tls: bool = False
+    once: bool = False
+    """Each connection is for one request."""
     every: int = 1
     """It is done in each so-many-th round."""
     throughout: tuple[str, ...] = ()
@@ -407,6 +409,7 @@ SCENARIOS = (
         "16 connections at a time.",
         asked("/hello", 16, {"Connection": "close"}),
         judge=amid("a connection for each request"),
+        once=True,
         every=2,
         short="rate",
     ),
@@ -426,6 +429,7 @@ SCENARIOS = (
         "A connection for each request, 16 at a time, TLS 1.3 with a P-256 key. Closing unannounced is an error.",
         asked("/hello", 16, {"Connection": "close"}),
         judge=amid("TLS handshakes"),
+        once=True,
         every=2,
         short="rate",
         tls=True,
