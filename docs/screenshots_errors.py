@@ -17,6 +17,7 @@ from wsgiref.simple_server import WSGIRequestHandler, make_server
 
 from screenshots import ROOT, Picture, chromium, take
 
+from wheatpaste.middleware.errors.inbox.pages import InboxPages
 from wheatpaste.middleware.errors.render.editor import editor_of
 from wheatpaste.middleware.errors.render.links import Links
 from wheatpaste.middleware.errors.render.page import debug_page, new_nonce, page_headers
@@ -24,10 +25,14 @@ from wheatpaste.middleware.errors.render.plain_page import plain_headers, plain_
 
 sys.path.insert(0, str(ROOT / "tests" / "_kit"))
 from error_samples import SAMPLES, simple
+from inbox_samples import NOW, filled_inbox
 
 PHONE = {"width": 390, "height": 844, "scale": 2}
 DESK = {"width": 1280, "height": 800}
 
+
+INBOX = filled_inbox()
+LAST_GROUP = INBOX.groups()[0].id
 
 PICTURES = (
     Picture("errors", "/chain", **DESK),
@@ -41,6 +46,11 @@ PICTURES = (
     Picture("errors-without-script", "/chain", scripts=False, **DESK),
     Picture("errors-public", "/public", width=900, height=560),
     Picture("errors-public-phone", "/public", dark=True, **PHONE),
+    Picture("errors-inbox", "/.errors/", width=1200, height=760),
+    Picture("errors-inbox-dark", "/.errors/?state=all&window=week", dark=True, width=1200, height=860),
+    Picture("errors-inbox-phone", "/.errors/?state=all", **PHONE),
+    Picture("errors-inbox-group", f"/.errors/{LAST_GROUP}", width=1200, height=820),
+    Picture("errors-inbox-group-phone", f"/.errors/{LAST_GROUP}", dark=True, **PHONE),
 )
 
 
@@ -57,7 +67,11 @@ def main(names: list[str]) -> None:
 
 
 def app(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
-    """The page of each sample at its name, and the one for everybody at ``/public``."""
+    """The page of each sample at its name, the one for everybody at ``/public``, kept errors at ``/.errors``."""
+    below = environ["PATH_INFO"].removeprefix("/.errors")
+    if below != environ["PATH_INFO"]:
+        pages_of_inbox = InboxPages(INBOX, lambda environ: None, clock=lambda: NOW)
+        return pages_of_inbox({**environ, "SCRIPT_NAME": "/.errors", "PATH_INFO": below}, start_response)
     name = environ["PATH_INFO"].strip("/")
     if name == "public":
         page = plain_page(simple(), environ)
