@@ -26,7 +26,7 @@ WORK = ROOT / "build" / "bench"
 SERVERS = ("granian", "waitress", "cheroot", "gunicorn", "gevent", "uWSGI", "bjoern")
 COMPILED = ("uWSGI", "bjoern")
 """Servers that are only to be had as source: measured where a compiler, and libev-dev for bjoern, are there."""
-PEERS = ("Paste", "PasteDeploy", "WebOb", *SERVERS, "Werkzeug", "whitenoise", "servestatic", "pyramid")
+PEERS = ("Paste", "PasteDeploy", "WebOb", *SERVERS, "Werkzeug", "Django", "starlette", "whitenoise", "servestatic", "pyramid")
 
 
 class Benchmark(NamedTuple):
@@ -47,6 +47,7 @@ class Benchmark(NamedTuple):
 BENCHMARKS = (
     Benchmark("server", "The server", rounds=3, quick=1, parts=True),
     Benchmark("dispatch", "Dispatch", rounds=51, quick=2),
+    Benchmark("errors", "Errors", rounds=21, quick=2),
     Benchmark("static_files", "Static files", rounds=21, quick=1),
     Benchmark("large_ini", "A large INI", rounds=15, quick=1),
     Benchmark("commands", "Checking a small INI", rounds=41, quick=1),
