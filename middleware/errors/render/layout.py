@@ -7,13 +7,13 @@ room first.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import islice
 
 from ..record import ErrorRecord, Frame, Raised, Shown
 from .editor import is_on_disk
-from .outline import branches, carets, unseen
+from .outline import branches, unseen
 from .room import Room, size
 
 MOST_EXCEPTIONS = 100
@@ -32,24 +32,12 @@ _LINE = 60  # around a line of source
 _VARIABLE = 75  # around a variable
 _OWN_IN_A_ROW = 12  # more own frames than these, one after the other, are folded, too
 _FIRST_OF_OWN = 8
-_VALUE = 120  # characters of a value beside the source; the whole stands among the variables
-
-
-@dataclass(frozen=True, slots=True)
-class Piece:
-    """A line of source, cut around what failed in it."""
-
-    number: int
-    before: str
-    marked: str = ""
-    after: str = ""
-    failing: bool = False
-    values: tuple[Shown, ...] = ()
+_NAME = 120  # characters of the name of an attribute
 
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """A frame: its id (``0.3``, exception and frame), the source that there is room for, and what is said of it.
+    """A frame: its id (``0.3``, exception and frame), whether there is room for its source, and what is said of it.
 
     Between it and the one that it called ``gap`` frames were left out. ``in_file``: there may be more source.
     """
@@ -58,7 +46,6 @@ class Call:
     frame: Frame
     focus: bool = False
     text: str = ""
-    lines: tuple[Piece, ...] = ()
     room: bool = True
     repeated: str = ""
     gap: int = 0
@@ -148,9 +135,7 @@ def _say(part: Part, texts: Room) -> None:
     part.suggestions = [texts.cut(text, _NOTE) for text in raised.suggestions[:_NOTES]]
     part.notes = [texts.cut(text, _NOTE) for text in raised.notes[:_NOTES]]
     for each in raised.attributes[:_NOTES]:
-        part.attributes.append(
-            Shown(name=each.name[:_VALUE], text=texts.cut(each.text, _NOTE), type=each.type[:_VALUE])
-        )
+        part.attributes.append(Shown(name=each.name[:_NAME], text=texts.cut(each.text, _NOTE), type=each.type[:_NAME]))
 
 
 def _title(raised: Raised, of: str) -> str:
@@ -223,32 +208,12 @@ def _call(index: int, place: int, raised: Raised, room: bool, repeated: str, gap
         frame=frame,
         focus=place == raised.focus,
         text=failing,
-        lines=tuple(_pieces(frame)) if room else (),
         room=room,
         repeated=repeated,
         gap=gap,
         in_file=frame.language != "syntax" and is_on_disk(frame.path),
         column=frame.span.column + 1 if frame.span is not None else 1,
     )
-
-
-def _pieces(frame: Frame) -> Iterator[Piece]:
-    first, last = (frame.line, frame.line) if frame.span is None else (frame.span.line, frame.span.end_line)
-    last = max([line.number for line in frame.lines if line.number <= last], default=last)
-    for line in frame.lines:
-        if not first <= line.number <= last:
-            yield Piece(line.number, line.text)
-            continue
-        marked = carets(frame, line.number, line.text)
-        start, end = marked or (len(line.text), len(line.text))
-        values = tuple(_beside(frame.expressions)) if line.number == last else ()
-        yield Piece(line.number, line.text[:start], line.text[start:end], line.text[end:], True, values)
-
-
-def _beside(expressions: Iterable[Shown]) -> Iterator[Shown]:
-    for each in list(expressions)[:8]:
-        cut = each.text if len(each.text) <= _VALUE else each.text[:_VALUE] + "…"
-        yield Shown(name=each.name, text=cut, type=each.type)
 
 
 # --- room ------------------------------------------------------------------------------------------------------------

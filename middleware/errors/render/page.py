@@ -13,6 +13,7 @@ from .links import Links
 from .markdown import as_markdown
 from .outline import moment, phase_of
 from .room import Room
+from .source import Sources
 from .templates import static, template
 from .text import as_text
 
@@ -75,6 +76,7 @@ def debug_page(record: ErrorRecord, *, nonce: str, links: Links = Links()) -> st
         moment=moment(record),
         address=request.url.partition("://")[2] or request.url if request else "",
         tables=_Tables(record),
+        source=Sources(),
         copies=[(name, label, copies[name]) for name, label in _LABELS if copies[name]],
         editor=links.editor,
         errors=links.errors,
@@ -90,6 +92,8 @@ def _styles(links: Links) -> Iterator[str]:
     yield from ("colours.css", "page.css")
     if links.console is not None:
         yield "console.css"
+    if links.replay is not None:
+        yield "replay.css"
 
 
 def _scripts(links: Links) -> Iterator[str]:

@@ -155,6 +155,21 @@ def test_row_44_no_page_shows_it_in_a_frame(browser: Chrome, site: str):
     browser.get_log("browser")
 
 
+@pytest.mark.parametrize("mode", ["cors", "no-cors"])
+def test_another_site_cannot_fetch_it(browser: Chrome, site: str, mode: str):
+    show(browser, f"{site.replace('127.0.0.1', 'localhost')}/framed/nothing")
+    fetched = browser.execute_async_script(
+        """
+        const done = arguments[arguments.length - 1];
+        fetch(arguments[0], {mode: arguments[1]}).then((answer) => done(answer.type), () => done("refused"));
+        """,
+        f"{site}/simple",
+        mode,
+    )
+    assert fetched == "refused"
+    browser.get_log("browser")
+
+
 def test_scripts_of_others_do_not_run_in_it(browser: Chrome, site: str):
     show(browser, f"{site}/simple")
     added = """
@@ -433,6 +448,7 @@ def test_the_navigation_opens_what_it_leads_to(browser: Chrome, site: str):
     show(browser, f"{site}/group")
     one(browser, 'nav a[href="#e4"]').click()
     WebDriverWait(browser, 10).until(lambda _: one(browser, "#e4 .focus .failing").is_displayed())
+    assert not one(browser, "#e5 .focus .failing").is_displayed()
 
 
 def test_the_root_cause_is_one_click_away(browser: Chrome, site: str):

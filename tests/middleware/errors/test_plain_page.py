@@ -28,6 +28,11 @@ def test_row_43_it_tells_nothing_of_what_failed_nor_that_more_could_be_seen():
         assert word not in text
 
 
+def test_it_has_no_buttons_to_share_or_open_anything():
+    page = BeautifulSoup(plain_page(rich(), GET), "html.parser")
+    assert page.select("button, input, textarea, script, [data-frame], [data-copy], a[href*=':']") == []
+
+
 def test_row_43_the_message_is_plain_text():
     page = plain_page(simple(), GET, message=f"We know.\n{MARKUP}")
     assert MARKUP not in page
