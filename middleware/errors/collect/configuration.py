@@ -17,7 +17,7 @@ _MOST_NAME = 200
 
 def configuration_of(environ: Environ, budget: Budget) -> Pairs:
     """The settings, sorted by name. Those of a nested dict stand as ``app_conf.name``."""
-    config: Any = dict.get(environ, "paste.config")
+    config: Any = environ.get("paste.config")
     if not issubclass(type(config), dict):
         return ()
     return tuple(_rows(config, "", budget))[:_MOST]

@@ -2,7 +2,8 @@
 
 ``wsgi.input`` is never touched. A form is shown only if the app's framework has parsed it and left the result where
 it can be found: WebOb, Werkzeug, Bottle and Paste keep it in the environ, Django in its request, which is looked for
-in the variables of the traceback. Reads ``wheatpaste.trace``, ``wheatpaste.peer``, ``wheatpaste.identity``.
+in the variables of the traceback. Reads ``wheatpaste.trace``, ``wheatpaste.peer``, ``wheatpaste.identity``,
+``paste.parsed_formvars``.
 """
 
 from __future__ import annotations
@@ -229,7 +230,7 @@ class _RequestReader:
         user = self._text("REMOTE_USER")
         if user:
             return self._clean(_utf8(user))
-        identity = trace.identity or self._get("wheatpaste.identity")
+        identity = trace.identity or self._environ.get("wheatpaste.identity")
         if type(identity) is dict:
             for key in ("name", "id", "email"):
                 if type(identity.get(key)) is str:
@@ -276,8 +277,7 @@ def _is_preference(value: str) -> bool:
 
 def _parsed_form(environ: dict[Any, Any], error: BaseException | None) -> Any:
     """The form that somebody has parsed, or None."""
-    for key in ("webob._parsed_post_vars", "paste.parsed_formvars"):
-        kept = dict.get(environ, key)
+    for kept in (environ.get("webob._parsed_post_vars"), environ.get("paste.parsed_formvars")):
         if type(kept) is tuple and kept:
             return kept[0]
     for key in ("bottle.request.forms", "bottle.request.post", "bottle.request.POST"):
