@@ -33,7 +33,11 @@ class Exposure:
         self._judge_globals(node)
         if node.kind == "server":
             self._judge_server(node)
-        elif node.entry_point is not None and is_debugger(node.entry_point.distribution, node.entry_point.name):
+        elif (
+            (entry := node.entry_point) is not None
+            and not entry.alias  # ours, which opens no prompt to strangers
+            and is_debugger(entry.distribution, entry.name)
+        ):
             place = node.reference_origin or node.where
             self._debuggers.append(("this debugger runs code for whoever opens it", "use", place))
         for key, value in node.values.items():

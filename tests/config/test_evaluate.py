@@ -541,7 +541,7 @@ def test_what_is_not_there_is_reported_with_a_way_out(load: Load, text: str, cod
     ("use", "fix"),
     [
         ("egg:Paste#watch_threads", "Python 3"),
-        ("egg:paste#evalerror", "install Paste"),
+        ("egg:paste#gzip", "install Paste"),
         ("egg:PasteScript#wsgiutils", "install PasteScript"),
     ],
 )

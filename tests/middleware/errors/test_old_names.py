@@ -14,6 +14,7 @@ from wheatpaste import loadapp
 from wheatpaste.config.problems import ConfigError
 from wheatpaste.middleware.errors import old_names
 from wheatpaste.middleware.errors.catch_errors import CatchErrors
+from wheatpaste.scripts.main import main
 from wheatpaste.testing import Client
 
 PASTE = ["egg:Paste#error_catcher", "egg:Paste#evalerror", "egg:Paste#cgitb"]
@@ -300,3 +301,26 @@ def test_a_password_in_clear_is_named(load: Load, caplog: pytest.LogCaptureFixtu
 def test_a_quiet_section_is_quiet(name: str) -> None:
     reading = getattr(old_names, name).reader.read({"debug": "false"} if name != "paste_cgitb" else {}, {})
     assert reading.problems == []
+
+
+@pytest.mark.parametrize(("aliases", "warned"), [("on", False), ("off", True)])
+def test_check_knows_whose_debugger_it_is(
+    aliases: str, warned: bool, write_ini: Callable[..., Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = write_ini(f"""
+        [app:main]
+        use = egg:wheatpaste#echo
+        filter-with = errors
+
+        [filter:errors]
+        use = egg:Paste#evalerror
+
+        [server:main]
+        use = egg:wheatpaste#main
+        host = 0.0.0.0
+
+        [wheatpaste]
+        aliases = {aliases}
+        """)
+    main(["check", str(path)])
+    assert ("this debugger runs code for whoever opens it" in capsys.readouterr().out) is warned
