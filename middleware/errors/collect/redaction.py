@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import cache
 from html import escape
 from itertools import islice
-from operator import is_not
+from operator import attrgetter, is_not
 from typing import Any, TypeVar
 from urllib.parse import quote, quote_plus, unquote
 
@@ -249,8 +249,10 @@ _NAMES = frozenset({"module", "function", "type", "package", "id", "group", "pha
 
 
 @cache
-def _fields(kind: Any) -> tuple[tuple[str, bool], ...]:
-    return tuple((each.name, each.name in _NAMES) for each in dataclasses.fields(kind))
+def _fields(kind: Any) -> tuple[Callable[[Any], tuple[Any, ...]], tuple[tuple[str, bool], ...]]:
+    """What reads all fields of a class of records at once, and their names, each with whether it holds a name."""
+    names = [each.name for each in dataclasses.fields(kind)]
+    return attrgetter(*names), tuple((name, name in _NAMES) for name in names)
 
 
 _WITHOUT_TEXT = (int, float, bool, type(None))
@@ -278,9 +280,11 @@ def _walk(value: T, change: Callable[[str, bool], Any]) -> T:
             if any(map(is_not, items, value)):
                 changed = tuple(items)
         elif dataclasses.is_dataclass(kind):
+            read, fields = _fields(kind)
             changes = {}
-            for name, names in _fields(kind):
-                old = getattr(value, name)
+            for old, (name, names) in zip(read(value), fields, strict=True):
+                if old is None or old == ():
+                    continue
                 new = walk(old, names)
                 if new is not old:
                     changes[name] = new

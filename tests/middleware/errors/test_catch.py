@@ -12,7 +12,7 @@ from wsgiref.util import FileWrapper
 
 import pytest
 import waitress
-from engine_in_thread import engines
+from engine_in_thread import engines, wait_for
 
 from wheatpaste.middleware.errors.answer import STATUS, Answer
 from wheatpaste.middleware.errors.catch import Catcher
@@ -161,6 +161,7 @@ def test_row_22_a_failure_in_close_is_reported_and_the_reply_stays_whole(
     body = Body(b"all", in_close=ValueError("late"))
     with served(catching(returning(body, [*TEXT, ("Content-Length", "3")]))) as address:
         assert ask(address)[::2] == (200, b"all")
+        wait_for(lambda: reports, "a report, which nobody holds the reply back for")
     assert body.closed == 1
     assert [(record.phase, record.headline) for record in reports] == [("close", "ValueError: late")]
 
