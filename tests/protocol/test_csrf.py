@@ -21,6 +21,7 @@ def environ(host: str = "shop.example", scheme: str = "http", method: str = "POS
 
 OWN: dict[str, dict[str, Any]] = {
     "a form of ours": environ(sec_fetch_site="same-origin", origin="http://shop.example"),
+    "a page of ours that sends no referrer": environ(sec_fetch_site="same-origin", origin="null"),
     "typed or a bookmark": environ(sec_fetch_site="none"),
     "an older browser": environ(origin="http://shop.example"),
     "with the default port": environ(origin="http://shop.example:80"),
@@ -49,7 +50,7 @@ FOREIGN: dict[str, dict[str, Any]] = {
     "an origin alone": environ(origin="http://evil.example"),
     "metadata and origin disagree": environ(sec_fetch_site="same-origin", origin="http://evil.example"),
     "a sandbox": environ(origin="null"),
-    "a sandbox that claims to be us": environ(sec_fetch_site="same-origin", origin="null"),
+    "a sandbox of ours": environ(sec_fetch_site="cross-site", origin="null"),
     "another port": environ("localhost:8080", origin="http://localhost:9090"),
     "a port that is the default of the other scheme": environ("shop.example:80", origin="http://shop.example:443"),
     "the same name without TLS": environ(scheme="https", origin="http://shop.example"),

@@ -67,6 +67,8 @@ def list_headers(nonce: str) -> Headers:
         ("Content-Type", "text/html; charset=utf-8"),
         ("Content-Security-Policy", policy),
         ("Cross-Origin-Opener-Policy", "same-origin"),
+        # Without any referrer the Origin of a form would be null, by which older browsers cannot be told from others.
+        ("Referrer-Policy", "same-origin"),
     ]
 
 
