@@ -26,7 +26,18 @@ WORK = ROOT / "build" / "bench"
 SERVERS = ("granian", "waitress", "cheroot", "gunicorn", "gevent", "uWSGI", "bjoern")
 COMPILED = ("uWSGI", "bjoern")
 """Servers that are only to be had as source: measured where a compiler, and libev-dev for bjoern, are there."""
-PEERS = ("Paste", "PasteDeploy", "WebOb", *SERVERS, "Werkzeug", "Django", "starlette", "whitenoise", "servestatic", "pyramid")
+PEERS = (
+    "Paste",
+    "PasteDeploy",
+    "WebOb",
+    *SERVERS,
+    "Werkzeug",
+    "Django",
+    "starlette",
+    "whitenoise",
+    "servestatic",
+    "pyramid",
+)
 
 
 class Benchmark(NamedTuple):
