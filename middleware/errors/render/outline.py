@@ -1,4 +1,4 @@
-"""What a record amounts to for who is in a hurry: the exceptions in order, and the frames that are worth their lines."""
+"""What a record amounts to for who is in a hurry: exceptions in order, and the frames that are worth their lines."""
 
 from __future__ import annotations
 

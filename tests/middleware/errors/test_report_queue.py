@@ -78,7 +78,8 @@ def test_row_18_a_fault_is_said_once_and_so_is_its_end(clock: Clock, caplog: pyt
     while (pause := queue.step()) is not None:
         clock.advance(pause)
     assert [record.getMessage() for record in caplog.records] == [
-        "errors by test: they cannot be sent, and are tried again (ConnectionRefusedError: [Errno 111] Connection refused)",
+        "errors by test: they cannot be sent, and are tried again "
+        "(ConnectionRefusedError: [Errno 111] Connection refused)",
         "errors by test: they are sent again",
     ]
 
