@@ -41,11 +41,9 @@ def provenance(environ: Environ, trusted: Collection[str] = ()) -> Provenance:
     if origin is not None and origin in trusted:
         return "own"
     if site is not None:
-        # ``same-site`` is another host of the domain, which somebody else may hold. The Origin of a page that sends no
-        # referrer is ``null``; that of a sandbox is as well, but it is of another site. Any other that is not ours was
-        # not written by a browser.
-        is_credible = origin in (None, "null") or _is_ours(origin, environ)
-        return "own" if site in ("same-origin", "none") and is_credible else "foreign"
+        # ``same-site`` is another host of the domain, which somebody else may hold. The origin is not looked at: it is
+        # ``null`` for a page that sends no referrer, and a proxy may have changed the host that we know.
+        return "own" if site in ("same-origin", "none") else "foreign"
     if origin is not None:
         return "own" if _is_ours(origin, environ) else "foreign"
     return "unknown"

@@ -16,6 +16,7 @@ from ...config.options import at_least, between, component, each, option
 from ...config.values import Imported, Seconds, Size
 from ...protocol.peers import network_complaint
 from ...protocol.wsgi import Body, Environ, StartResponse, WSGIApp
+from .inbox.keeper import inbox_complaint
 from .report.addresses import address_complaint, server_complaint, webhook_complaint
 from .setup import Setup
 
@@ -103,6 +104,7 @@ class CatchErrors:
     inbox: Literal["memory", "none"] | Path = option(
         default="memory",
         doc="Where errors are kept: memory, none, or the path of a SQLite file that all processes share.",
+        check=inbox_complaint,
         sample="/var/lib/shop/errors.sqlite",
     )
     inbox_size: int = option(default=200, doc="How many errors are kept, the oldest go first.", check=at_least(1))

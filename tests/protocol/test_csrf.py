@@ -22,6 +22,9 @@ def environ(host: str = "shop.example", scheme: str = "http", method: str = "POS
 OWN: dict[str, dict[str, Any]] = {
     "a form of ours": environ(sec_fetch_site="same-origin", origin="http://shop.example"),
     "a page of ours that sends no referrer": environ(sec_fetch_site="same-origin", origin="null"),
+    "behind a proxy that changes the host": environ(
+        "127.0.0.1:81", sec_fetch_site="same-origin", origin="https://a.example"
+    ),
     "typed or a bookmark": environ(sec_fetch_site="none"),
     "an older browser": environ(origin="http://shop.example"),
     "with the default port": environ(origin="http://shop.example:80"),
@@ -48,7 +51,6 @@ FOREIGN: dict[str, dict[str, Any]] = {
     "an empty value": environ(sec_fetch_site=""),
     "two values": environ(sec_fetch_site="same-origin, cross-site"),
     "an origin alone": environ(origin="http://evil.example"),
-    "metadata and origin disagree": environ(sec_fetch_site="same-origin", origin="http://evil.example"),
     "a sandbox": environ(origin="null"),
     "a sandbox of ours": environ(sec_fetch_site="cross-site", origin="null"),
     "another port": environ("localhost:8080", origin="http://localhost:9090"),

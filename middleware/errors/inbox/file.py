@@ -94,6 +94,7 @@ class FileInbox:
         self._waiting.append((occurrence_of(record), pack(record)))
         try:
             self._write()
+            _ = self.secret  # made while the file can be written, so that the pages can be shown when it cannot
         except StoreError as error:
             if not self._failing:
                 self._failing = True
@@ -265,13 +266,15 @@ class FileInbox:
     def secret(self) -> bytes:
         """32 bytes that every process with this file knows."""
         if self._secret is None:
-            with self._database.writing() as connection:
-                row = connection.execute("SELECT secret FROM inbox_secret").fetchone()
-                if row is None:
-                    row = (secrets.token_bytes(32),)
-                    connection.execute("INSERT INTO inbox_secret VALUES (?)", row)
-            self._secret = bytes(row[0])
+            rows = self._database.query("SELECT secret FROM inbox_secret") or [self._new_secret()]
+            self._secret = bytes(rows[0][0])
         return self._secret
+
+    def _new_secret(self) -> Any:
+        with self._database.writing() as connection:
+            made = "INSERT INTO inbox_secret SELECT ? WHERE NOT EXISTS (SELECT 1 FROM inbox_secret)"
+            connection.execute(made, (secrets.token_bytes(32),))
+            return connection.execute("SELECT secret FROM inbox_secret").fetchone()
 
     def close(self) -> None:
         """Write what waits, if that is possible now, and close the file."""

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Literal, Protocol
 
+from ....config.problems import nearest
 from ..record import ErrorRecord
 from .groups import Group, Occurrence, State
 
@@ -58,6 +59,13 @@ class Inbox(Protocol):
 
     def close(self) -> None:
         """Let go of what is kept in memory, or of the file."""
+
+
+def inbox_complaint(where: Literal["memory", "none"] | Path) -> str | None:
+    """What is wrong with where an inbox is to be, or None: a word that was misspelt would become a file."""
+    if isinstance(where, Path) and not where.suffix and (meant := nearest(where.name, ("memory", "none"))) is not None:
+        return f"would be a file of the name {where.name!r}; did you mean {meant}?"
+    return None
 
 
 def inbox_of(

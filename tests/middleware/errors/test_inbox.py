@@ -17,17 +17,20 @@ import weakref
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from error_samples import SAMPLES
 from ordinary_rights import ordinary_rights
 
+from wheatpaste.config.problems import ConfigError
 from wheatpaste.middleware.errors.catch import Catcher
+from wheatpaste.middleware.errors.catch_errors import filter_factory
 from wheatpaste.middleware.errors.collect.identity import new_id
 from wheatpaste.middleware.errors.desk import Desk
 from wheatpaste.middleware.errors.inbox.file import FileInbox
 from wheatpaste.middleware.errors.inbox.groups import HOUR
-from wheatpaste.middleware.errors.inbox.keeper import Inbox, inbox_of
+from wheatpaste.middleware.errors.inbox.keeper import Inbox, inbox_complaint, inbox_of
 from wheatpaste.middleware.errors.inbox.memory import MemoryInbox
 from wheatpaste.middleware.errors.inbox.packing import pack, unpack
 from wheatpaste.middleware.errors.record import ErrorRecord
@@ -362,6 +365,22 @@ def test_an_option_names_an_inbox(tmp_path: Path):
     assert not list(tmp_path.iterdir())  # nothing happens before the first error
 
 
+@pytest.mark.parametrize("word", ["memroy", "memori", "non", "mem"])
+def test_a_word_that_was_misspelt_names_no_file(word: str):
+    complaint = inbox_complaint(Path("/srv") / word)
+    assert complaint is not None
+    assert f"would be a file of the name '{word}'; did you mean " in complaint
+    with pytest.raises(ConfigError, match="did you mean memory"):
+        filter_factory({}, inbox="memroy")(lambda environ, start_response: [])
+
+
+@pytest.mark.parametrize(
+    "where", ["memory", "none", Path("/srv/errors"), Path("/srv/memory.sqlite"), Path("errors.db")]
+)
+def test_words_and_other_paths_are_fine(where: Any):
+    assert inbox_complaint(where) is None
+
+
 # --- the file --------------------------------------------------------------------------------------------------------
 
 
@@ -412,6 +431,18 @@ def test_errors_that_cannot_be_written_wait_until_they_can(
         shared.add(record(time=NOW + 9))
     assert "can be written again" in caplog.text
     assert shared.groups()[0].count == 4
+
+
+def test_the_pages_can_be_shown_while_the_file_cannot_be_written(shared: FileInbox, path: Path):
+    shared.add(record())
+    lock = sqlite3.connect(path, isolation_level=None)
+    lock.execute("BEGIN IMMEDIATE")
+    other = FileInbox(path, patience=0.1)
+    assert other.secret == shared.secret
+    assert other.groups()[0].count == 1
+    other.close()
+    lock.execute("ROLLBACK")
+    lock.close()
 
 
 def test_a_damaged_file_is_told_and_neither_replaced_nor_lost(
