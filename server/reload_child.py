@@ -1,7 +1,8 @@
 """The reloader's child: what it inherits, and what it tells its parent.
 
-The parent gives it listening sockets, a pipe to report on, and a pipe that closes when the parent is gone. The child
-reports each file before it reads it, and the modules that it has imported.
+The parent gives it listening sockets, a pipe to report on, a pipe that closes when the parent is gone, and the shelf
+with what the child before it has left. The child reports each file before it reads it, and the modules that it has
+imported.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ import threading
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from ..protocol.shelf import inherit
 from .failures import Failure, ending_of
 from .file_watch import stamp_of
 
@@ -46,6 +48,7 @@ class ReloadChild:
         told: dict[str, Any] = json.loads(text)
         for descriptor in (*told["sockets"], told["report"], told["lifeline"]):
             os.set_inheritable(descriptor, False)
+        inherit(told["shelf"])
         sockets = [socket.socket(fileno=descriptor) for descriptor in told["sockets"]]
         return cls(sockets, told["report"], told["lifeline"], told["ending"])
 

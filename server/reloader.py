@@ -1,7 +1,8 @@
 """The reloader: a parent that holds the sockets, watches the files and starts the app anew in a child.
 
 The parent never imports the app. Connections that come while there is no child wait in the sockets' queues, so none is
-refused; what does not start is answered by the child with a page that says why.
+refused; what does not start is answered by the child with a page that says why. The parent also holds the shelf on
+which one child leaves things for the next.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from ..protocol.shelf import new_shelf
 from .file_watch import FileWatch, Nudge
 from .reload_child import VARIABLE
 
@@ -46,6 +48,7 @@ class Reloader:
         self._interval = interval
         self._watch = FileWatch()
         self._nudge = Nudge()
+        self._shelf = new_shelf()
         self._sockets: list[socket.socket] = []
         self._folders: set[str] = set()
         self._stop = 0
@@ -66,6 +69,7 @@ class Reloader:
             for number, handler in before.items():
                 signal.signal(number, handler)
             self._nudge.close()
+            os.close(self._shelf)
             for each in self._sockets:
                 each.close()
 
@@ -82,7 +86,7 @@ class Reloader:
             self._watch.forget(self._folders)
             self._folders.clear()
             self._sockets = self._listen(self._sockets)
-            life = _Life(self._command, self._sockets, ending)
+            life = _Life(self._command, self._sockets, self._shelf, ending)
             try:
                 ending = self._follow(life, wake)
             finally:
@@ -162,18 +166,24 @@ class Reloader:
 class _Life:
     """One child process."""
 
-    def __init__(self, command: list[str], sockets: Sequence[socket.socket], ending: int | None) -> None:
+    def __init__(self, command: list[str], sockets: Sequence[socket.socket], shelf: int, ending: int | None) -> None:
         self.ending = ending
         self.report, report_writing = os.pipe()
         lifeline_reading, self._lifeline = os.pipe()
         os.set_blocking(self.report, False)
         inherited = [each.fileno() for each in sockets]
-        told = {"sockets": inherited, "report": report_writing, "lifeline": lifeline_reading, "ending": ending}
+        told = {
+            "sockets": inherited,
+            "report": report_writing,
+            "lifeline": lifeline_reading,
+            "shelf": shelf,
+            "ending": ending,
+        }
         self._rest = b""
         self._process = subprocess.Popen(
             command,
             env={**os.environ, VARIABLE: json.dumps(told)},
-            pass_fds=[*inherited, report_writing, lifeline_reading],
+            pass_fds=[*inherited, report_writing, lifeline_reading, shelf],
         )
         os.close(report_writing)
         os.close(lifeline_reading)

@@ -11,7 +11,7 @@ from ...config.options import OptionError
 from ...protocol.paths import script_name, uri_path
 from ...protocol.trace import DETAILS_SHOWN, Trace
 from ...protocol.wsgi import Environ, WSGIApp
-from .answer import Answer
+from .answer import STATUS, Answer
 from .audience import Audience
 from .catch import Catcher
 from .collect.settings import Collecting
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from .record import ErrorRecord
     from .render.editor import Editor
     from .render.links import Links
+    from .replay.replay import Replay
 
 logger = logging.getLogger(__name__)
 
@@ -37,6 +38,7 @@ class Setup:
         self._audience = Audience(options.allow_peers, options.allow_hosts)
         self._inbox = inbox_of(options.inbox, options.inbox_size)
         self._console = _console(options, self._audience)
+        self._replay = _replay(options, self._audience)
         self._editor = _editor(options)
         self._has_said_why = False
         reporting = reporting_of(options)
@@ -44,7 +46,7 @@ class Setup:
             collecting=_collecting(options),
             keeper=self._inbox,
             reporters=reporting.reporters,
-            witnesses=reporting.witnesses,
+            witnesses=(*reporting.witnesses, *(() if self._replay is None else (self._replay.witness,))),
             on_frames=None if self._console is None else self._keep_frames,
         )
         self._closing: list[Callable[[], object]] = [self._desk.close]
@@ -84,12 +86,21 @@ class Setup:
             from .inbox.pages import InboxPages
 
             pages = InboxPages(self._inbox, self._audience.refusal, links=self._links_in_the_inbox)
-        return ErrorSite(catcher, self._options.path, self._audience.refusal, inbox=pages, console=self._console)
+        app: WSGIApp = catcher
+        replay = None
+        if self._replay is not None:
+            self._closing.append(self._replay.close)
+            app, replay = self._replay.around(catcher), self._replay.endpoint(catcher)
+        return ErrorSite(
+            app, self._options.path, self._audience.refusal, inbox=pages, console=self._console, replay=replay
+        )
 
     def _render(self, record: ErrorRecord, environ: Environ) -> Answer:
         from .render.negotiated import details, public
 
         options = self._options
+        if self._replay is not None and self._replay.is_running(environ):
+            return Answer(status=STATUS, headers=[], body=b"")  # the outcome is told, and no page
         if options.debug:
             refusal = self._audience.refusal(environ)
             if refusal is None:
@@ -116,14 +127,26 @@ class Setup:
             address = console.address(environ)
         else:
             address = None
-        errors = uri_path(script_name(environ) + self._options.path) if self._inbox is not None else None
-        return Links(errors=errors, editor=self._editor, console=address)
+        mount = uri_path(script_name(environ) + self._options.path)
+        listening = self._replay is not None and self._replay.is_listening(environ)
+        return Links(
+            errors=mount if self._inbox is not None else None,
+            editor=self._editor,
+            console=address,
+            replay=f"{mount}/replay" if listening else None,
+        )
 
     def _links_in_the_inbox(self, errors: str, record: ErrorRecord) -> Links:
         from .render.links import Links
 
         # Its prompts work as long as the frames are kept; who asks too late is told so.
-        return Links(errors=errors, editor=self._editor, console=f"{errors}/console" if self._console else None)
+        known = self._replay is not None and self._replay.knows(record.id)
+        return Links(
+            errors=errors,
+            editor=self._editor,
+            console=f"{errors}/console" if self._console else None,
+            replay=f"{errors}/replay" if known else None,
+        )
 
     def _keep_frames(self, record: ErrorRecord, frames: Mapping[str, FrameType], environ: Environ) -> None:
         if self._console is not None:
@@ -151,6 +174,14 @@ def _console(options: CatchErrors, audience: Audience) -> Console | None:
         logger.warning("there is no console: %s", reason)
         return None
     return Console(audience, path=f"{options.path}/console", anywhere=options.console_anywhere)
+
+
+def _replay(options: CatchErrors, audience: Audience) -> Replay | None:
+    if not (options.debug and options.replay):
+        return None
+    from .replay.replay import Replay
+
+    return Replay(audience.refusal)
 
 
 def _editor(options: CatchErrors) -> Editor | None:

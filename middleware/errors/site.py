@@ -1,4 +1,4 @@
-"""What the filter answers by itself: the kept errors and the console, below its own path.
+"""What the filter answers by itself: the kept errors, the console and replay, below its own path.
 
 Where in the stack: around the catcher. Whoever may not see details gets the app's answer, as if nothing were here.
 Writes ``SCRIPT_NAME`` and ``PATH_INFO`` in the environ of its own pages.
@@ -12,7 +12,9 @@ from ...protocol.wsgi import Body, Environ, StartResponse, WSGIApp
 
 
 class ErrorSite:
-    """Pages below ``path``: ``console`` at ``/console``, everything else is of ``inbox``; the rest goes to ``app``."""
+    """Pages below ``path``: ``console`` and ``replay`` by their names, all else there is of ``inbox``; the rest goes to
+    ``app``.
+    """
 
     def __init__(
         self,
@@ -22,6 +24,7 @@ class ErrorSite:
         *,
         inbox: WSGIApp | None = None,
         console: WSGIApp | None = None,
+        replay: WSGIApp | None = None,
     ) -> None:
         self._app = app
         self._path = path
@@ -29,6 +32,7 @@ class ErrorSite:
         self._refusal = refusal
         self._inbox = inbox
         self._console = console
+        self._replay = replay
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Body:
         """Answer what is asked for below the path, and hand on everything else."""
@@ -38,7 +42,11 @@ class ErrorSite:
         if self._console is not None and path == f"{self._path}/console":
             # Says itself to whom it does not answer, and writes it down.
             return self._console(environ, start_response)
-        if self._inbox is None or self._refusal(environ) is not None:
+        if self._refusal(environ) is not None:
+            return self._app(environ, start_response)
+        if self._replay is not None and path == f"{self._path}/replay":
+            return self._replay(environ, start_response)
+        if self._inbox is None:
             return self._app(environ, start_response)
         below = {
             **environ,
