@@ -11,13 +11,13 @@ import json
 import re
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import field
 from http import HTTPStatus
 from typing import Any
 from urllib.parse import parse_qsl
 
 from ..config.factories import make_app_factory
 from ..config.options import at_least, component, option
+from ..config.records import field
 from ..config.values import Seconds, Size
 from ..protocol.bodies import BodyRefused, SpooledBody
 from ..protocol.negotiate import CONTENT_TYPES, wanted_form

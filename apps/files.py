@@ -12,11 +12,10 @@ import os
 import re
 import stat
 from collections.abc import Iterator, Sequence
-from dataclasses import field
 from fnmatch import translate
+from typing import NamedTuple
 
-from ..config.named_tuples import NamedTuple
-from ..config.records import record
+from ..config.records import field, record
 from ..protocol.paths import is_file_name, text_path
 
 # O_PATH (Linux) needs no right to list a folder that is only walked through.

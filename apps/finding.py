@@ -9,9 +9,8 @@ import os
 import threading
 from collections.abc import Callable
 from functools import lru_cache
-from typing import Literal
+from typing import Literal, NamedTuple
 
-from ..config.named_tuples import NamedTuple
 from ..protocol.headers import choose_encoding
 from ..protocol.wsgi import Headers
 from .files import Folder, NamePolicy, Opened, read_all, segments_of

@@ -11,13 +11,12 @@ import os
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import field
 from pathlib import Path
 from typing import Any, Literal
 
 from ..config.factories import make_app_factory
 from ..config.options import above, at_least, component, each, option
-from ..config.records import record
+from ..config.records import field, record
 from ..config.values import Imported, Seconds
 from ..protocol.negotiate import wanted_form
 from ..protocol.peers import Networks, is_direct, network_complaint

@@ -8,13 +8,12 @@ Writes no environ keys.
 from __future__ import annotations
 
 import re
-from dataclasses import field
 from http import HTTPStatus
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from ..config.factories import make_app_factory
-from ..config.named_tuples import NamedTuple
 from ..config.options import OptionError, at_least, component, option
+from ..config.records import field
 from ..config.values import Seconds
 from ..protocol.hosts import parse_host, read_host
 from ..protocol.paths import refusal, safe_location, script_name, uri_path, uri_query

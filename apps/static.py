@@ -10,13 +10,13 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import field
 from pathlib import Path
 from typing import Any, Literal
 
 from ..config.factories import make_app_factory
 from ..config.mounts import KeyProblem
 from ..config.options import OptionError, at_least, component, each, option
+from ..config.records import field
 from ..config.values import Seconds, Size
 from ..protocol.disposition import content_disposition
 from ..protocol.headers import check_header

@@ -5,8 +5,8 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterable, Iterator
 
-from .named_tuples import NamedTuple
 from .problems import did_you_mean
+from .records import record
 
 POSITIONAL = {
     "paste.app_factory": ("global_conf",),
@@ -24,7 +24,8 @@ _ASYNCHRONOUS = frozenset({"Quart", "FastAPI", "Starlette", "get_asgi_applicatio
 _WSGI = ("environ", "start_response")
 
 
-class Mismatch(NamedTuple):
+@record
+class Mismatch:
     """Why a call must fail. ``key`` is the section's key that is to blame, None where it is the reference."""
 
     what: str

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import replace
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +16,7 @@ from .mention import Mention
 from .node import Kind, Node, Values
 from .origin import Origin
 from .problems import Problem
+from .records import replace
 from .scope import Scope
 from .spelling import misspelt
 from .unused import HIDING, complaint, entries, is_used, kind_of, unused

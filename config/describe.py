@@ -14,6 +14,7 @@ from typing import Any, Literal
 from .options import Option, OptionError
 from .problems import nearest
 from .reader import Reader
+from .records import fields_of
 from .signatures import read_signature
 from .sources import Sources
 from .values import is_import, name_of, parse, to_text
@@ -310,7 +311,7 @@ def _complaint_about(component: type, texts: Mapping[str, str], options: Mapping
     if any(is_import(options[name].kind) for name in texts):
         return None
     try:
-        if "app" in component.__dataclass_fields__ and "app" not in options:  # type: ignore[attr-defined]
+        if any(each.name == "app" for each in fields_of(component)) and "app" not in options:
             component(lambda environ, start_response: [], **values)
         else:
             component(**values)

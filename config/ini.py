@@ -271,8 +271,9 @@ def read_path(path: str, on_file: Callable[[str], object] | None = None) -> IniF
         return refuse(f"the file is larger than {MAX_BYTES >> 20} MB", "this can hardly be an INI file", "too-large")
     if data.startswith((b"\xff\xfe", b"\xfe\xff")):
         return refuse("the file is UTF-16", "save it as UTF-8", "not-utf-8")
+    data = data.removeprefix(b"\xef\xbb\xbf")  # the mark that some editors begin UTF-8 with
     try:
-        text = data.decode("utf-8-sig")
+        text = data.decode()
     except UnicodeDecodeError as error:
         if b"\0" in data:
             file.problems.append(_binary(path))

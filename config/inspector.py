@@ -13,12 +13,12 @@ from .evaluate import Resolver
 from .exposure import Exposure
 from .factories import CompositeFactory
 from .mounts import Mount
-from .named_tuples import NamedTuple
 from .node import TYPES, Kind, Node, Value, Values
 from .options import OptionError, has_rules
 from .origin import BuildSite, Origin
 from .problems import Problem, did_you_mean, nearest
 from .reader import Reader, Reading
+from .records import record
 from .references import BadReference, Reference, is_uri, normalise
 from .scope import Scope
 from .shadows import Branch, Maps
@@ -33,7 +33,8 @@ _MOST_VARIANTS = 8
 """How often one section is looked at with different global values; nested ``set`` could make millions of them."""
 
 
-class _Traits(NamedTuple):
+@record
+class _Traits:
     """Which options of a component are secret, name apps of the configuration, or name objects of Python.
 
     ``rules``: it has more to say of its section, or of its place among the filters.
@@ -47,10 +48,13 @@ class _Traits(NamedTuple):
     @classmethod
     def of(cls, reader: Reader) -> _Traits:
         options = reader.options
+        kinds = {id(each.kind): each.kind for each in options}  # sixty options are of twenty types
+        references = {number for number, kind in kinds.items() if is_reference(kind)}
+        imports = {number for number, kind in kinds.items() if is_import(kind)}
         return cls(
             frozenset(each.name for each in options if each.secret),
-            tuple(each.name for each in options if is_reference(each.kind)),
-            tuple(each.name for each in options if is_import(each.kind)),
+            tuple(each.name for each in options if id(each.kind) in references),
+            tuple(each.name for each in options if id(each.kind) in imports),
             has_rules(reader.component),
         )
 

@@ -9,8 +9,8 @@ from __future__ import annotations
 import os
 
 from .ini import IniFile, Option, Section
-from .named_tuples import NamedTuple
 from .problems import Problem, did_you_mean
+from .records import record
 
 SECTION = "wheatpaste"
 
@@ -21,7 +21,8 @@ _CHOICES: dict[str, dict[str, str | bool]] = {
 }
 
 
-class Settings(NamedTuple):
+@record
+class Settings:
     """What ``[wheatpaste]`` says. ``python_path`` is None where it says nothing: the working directory then counts."""
 
     extends: tuple[tuple[str, int], ...] = ()

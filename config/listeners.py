@@ -29,7 +29,7 @@ def public_address(values: Mapping[str, str], distribution: str = "", entry: str
         if text is None:
             continue
         said = True
-        for word in re.split(r"[\s,]+", text.strip()):
+        for word in re.split(r"[\s,]+", text.strip()) if "," in text else text.split() or [""]:
             if not is_local(word, has_port=key != "host"):
                 return word or "every address", key
     if said or "unix_socket" in values or "sockets" in values:

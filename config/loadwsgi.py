@@ -214,10 +214,10 @@ class LoaderContext(Node):
             where=Origin(how="code"),
             protocol=protocol,
             home=Scope(Resolver(loaders=_third_party()), None),
-            given=obj,
-            given_loader=loader,
-            given_distribution=distribution,
         )
+        self.given = obj
+        self.given_loader = loader
+        self.given_distribution = distribution
         self.values = Values.wrap(local_conf)
         self.globals = Values.wrap(global_conf)
 

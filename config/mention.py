@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
+from typing import NamedTuple
 
-from .named_tuples import NamedTuple
 from .node import Kind, Node
 from .origin import Origin
 from .problems import Problem, Severity

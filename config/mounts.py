@@ -7,9 +7,10 @@ building anything.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from typing import NamedTuple
 
-from .named_tuples import NamedTuple
 from .problems import Severity
+from .records import record
 
 
 class Mount(NamedTuple):
@@ -33,7 +34,8 @@ class Mount(NamedTuple):
         return f"{self.host}{self.path}" if self.host else self.path or "/"
 
 
-class KeyProblem(NamedTuple):
+@record
+class KeyProblem:
     """What is wrong with one key of a section (None: with the section), and what to write instead."""
 
     key: str | None

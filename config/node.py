@@ -7,12 +7,11 @@ the attributes that software which edits a pipeline before building it relies on
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, NamedTuple, Protocol
 
 from .ini import Option
-from .named_tuples import NamedTuple
 from .origin import How, Origin
+from .records import record
 from .references import EntryPoint, Reference
 
 Kind = Literal["app", "filter", "server"]
@@ -127,7 +126,8 @@ class Values(dict[str, Value]):
             self._plain.update({key: value.text for key, value in other.items()})
 
 
-class ObjectType(NamedTuple):
+@record
+class ObjectType:
     """One of PasteDeploy's object types: which entry-point groups and section prefixes belong to it."""
 
     name: str
@@ -179,7 +179,6 @@ class Home(Protocol):
         """The ``loader`` that ``node``'s composite factory receives."""
 
 
-@dataclass(eq=False, repr=False, kw_only=True)
 class Node:
     """One app, filter or server of a composition, with all that is in it.
 
@@ -213,32 +212,51 @@ class Node:
         What a check has evaluated for the factory already, by kind and name: the loader hands each out once.
     """
 
-    kind: Kind
-    shape: Shape
-    name: str
-    where: Origin
-    section: str | None = None
-    reference: Reference | None = None
-    reference_origin: Origin | None = None
-    protocol: str | None = None
-    entry_point: EntryPoint | None = None
-    values: Values = field(default_factory=Values)
-    globals: Values = field(default_factory=Values)
-    filters: list[Node] = field(default_factory=list)
-    app: Node | None = None
-    bases: list[Origin] = field(default_factory=list)
-    mentioned: Origin | None = None
-    asked: list[Node] = field(default_factory=list)
-    ready: dict[tuple[Kind, str], list[Node]] = field(default_factory=dict)
-    home: Home | None = None
-    fallbacks: list[Home] = field(default_factory=list)
-    trail: tuple[Any, ...] = ()
-    foreign: Any = None
-    given: Any = None
-    given_loader: Any = None
-    given_distribution: Any = None
-    _by_line: dict[tuple[str | None, int | None], str] | None = None
-    _by_word: dict[str, tuple[str, int]] | None = None
+    # Written out, because a large file makes a thousand of them.
+    def __init__(
+        self,
+        *,
+        kind: Kind,
+        shape: Shape,
+        name: str,
+        where: Origin,
+        section: str | None = None,
+        reference: Reference | None = None,
+        reference_origin: Origin | None = None,
+        protocol: str | None = None,
+        values: Values | None = None,
+        globals: Values | None = None,
+        mentioned: Origin | None = None,
+        home: Home | None = None,
+        trail: tuple[Any, ...] = (),
+        foreign: Any = None,
+    ) -> None:
+        self.kind: Kind = kind
+        self.shape: Shape = shape
+        self.name = name
+        self.where = where
+        self.section = section
+        self.reference = reference
+        self.reference_origin = reference_origin
+        self.protocol = protocol
+        self.entry_point: EntryPoint | None = None
+        self.values = Values() if values is None else values
+        self.globals = Values() if globals is None else globals
+        self.filters: list[Node] = []
+        self.app: Node | None = None
+        self.bases: list[Origin] = []
+        self.mentioned = mentioned
+        self.asked: list[Node] = []
+        self.ready: dict[tuple[Kind, str], list[Node]] = {}
+        self.home = home
+        self.fallbacks: list[Home] = []
+        self.trail = trail
+        self.foreign = foreign
+        self.given: Any = None
+        self.given_loader: Any = None
+        self.given_distribution: Any = None
+        self._by_line: dict[tuple[str | None, int | None], str] | None = None
+        self._by_word: dict[str, tuple[str, int]] | None = None
 
     def __repr__(self) -> str:
         return f"<Node {self.kind} {self.name}, {self.shape}, at {self.where}>"

@@ -13,15 +13,11 @@ Text becomes a value elsewhere (``config/factories.py``); here the value is only
 
 from __future__ import annotations
 
-import dataclasses
 import sys
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import MISSING, field
-from types import SimpleNamespace
-from typing import Any, TypeVar, dataclass_transform, get_type_hints, overload
+from typing import Any, NamedTuple, TypeVar, dataclass_transform, get_type_hints, overload
 
-from .named_tuples import NamedTuple
-from .records import frozen
+from .records import MISSING, field, fields_of, frozen, record
 
 T = TypeVar("T")
 
@@ -41,19 +37,8 @@ class OptionError(ValueError):
         super().__init__(": ".join(part for part in (component, option, what) if part))
 
 
-class Declaration(NamedTuple):
-    """What :func:`option` was told."""
-
-    doc: str
-    check: Check | None = None
-    parse: Callable[[str], Any] | None = None
-    secret: bool = False
-    inherits: bool = False
-    sample: str | None = None
-
-
 class Option(NamedTuple):
-    """One declared option of a component, as its readers see it."""
+    """One declared option of a component; its name and type are those of its field."""
 
     name: str
     kind: Any
@@ -91,11 +76,23 @@ def option(
     be given as ``NAME_file`` or ``NAME_env``. ``inherits``: where the section is silent, the key of ``[DEFAULT]``
     counts. ``sample`` is the text shown in sample sections.
     """
-    told = Declaration(doc=doc, check=check, parse=parse, secret=secret, inherits=inherits, sample=sample)
+    told = Option(
+        name="",
+        kind=None,
+        default=None if default is MISSING else default,
+        required=default is MISSING,
+        doc=doc,
+        check=check,
+        parse=parse,
+        secret=secret,
+        inherits=inherits,
+        sample=sample,
+    )
     return field(default=default, metadata={_KEY: told}, repr=not secret)
 
 
-class Order(NamedTuple):
+@record
+class Order:
     """The filters of ours that must come to a request before, and those that must come after."""
 
     after: frozenset[str] = frozenset()
@@ -175,42 +172,25 @@ def options_of(cls: type) -> tuple[Option, ...]:
     cached: tuple[Option, ...] | None = cls.__dict__.get(_CACHE)
     if cached is not None:
         return cached
-    declared = [each for each in dataclasses.fields(cls) if _KEY in each.metadata]
+    declared = [each for each in fields_of(cls) if _KEY in each.metadata]
     hints = _hints(cls, {each.name for each in declared})
-    found = []
-    for each in declared:
-        told: Declaration = each.metadata[_KEY]
-        found.append(
-            Option(
-                name=each.name,
-                kind=hints[each.name],
-                default=None if each.default is MISSING else each.default,
-                required=each.default is MISSING,
-                doc=told.doc,
-                check=told.check,
-                parse=told.parse,
-                secret=told.secret,
-                inherits=told.inherits,
-                sample=told.sample,
-            )
-        )
-    options = tuple(found)
+    options = tuple(each.metadata[_KEY]._replace(name=each.name, kind=hints[each.name]) for each in declared)
     setattr(cls, _CACHE, options)
     return options
 
 
 def _hints(cls: type, names: set[str]) -> dict[str, Any]:
-    """What ``get_type_hints`` finds for these fields; each text is evaluated once, however many are of that type."""
+    """What ``get_type_hints`` finds for these fields; all texts are compiled together, and each of them once."""
     hints: dict[str, Any] = {}
     for each in reversed(cls.__mro__):
         written = {name: text for name, text in getattr(each, "__annotations__", {}).items() if name in names}
         if not all(isinstance(text, str) for text in written.values()):
             return get_type_hints(cls, include_extras=True)
         if written:
-            texts = SimpleNamespace(__annotations__={text: text for text in written.values()})
+            texts = list(dict.fromkeys(written.values()))
             known = getattr(sys.modules.get(each.__module__), "__dict__", {})
-            types = get_type_hints(texts, {**vars(each)}, known, include_extras=True)
-            hints.update({name: types[text] for name, text in written.items()})
+            types = eval(f"[{', '.join(texts)}]", {**known, **vars(each)})
+            hints.update(zip(written, map(dict(zip(texts, types, strict=True)).get, written.values()), strict=True))
     return hints
 
 

@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from contextvars import ContextVar
 from types import MappingProxyType
-from typing import Literal
+from typing import Literal, NamedTuple
 
-from .named_tuples import NamedTuple
+from .records import record
 
 How = Literal["section", "default", "set", "get", "inherited", "command line", "environment", "code", "built in"]
 
@@ -29,7 +29,8 @@ class Origin(NamedTuple):
         return place if self.file is None or self.how in ("section", "code") else f"{place} ({self.how})"
 
 
-class BuildSite(NamedTuple):
+@record
+class BuildSite:
     """The section that a factory is being called for.
 
     ``origins`` names the place of each local key, ``inherited`` that of each global key.

@@ -9,7 +9,6 @@ from __future__ import annotations
 import functools
 import importlib
 from collections.abc import Iterable
-from dataclasses import KW_ONLY
 from typing import Any, Literal
 
 from .records import record
@@ -17,7 +16,7 @@ from .records import record
 Severity = Literal["error", "warning"]
 
 
-@record
+@record(kw_only=True)
 class Problem:
     """One mistake in what a deployer wrote.
 
@@ -26,7 +25,6 @@ class Problem:
     it is known to hold no secret.
     """
 
-    _: KW_ONLY
     what: str
     fix: str = ""
     file: str | None = None

@@ -9,17 +9,18 @@ from types import MappingProxyType
 from typing import Any, Literal
 
 from .mounts import KeyProblem, Mount, MountReader
-from .named_tuples import NamedTuple
 from .options import Option, options_of
 from .origin import BuildSite, Origin
 from .problems import Problem, did_you_mean, nearest
+from .records import record
 from .translation import Merge, Translation
 from .values import is_import, name_of, parse
 
 Texts = Mapping[str, str]
 
 
-class Reading(NamedTuple):
+@record
+class Reading:
     """What a section's text came to: keyword arguments, mounts, and everything that is wrong.
 
     ``said`` is the key that has said an option, which may be another spelling or one of another program.
@@ -36,7 +37,8 @@ class Reading(NamedTuple):
         return [problem for problem in self.problems if problem.severity == "error"]
 
 
-class Family(NamedTuple):
+@record
+class Family:
     """Keys that share a form and become one keyword of the component: a mapping by key.
 
     ``takes`` says whether a key belongs to it; ``parse`` reads a value, given the folder that relative paths are
@@ -53,7 +55,8 @@ class Family(NamedTuple):
     sample: tuple[str, str]
 
 
-class Reader(NamedTuple):
+@record
+class Reader:
     """How the text of a section becomes a component's keyword arguments.
 
     ``names`` maps an old spelling to the option's name, ``ignored`` an old key to why it does nothing now, ``refused``
@@ -243,7 +246,8 @@ class Reader(NamedTuple):
         return place.problem(key, "no such option", hint, severity=self.unknown, code="unknown-option")
 
 
-class Place(NamedTuple):
+@record
+class Place:
     """Finds file and line of a section's keys, and makes problems that name them."""
 
     site: BuildSite | None

@@ -11,13 +11,11 @@ import re
 import sys
 from collections.abc import Iterable, Mapping
 from functools import lru_cache
-from typing import Any, Literal
-
-from .named_tuples import NamedTuple
+from typing import Any, Literal, NamedTuple
 
 Scheme = Literal["config", "egg", "call", "module", "name"]
 
-_OBJECT = re.compile(r"(?P<module>[\w.]+)\s*(?::\s*(?P<object>[\w.]+)\s*)?(?:\[.*\]\s*)?$")
+_OBJECT = r"(?P<module>[\w.]+)\s*(?::\s*(?P<object>[\w.]+)\s*)?(?:\[.*\]\s*)?$"
 
 
 class BadReference(ValueError):
@@ -92,7 +90,10 @@ class Reference(NamedTuple):
     @lru_cache(maxsize=256)  # a large file names few factories, each many times
     def parse_module(text: str) -> Reference:
         """Take the value of a protocol key apart: ``package.module:attribute``, or a module alone."""
-        found = _OBJECT.match(text.strip())
+        module, _, attribute = text.partition(":")
+        if module.replace(".", "_").isidentifier() and attribute.isidentifier():  # as nearly all of them
+            return Reference(scheme="module", text=text, module=module, object=attribute)
+        found = re.match(_OBJECT, text.strip())
         if found is None:
             raise BadReference("this is not module:object", "write package.module:object")
         return Reference(scheme="module", text=text, module=found["module"], object=found["object"] or "")
@@ -190,7 +191,10 @@ class Distribution:
 
 def normalise(name: str) -> str:
     """A distribution's name as it is compared: letter case and runs of ``-``, ``_``, ``.`` do not matter."""
-    return re.sub(r"[-_.]+", "-", name).lower()
+    name = name.replace("_", "-").replace(".", "-").lower()
+    while "--" in name:
+        name = name.replace("--", "-")
+    return name
 
 
 _folders: dict[str, tuple[int, dict[str, Distribution]]] = {}
@@ -207,7 +211,7 @@ def _scan(folder: str) -> dict[str, Distribution]:
         return cached[1]
     found: dict[str, Distribution] = {}
     try:
-        names = sorted(os.listdir(folder))
+        names = sorted(name for name in os.listdir(folder) if name[-5:].lower() == "-info")
     except OSError:
         names = []
     base = os.path.basename(folder)

@@ -5,12 +5,12 @@ A map at ``/`` that mounts ``/wiki`` inside another map that mounts ``/wiki`` to
 
 from __future__ import annotations
 
-from bisect import bisect_left
 from collections.abc import Hashable, Iterator
+from typing import NamedTuple
 
 from .mounts import Mount
-from .named_tuples import NamedTuple
 from .origin import Origin
+from .records import record
 
 _MOST_STEPS = 20_000
 
@@ -23,7 +23,8 @@ class Branch(NamedTuple):
     to: Hashable | None
 
 
-class Shadowed(NamedTuple):
+@record
+class Shadowed:
     """A mount that is never reached, and the mount that takes its requests."""
 
     section: str
@@ -86,6 +87,8 @@ class Maps:
         path = branch.mount.path
         if path is None:
             return outer  # a cascade asks each of its apps with the path as it came
+        from bisect import bisect_left  # an extension module, for maps inside maps
+
         kept = [(each[len(path) :], who, where) for each, who, where in outer if each.startswith(path + "/")]
         beside = siblings[branch.mount.host]
         for index in range(bisect_left(beside, path + "/", key=_path), len(beside)):

@@ -13,7 +13,7 @@ import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from importlib.machinery import ModuleSpec, PathFinder
 
-from .named_tuples import NamedTuple
+from .records import record
 
 _MOST_HOPS = 6
 _MOST_BYTES = 1 << 20
@@ -22,13 +22,15 @@ _MOST_STEPS = 100  # each is a step of recursion
 Definition = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef | ast.Call
 
 # A module that does any of this may have names that its text does not show.
-_DYNAMIC = re.compile(
-    rb"\b(?:globals|locals|vars|exec|setattr|__getattr__|__class__|__dict__)\b|\bsys\s*\.\s*modules\b|\bimport\s*\(?\s*\*"
+_DYNAMIC = (
+    rb"\b(?:globals|locals|vars|exec|setattr|__getattr__|__class__|__dict__)\b"
+    rb"|\bsys\s*\.\s*modules\b|\bimport\s*\(?\s*\*"
 )
 _ANY_PATH = rb"\b(?:__path__|meta_path|path_hooks)\b|\bsys\s*\.\s*(?:modules|path)\b"
 
 
-class Flaw(NamedTuple):
+@record
+class Flaw:
     """Why ``module:object`` surely cannot be imported: ``what`` is a sentence, ``near`` the names that there are."""
 
     what: str
@@ -37,7 +39,8 @@ class Flaw(NamedTuple):
     near: tuple[str, ...] = ()
 
 
-class Found(NamedTuple):
+@record
+class Found:
     """A definition, and that it is the only one of its name."""
 
     node: Definition
@@ -45,12 +48,17 @@ class Found(NamedTuple):
 
 
 class _Module:
-    """The names that a module's text gives itself; ``dynamic`` if there may be more."""
+    """The names that a module's text gives itself."""
 
-    def __init__(self, *, dynamic: bool = False, error: str = "") -> None:
+    def __init__(self, text: bytes = b"", *, error: str = "") -> None:
         self.names: dict[str, list[ast.stmt | None]] = {}
-        self.dynamic = dynamic
         self.error = error
+        self._text = text
+
+    @property
+    def dynamic(self) -> bool:
+        """Whether there may be more names."""
+        return re.search(_DYNAMIC, self._text) is not None
 
 
 class Sources:
@@ -216,7 +224,7 @@ def _parse(file: str) -> _Module | None:
         return _Module(error=f"{_short(file)}:{error.lineno} is no valid Python ({error.msg})")
     except (ValueError, RecursionError, MemoryError):
         return None
-    module = _Module(dynamic=_DYNAMIC.search(text) is not None)
+    module = _Module(text)
     _collect(tree.body, module, sure=True)
     if b"global" in text:
         for node in ast.walk(tree):

@@ -17,7 +17,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import cache
 from types import MappingProxyType
-from typing import Any, NamedTuple
+from typing import Any
 
 from .mounts import KeyProblem
 from .node import Node
@@ -25,12 +25,14 @@ from .options import order_of, parsed
 from .origin import BuildSite, Origin
 from .problems import Problem, Severity
 from .reader import Place, Reader, Reading
+from .records import record
 from .references import find_distribution
 
 _OURS = __package__.partition(".")[0]
 
 
-class Neighbour(NamedTuple):
+@record
+class Neighbour:
     """A filter beside a section: its names among our entry points (none if it is not ours), and where it stands."""
 
     names: frozenset[str]
@@ -38,7 +40,8 @@ class Neighbour(NamedTuple):
     origin: Origin
 
 
-class Surroundings(NamedTuple):
+@record
+class Surroundings:
     """What stands around a section.
 
     ``outside`` are the filters that a request meets before it, outermost first, also those around the composites that
@@ -56,7 +59,8 @@ class Surroundings(NamedTuple):
         return next((each for each in (*self.outside, *self.inside) if name in each.names), None)
 
 
-class Line(NamedTuple):
+@record
+class Line:
     """Filters as a request meets them, and the app that they are around.
 
     ``outer`` of them stand around the composite that mounts the rest, and so in other lines, too. What is ``optional``

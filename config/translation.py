@@ -10,9 +10,9 @@ from collections.abc import Callable, Container, Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_origin
 
-from .named_tuples import NamedTuple
 from .options import Check, Option, OptionError
 from .problems import did_you_mean
+from .records import record
 from .values import parse
 
 if TYPE_CHECKING:
@@ -27,7 +27,8 @@ def _silent(value: Any) -> str | None:
     return None
 
 
-class Translation(NamedTuple):
+@record
+class Translation:
     """What a key of another program says.
 
     ``kind`` is what its text must be. ``says`` turns the value into options; ``supposes`` into options that count only
@@ -43,7 +44,8 @@ class Translation(NamedTuple):
     check: Check | None = None
 
 
-class Contradiction(NamedTuple):
+@record
+class Contradiction:
     """Two keys that say different things about one option, or a key whose meaning the option does not allow."""
 
     key: str

@@ -15,10 +15,11 @@ import types
 from pathlib import Path
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
-from .named_tuples import NamedTuple
+from .records import record
 
 
-class Unit(NamedTuple):
+@record
+class Unit:
     """How a number with a unit is written: each suffix and what it multiplies by."""
 
     name: str

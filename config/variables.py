@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import re
 from collections.abc import Callable, Mapping
@@ -16,8 +17,12 @@ _MAX_PIECES = 10_000  # ten variables that each hold the next ten times are ten 
 _MOST_TOGETHER = 8 * MAX_BYTES
 """How many characters interpolation may make of one file: a large value that a thousand others hold is in no memory."""
 
-_VARIABLE = re.compile(r"%\(([^)]+)\)s")
 _ENVIRONMENT = "ENV_"
+
+
+@functools.cache
+def _variable() -> re.Pattern[str]:
+    return re.compile(r"%\(([^)]+)\)s")  # when the first percent sign comes: many files have none
 
 
 class _Broken(Exception):
@@ -61,7 +66,7 @@ class Variables:
             self.raw[key] = Option(key, text, option.line if option else 0, option.file if option else "")
             self.injected[key] = value
             # Values of the environment, and text that is no valid template, mean what they say.
-            if value.environment or "%" in _VARIABLE.sub("", text.replace("%%", "")):
+            if value.environment or ("%" in text and "%" in _variable().sub("", text.replace("%%", ""))):
                 self._literal.add(key)
 
     def defaults(self) -> Values:
@@ -152,7 +157,7 @@ class Variables:
                 out.append("%")
                 start = found + 2
                 continue
-            match = _VARIABLE.match(text, found)
+            match = _variable().match(text, found)
             if match is None:
                 shown = text[found : found + 2]
                 what = f"{shown!r} does not begin a variable such as %(here)s"

@@ -8,10 +8,13 @@ from functools import lru_cache
 SHORTEST = 16
 """Characters of a signing secret below which it can be guessed; what a key generator makes is longer."""
 
-# Patterns that only a finding needs are compiled by the first one.
+# Patterns that only a finding needs are compiled by the first one; what each key of a file is held against is none.
 # Names that hold the thing itself. (``auth_plugin = password`` or ``session.key = site`` are hidden when shown, but say
 # how to sign in, or where.)
-_SECRET = re.compile(r"secret|passw|passphrase|pwd|token|(?:api|private|validate|encrypt|signing|access)key")
+_SECRET = (
+    *("secret", "passw", "passphrase", "pwd", "token"),
+    *("apikey", "privatekey", "validatekey", "encryptkey", "signingkey", "accesskey"),
+)
 # Names that end so speak about one.
 _ABOUT = (
     r"(?:age|algorithm|count|directory|domain|env|expires?|factory|file|format|header|id|length|lifetime|limit|max|method"
@@ -21,7 +24,7 @@ _HOLDING = (
     r"pass|pwd|secret|token|cred|cookie|auth|sign?|key|bearer|jwt|csrf|xsrf|saml|sess|sid|sso|otp|pin|salt|identity"
 )
 _URL_PASSWORD = r"(?<=://)[^/\s@]{1,256}@"
-_LETTERS = re.compile(r"[^a-z0-9]")
+_LETTERS = frozenset("abcdefghijklmnopqrstuvwxyz0123456789")
 
 _SAMPLES = frozenset(
     """
@@ -42,8 +45,8 @@ _COUNTED = ("0123456789", "1234567890", "abcdefghijklmnopqrstuvwxyz")
 @lru_cache(maxsize=1024)
 def _reading(key: str) -> tuple[str, bool]:
     """The letters of a key, and whether it names a secret. A large file has few keys, each a thousand times."""
-    words = _LETTERS.sub("", key.lower())
-    return words, _SECRET.search(words) is not None and re.search(_ABOUT, words) is None
+    words = _letters(key)
+    return words, any(word in words for word in _SECRET) and re.search(_ABOUT, words) is None
 
 
 def weakness(key: str, text: str, *, declared: bool = False) -> str | None:
@@ -58,7 +61,7 @@ def weakness(key: str, text: str, *, declared: bool = False) -> str | None:
     value = text.strip()
     if not value or value.lower() in ("true", "false", "yes", "no", "on", "off", "none", "null"):
         return None
-    plain = _LETTERS.sub("", value.lower())
+    plain = _letters(value)
     if plain in _SAMPLES or plain.startswith(("djangoinsecure", "changeme", "replaceme", "replacewith")):
         return "is one that samples and starter files use"
     if re.fullmatch(_REPEATED, value) or any(len(plain) > 2 and plain in run for run in _COUNTED):
@@ -66,6 +69,10 @@ def weakness(key: str, text: str, *, declared: bool = False) -> str | None:
     if (declared or "secret" in words) and "passw" not in words and len(value) < SHORTEST:
         return f"has {len(value)} characters, and can be guessed"
     return None
+
+
+def _letters(text: str) -> str:
+    return "".join(filter(_LETTERS.__contains__, text.lower()))
 
 
 def may_hold_secret(key: str) -> bool:

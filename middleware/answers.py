@@ -8,9 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from ..config.named_tuples import NamedTuple
 from ..protocol.negotiate import CONTENT_TYPES, wanted_form
 from ..protocol.wsgi import Body, Environ, StartResponse
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import field
 from itertools import chain
 from typing import Any
 
@@ -18,6 +17,7 @@ from ..config.factories import make_composite_factory
 from ..config.mounts import KeyProblem, Mount
 from ..config.options import OptionError, between, component, each, option
 from ..config.problems import did_you_mean
+from ..config.records import field
 from ..config.values import Size
 from ..protocol.bodies import BodyRefused, SpooledBody, content_length, on_close
 from ..protocol.trace import Trace

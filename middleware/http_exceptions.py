@@ -14,13 +14,13 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Callable, Iterator
-from dataclasses import field
 from typing import Any
 
 from webob.exc import HTTPException, status_map
 
 from ..config.factories import make_filter_factory
 from ..config.options import component
+from ..config.records import field
 from ..protocol.wsgi import Body, Environ, ExcInfo, Headers, StartResponse, Write, WSGIApp
 
 _CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")

@@ -8,9 +8,8 @@ place are then equal, however they were written.
 from __future__ import annotations
 
 import re
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
-from ..config.named_tuples import NamedTuple
 from ..protocol.hosts import parse_host
 
 Key: TypeAlias = str | tuple[str | None, str]

@@ -9,11 +9,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import field
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
-from ..config.named_tuples import NamedTuple
-from ..config.records import record
+from ..config.records import field, record
 from ..protocol.hosts import HostPort
 from ..protocol.trace import Mount as Step
 from .mount_keys import Place, merged, wire_path

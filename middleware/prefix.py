@@ -15,12 +15,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import field
 from typing import Any, ClassVar, Literal
 
 from ..config.factories import make_filter_factory
 from ..config.mounts import KeyProblem
 from ..config.options import component, each, option
+from ..config.records import field
 from ..protocol.forwarding import ours, outermost, read_loose_node, split_list
 from ..protocol.hosts import HostPort, read_host
 from ..protocol.peers import Networks, keep_peer, network_complaint, remove_forwarding

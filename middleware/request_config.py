@@ -10,12 +10,12 @@ Writes ``paste.config``, a copy for each request, and puts back what stood there
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import field
 from typing import Any
 
 from ..config.factories import FilterFactory
 from ..config.options import component
 from ..config.reader import Reader
+from ..config.records import field
 from ..protocol.wsgi import Body, Environ, StartResponse, WSGIApp
 
 KEY = "paste.config"

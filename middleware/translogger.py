@@ -15,11 +15,11 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from dataclasses import field
 from typing import Literal, TextIO
 
 from ..config.factories import make_filter_factory
 from ..config.options import component, not_empty, option
+from ..config.records import field
 from ..protocol.bodies import on_close
 from ..protocol.paths import uri_path
 from ..protocol.wsgi import Body, Environ, ExcInfo, Headers, StartResponse, Write, WSGIApp

@@ -8,7 +8,6 @@ environ of its own, in which ``SCRIPT_NAME`` has grown by the mount and ``PATH_I
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping
-from dataclasses import field
 from threading import Lock
 from typing import Annotated, Any, Literal
 
@@ -17,6 +16,7 @@ from ..config.mounts import KeyProblem, Mount
 from ..config.options import OptionError, component, option, options_of
 from ..config.origin import building
 from ..config.problems import nearest
+from ..config.records import field
 from ..config.values import AppName
 from ..protocol.hosts import HostPort, read_host
 from ..protocol.paths import refusal, safe_location, script_name, slash_location

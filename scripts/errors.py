@@ -7,9 +7,8 @@ import re
 import sys
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
-from ..config.named_tuples import NamedTuple
 from ..config.problems import ConfigError, Problem, did_you_mean
 from .inboxes import Kept, inboxes_of
 from .places import dump, place

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from ..config.named_tuples import NamedTuple
 from ..config.origin import BuildSite, Origin
 
 if TYPE_CHECKING:

@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING, Any
 
 from ..config.built import Built, recording
 from ..config.factories import ServerRunner
-from ..config.named_tuples import NamedTuple
 from ..config.options import OptionError
 from ..config.origin import BuildSite, building
 from ..config.problems import ConfigError, Problem, did_you_mean
+from ..config.records import record
 from ..config.translation import translate
 from ..server.http_server import HTTPServer, server_runner
 from ..server.keywords import NAMES
@@ -48,7 +48,8 @@ _NO_PORT = -1
 _ADDRESS = ("listen", "unix_socket", "bind", "host", "port")
 
 
-class Wishes(NamedTuple):
+@record
+class Wishes:
     """What the command line says over the configuration."""
 
     app_name: str | None = None
@@ -63,7 +64,8 @@ class Wishes(NamedTuple):
     variables: Mapping[str, str] = MappingProxyType({})
 
 
-class Listening(NamedTuple):
+@record
+class Listening:
     """The server that was chosen. Without a ``component``, ``node`` is built and called with the app."""
 
     component: Startable | None

@@ -7,8 +7,8 @@ never late. The same plan always gives the same layout.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import NamedTuple
 
-from ..config.named_tuples import NamedTuple
 from .lettering import shorten, width_of
 from .plan import Entry, Group, Part, Plan
 from .shapes import SIZES, Box, Label, Layout, Row, Wire

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from ..config.composition import Composition
     from ..config.ini import Option, Section
 
-_ENVIRONMENT = re.compile(r"%\(ENV_(?P<name>[^):]+)(?::-(?P<default>[^)]*))?\)s")
+_ENVIRONMENT = r"%\(ENV_(?P<name>[^):]+)(?::-(?P<default>[^)]*))?\)s"
 _PLAIN = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 
 
@@ -84,7 +84,7 @@ def _texts(section: Section) -> dict[str, str]:
 
 
 def _with_environment(option: Option) -> str:
-    return _ENVIRONMENT.sub(lambda found: _from_environment(found, option), option.text)
+    return re.sub(_ENVIRONMENT, lambda found: _from_environment(found, option), option.text)
 
 
 def _from_environment(found: re.Match[str], option: Option) -> str:

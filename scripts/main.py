@@ -16,10 +16,11 @@ import sys
 from collections.abc import Sequence
 from typing import NoReturn
 
-from ..config.named_tuples import NamedTuple
+from ..config.records import record
 
 
-class Command(NamedTuple):
+@record
+class Command:
     """A word of the command line, the module in this room that it runs, and what it does."""
 
     name: str
@@ -101,6 +102,7 @@ def _run(command: Command, words: list[str]) -> int:
         formatter_class=_formatter,
         allow_abbrev=False,
     )
+    parser.has_options = any(word.startswith("-") for word in words)
     module.arguments(parser)
     try:
         options = parser.parse(words)
@@ -111,7 +113,12 @@ def _run(command: Command, words: list[str]) -> int:
 
 
 class _Parser(argparse.ArgumentParser):
-    """An argument parser that takes options before, between and after the words."""
+    """An argument parser that takes options before, between and after the words.
+
+    ``has_options`` is false where there are words alone, so that a command need not declare what takes time.
+    """
+
+    has_options = True
 
     def parse(self, words: list[str]) -> argparse.Namespace:
         for action in self._actions:

@@ -9,8 +9,10 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Sequence
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
+from ..config.collector import waiting
 from ..config.options import OptionError
 from ..server.http_server import HTTPServer
 from ..server.listeners import close_listeners, remove_socket_files, socket_files
@@ -178,9 +180,16 @@ def _run_apps(site: Site, listening: Listening, listener: socket.socket | None, 
     )
     lone.loop.after(_SETTLED, load_the_rest)
     control = Control(listener, lone.loop, lone.perform) if listener is not None else None
-    lone.upgrade = _upgrade(site, lone, herald, control, lambda: site.sockets).begin
+
+    @cache
+    def upgrade() -> Upgrade:
+        return _upgrade(site, lone, herald, control, lambda: site.sockets)
+
+    lone.upgrade = lambda: upgrade().begin()
     try:
-        lone.run(site.engine(component, app, site.sockets, site.settings, lone))
+        with waiting():  # the collector would look through all modules of the engine for what is not there
+            engine = site.engine(component, app, site.sockets, site.settings, lone)
+        lone.run(engine)
     except OptionError as error:
         raise listening.refuse(error) from error
     finally:

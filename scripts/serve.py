@@ -11,7 +11,6 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 from .launch import SERVER_TYPES, Wishes
-from .server_options import add_server_options, server_options
 from .service import LOG_FILE, PID_FILE, Service, take_files
 from .target import find_target
 from .terminal import Terminal
@@ -48,7 +47,11 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     add("--host", help="the host alone")
     add("--port", type=int, help="the port alone; 0 takes a free one")
     add("--threads", type=int, metavar="N", help="how many requests at the same time")
-    add_server_options(parser.add_argument_group("the server, over what the file says"), _ANYWAY)
+    if getattr(parser, "has_options", True):  # there are fifty of the server's
+        from .server_options import add_server_options, server_options
+
+        parser.set_defaults(server_options=server_options)
+        add_server_options(parser.add_argument_group("the server, over what the file says"), _ANYWAY)
     add = parser.add_argument_group("development").add_argument
     add("--reload", action="store_true", help="start the app anew when a file of it changes")
     add("--reload-interval", type=float, default=1.0, metavar="SECONDS", help="how often to look at the files (1)")
@@ -81,7 +84,7 @@ def run(options: argparse.Namespace) -> int:
         port=options.port,
         listen=tuple(options.listen),
         threads=options.threads,
-        server_options=server_options(options),
+        server_options=options.server_options(options) if hasattr(options, "server_options") else {},
         variables=variables,
     )
     if action in ("stop", "status"):

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
-from ..config.named_tuples import NamedTuple
 from .lettering import is_monospaced
 
 SIZES = {"heading": 10.0, "small": 11.0, "normal": 13.0, "large": 15.0}

@@ -224,7 +224,7 @@ class Succession:
 def load_the_rest() -> None:
     """Import what a start can do without, before its files are those of another version, or not to be read."""
     from ..server import failures  # noqa: F401
-    from ..server.processes import log_files, reasons, snapshot, stacks, stale_code  # noqa: F401
+    from ..server.processes import log_files, reasons, report, snapshot, stacks, stale_code, upgrade  # noqa: F401
 
 
 def _settings(listening: Listening, component: HTTPServer) -> Settings:

@@ -14,8 +14,8 @@ from collections.abc import Callable, Mapping
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
-from ..config.named_tuples import NamedTuple
 from ..config.problems import ConfigError, Problem, did_you_mean, nearest
+from ..config.records import record
 
 if TYPE_CHECKING:
     from ..config.composition import Composition
@@ -26,7 +26,8 @@ _PYTHON = r"(?P<module>[^\W\d]\w*(?:\.[^\W\d]\w*)*)(?::(?P<object>[^:]+))?"
 _OBJECT = r"[^\W\d]\w*(\.[^\W\d]\w*)*(\(\))?"
 
 
-class Target(NamedTuple):
+@record
+class Target:
     """What a TARGET names.
 
     ``uri`` is what the loader takes and ``path`` the INI file, if it is one; otherwise ``module`` or ``script`` (the

@@ -11,14 +11,15 @@ import socket
 import stat
 from collections.abc import Mapping
 
-from ..config.named_tuples import NamedTuple
+from ..config.records import record
 
 _FIRST = 3
 _UNNAMED = "unknown"  # as sd_listen_fds_with_names(3) calls what has no name
 _MOST = 1024
 
 
-class Passed(NamedTuple):
+@record
+class Passed:
     """A descriptor that systemd has passed, and the name that its socket unit gave it."""
 
     descriptor: int

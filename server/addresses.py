@@ -6,7 +6,7 @@ import os
 import re
 from typing import Literal
 
-from ..config.named_tuples import NamedTuple
+from ..config.records import record
 
 DEFAULT_PORT = 8080
 
@@ -22,7 +22,8 @@ class ListenError(OSError):
         super().__init__(f"{address}: {what}; {fix}" if fix else f"{address}: {what}")
 
 
-class Address(NamedTuple):
+@record
+class Address:
     """One place to listen on: exactly one of a host and port, a path, a descriptor, or what systemd has opened.
 
     The host ``*`` is every interface, port 0 any free port. A path that begins with ``@`` is an abstract UNIX socket,

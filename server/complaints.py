@@ -21,7 +21,9 @@ PROXY_HEADERS = (
 
 def permissions_complaint(text: str) -> str | None:
     """What is wrong with permissions in octal digits, or None."""
-    return None if re.fullmatch("0?[0-7]{3}", text) else "must be permissions in octal digits, such as 600"
+    digits = text[1:] if len(text) == 4 and text[0] == "0" else text
+    is_octal = len(digits) == 3 and set(digits) <= set("01234567")
+    return None if is_octal else "must be permissions in octal digits, such as 600"
 
 
 def prefix_complaint(prefix: str) -> str | None:

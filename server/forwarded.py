@@ -12,9 +12,9 @@ import logging
 import re
 from collections.abc import Callable, Collection, Mapping
 from functools import lru_cache
+from typing import NamedTuple
 from urllib.parse import unquote_to_bytes
 
-from ..config.named_tuples import NamedTuple
 from ..protocol.forwarding import (
     Node,
     ours,

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from ..config.factories import make_server_runner
 from ..config.options import OptionError, above, at_least, between, component, each, option
+from ..config.records import field, replace
 from ..config.values import Imported, Seconds, Size
 from ..protocol.peers import network_complaint
 from ..protocol.wsgi import WSGIApp
@@ -426,7 +426,6 @@ class HTTPServer:
         ``settings`` are those that :meth:`settings` made before, such as by a process that could read private keys.
         """
         from .engine import Engine
-        from .engine_status import EngineStatus
         from .processes.told import with_status
         from .server_status import KEY
 
@@ -434,9 +433,11 @@ class HTTPServer:
         if told.max_requests is not None and self.max_requests_jitter:
             import random  # two milliseconds of a check, which draws nothing
 
-            told = told._replace(max_requests=told.max_requests + random.randint(0, self.max_requests_jitter))
+            told = replace(told, max_requests=told.max_requests + random.randint(0, self.max_requests_jitter))
         if KEY in told.environ:
             return Engine(app, sockets, told, on_ready=on_ready, handle_signals=handle_signals)
+        from .engine_status import EngineStatus
+
         alone = EngineStatus(self.urls(sockets))
         told = with_status(told, alone)
         alone.engine = Engine(app, sockets, told, on_ready=on_ready, handle_signals=handle_signals)

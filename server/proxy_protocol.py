@@ -12,9 +12,8 @@ import re
 import struct
 from collections.abc import Callable, Iterable, Iterator
 from functools import cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
-from ..config.named_tuples import NamedTuple
 from ..protocol.hosts import read_host
 from ..protocol.peers import PEER, PROXIED_BY, Networks, proxied_peer
 from ..protocol.wsgi import Environ

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from ..config.named_tuples import NamedTuple
+from ..config.records import record
 from ..protocol.wsgi import Environ
 
 if TYPE_CHECKING:
@@ -20,7 +20,8 @@ Forwarding = Callable[[Environ], "str | None"]
 """Believes or removes the forwarding headers of a request, in its environ; returns a complaint for a 400, or None."""
 
 
-class Limits(NamedTuple):
+@record
+class Limits:
     """How large things may become."""
 
     request_line: int = 8 * 1024
@@ -43,7 +44,8 @@ class Limits(NamedTuple):
     """Requests on one connection, after which it is closed."""
 
 
-class Deadlines(NamedTuple):
+@record
+class Deadlines:
     """How long things may take."""
 
     head: float = 10
@@ -66,7 +68,8 @@ class Deadlines(NamedTuple):
     """A request that runs longer is answered with 504, if nothing was sent."""
 
 
-class Settings(NamedTuple):
+@record
+class Settings:
     """Everything that an engine is told."""
 
     limits: Limits = Limits()

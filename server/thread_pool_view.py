@@ -10,14 +10,15 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from ..config.named_tuples import NamedTuple
+from ..config.records import record
 
 KEY = "paste.httpserver.thread_pool"
 STATES = ("idle", "busy", "hung", "dying", "zombie")
 _STATES = {"busy": "busy", "hung": "hung"}  # a thread that leads runs no request at the moment
 
 
-class PoolThread(NamedTuple):
+@record
+class PoolThread:
     """A thread as Paste's tracker had it."""
 
     thread_id: int | None

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import time
-
-from ...config.named_tuples import NamedTuple
+from typing import NamedTuple
 
 
 class Usage(NamedTuple):

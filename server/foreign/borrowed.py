@@ -14,7 +14,6 @@ type checker, which sees no options in the class, is shown an ``__init__`` that 
 
 from __future__ import annotations
 
-import dataclasses
 import importlib.util
 import os
 import socket
@@ -23,6 +22,7 @@ from contextlib import contextmanager
 from typing import Any, Protocol, TypeVar
 
 from ...config.options import OptionError, options_of
+from ...config.records import field, fields_of, replace
 from ..http_server import HTTPServer
 from ..listeners import Address, close_listeners, remove_socket_files, socket_files
 
@@ -57,16 +57,15 @@ def borrows(*names: str) -> Callable[[type[T]], type[T]]:
 
     Raises ``KeyError`` for a name that is none of ours.
     """
-    fields = {each.name: each for each in dataclasses.fields(HTTPServer)}
+    fields = {each.name: each for each in fields_of(HTTPServer)}
     taken = {name: fields[name] for name in names}
 
     def declare(cls: type[T]) -> type[T]:
         kinds = {option.name: option.kind for option in options_of(HTTPServer) if option.name in taken}
         for name in kinds:
-            field = taken[name]
+            theirs = taken[name]
             # A field knows its class, so each class needs one of its own.
-            declared = dataclasses.field(default=field.default, metadata=field.metadata, repr=field.repr)
-            setattr(cls, name, declared)
+            setattr(cls, name, field(default=theirs.default, metadata=theirs.metadata, repr=theirs.repr))
         cls.__annotations__ = {**kinds, **cls.__annotations__}
         return cls
 
@@ -103,7 +102,7 @@ def urls(server: _Borrower, sockets: Sequence[socket.socket]) -> tuple[str, ...]
 def hurried(server: B, grace: float) -> B:
     """The same server, that at its end waits for running requests no longer than ``grace`` seconds."""
     component: Any = server
-    shorter: B = dataclasses.replace(component, drain_timeout=min(grace, server.ours.drain_timeout))
+    shorter: B = replace(component, drain_timeout=min(grace, server.ours.drain_timeout))
     return shorter
 
 

@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from ...config.factories import make_server_runner
 from ...config.mounts import KeyProblem
 from ...config.options import OptionError, at_least, component, each, option
+from ...config.records import replace
 from ...config.values import Seconds, Size
 from ...protocol.wsgi import WSGIApp
 from ..complaints import PROXY_HEADERS

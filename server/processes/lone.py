@@ -21,7 +21,6 @@ from ..server_status import ServerStatus
 from .askers import Askers, Reply
 from .lines import Message
 from .loop import Loop
-from .report import PROGRESS, report_of
 
 if TYPE_CHECKING:
     from .engines import ChangeableEngine
@@ -235,6 +234,8 @@ class Lone:
         self._engine.stop()
 
     def _tick(self) -> None:
+        from .report import PROGRESS, report_of
+
         report = report_of(self._engine.snapshot())
         self._engine.poller.wake()  # an idle engine waits without end; whether it woke shows at the next tick
         now = self.loop.clock()

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import NamedTuple
 
-from ...config.named_tuples import NamedTuple
 from .child import Child
 from .generation import Generation
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
+from ...config.records import replace
 from ..server_status import KEY, ServerStatus
 from ..settings import Settings
 from ..thread_pool_view import KEY as THREAD_POOL
@@ -25,4 +26,4 @@ class Process(Protocol):
 def with_status(settings: Settings, process: Process) -> Settings:
     """The settings of an engine, with those keys for the environ of each request."""
     pool = ThreadPoolView(process.engine_snapshot, settings.threads, settings.deadlines.hung)
-    return settings._replace(environ={**settings.environ, KEY: process.status, THREAD_POOL: pool})
+    return replace(settings, environ={**settings.environ, KEY: process.status, THREAD_POOL: pool})

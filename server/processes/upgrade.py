@@ -13,7 +13,7 @@ import socket
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from ...config.named_tuples import NamedTuple
+from ...config.records import record
 from .loop import Loop
 
 if TYPE_CHECKING:
@@ -25,7 +25,8 @@ VARIABLE = "WHEATPASTE_UPGRADE"
 _SERVES = b"serves\n"
 
 
-class Belongings(NamedTuple):
+@record
+class Belongings:
     """What one program hands to the next: sockets by their address as text, and descriptors."""
 
     sockets: Mapping[str, Sequence[socket.socket]]

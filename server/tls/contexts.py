@@ -20,9 +20,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 from socket import socket
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
-from ...config.named_tuples import NamedTuple
 from .certificates import Certificate, TLSSetupError, load, read_certificates, read_file, utc_now, warnings_about
 from .encrypted_socket import TLSSocket
 from .x509 import Facts

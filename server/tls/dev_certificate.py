@@ -22,9 +22,8 @@ import stat
 from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
-from ...config.named_tuples import NamedTuple
 from .certificates import Certificate, TLSSetupError, utc_now
 from .x509 import Facts, read_pem
 

@@ -7,9 +7,8 @@ its privileges can have read them before. The engine reads them again when their
 from __future__ import annotations
 
 import ssl
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
-from ...config.named_tuples import NamedTuple
 from ...config.options import OptionError
 from .certificates import Certificate, TLSSetupError
 from .contexts import TLSContexts, make_tls

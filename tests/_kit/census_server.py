@@ -19,6 +19,7 @@ from typing import Any
 
 from engine_in_thread import EngineInThread
 
+from wheatpaste.config.records import replace
 from wheatpaste.server.settings import Deadlines, Limits, Settings
 from wheatpaste.server.tls.certificates import Certificate
 from wheatpaste.server.tls.contexts import make_tls
@@ -91,7 +92,7 @@ def main(certificate: str, poller: str) -> None:
     )
     app.engines.append(EngineInThread(app, told))
     app.engines.append(
-        EngineInThread(app, told._replace(tls=make_tls([Certificate(Path(certificate))]), url_scheme="https"))
+        EngineInThread(app, replace(told, tls=make_tls([Certificate(Path(certificate))]), url_scheme="https"))
     )
     print(json.dumps({"plain": app.engines[0].tcp, "tls": app.engines[1].tcp}), flush=True)
     sys.stdin.read()

@@ -1,4 +1,4 @@
-"""Frozen dataclasses with shared methods behave as those with methods of their own."""
+"""Records behave as frozen dataclasses do."""
 
 from __future__ import annotations
 
@@ -6,13 +6,15 @@ import copy
 import dataclasses
 import inspect
 import pickle
-from dataclasses import field
-from typing import Any
+import subprocess
+import sys
+from types import MappingProxyType
+from typing import Any, ClassVar
 
 import pytest
 
 from wheatpaste.config.options import component, option
-from wheatpaste.config.records import record
+from wheatpaste.config.records import field, record, replace
 
 
 @record
@@ -99,3 +101,100 @@ def test_its_signature_is_that_of_its_fields() -> None:
     assert str(inspect.signature(Door)).startswith("(app: 'Any', *, width: 'int' = 3)")
     assert list(inspect.signature(Point).parameters) == ["x", "y", "tags", "note"]
     assert not hasattr(Door(None), "__signature__")
+
+
+@record(kw_only=True)
+class Box:
+    """A record whose fields are given by name."""
+
+    kinds: ClassVar[int] = 2
+    depth: int = 1
+
+
+@record
+class Crate(Box):
+    """One that has the fields of another before its own."""
+
+    label: str = "none"
+
+
+@record
+class Mixed:
+    """One with fields of ``dataclasses``."""
+
+    x: list[int] = dataclasses.field(default_factory=list, repr=False, kw_only=True)
+    y: int = dataclasses.field(default=3, compare=False, metadata={"unit": "m"})
+
+
+def test_its_fields_may_be_by_name_alone() -> None:
+    make: Any = Box
+    assert make(depth=3).depth == 3
+    with pytest.raises(TypeError, match="takes 0 positional"):
+        make(3)
+
+
+def test_what_belongs_to_the_class_is_no_field() -> None:
+    assert [each.name for each in dataclasses.fields(Box)] == ["depth"]
+    assert Box().kinds == 2
+
+
+def test_it_has_the_fields_of_the_record_that_it_extends() -> None:
+    assert repr(Crate("fragile", depth=2)) == "Crate(depth=2, label='fragile')"
+    assert [(each.name, each.kw_only) for each in dataclasses.fields(Crate)] == [("depth", True), ("label", False)]
+
+
+def test_it_takes_the_fields_of_dataclasses() -> None:
+    made = Mixed(5, x=[1])
+    assert (made.x, made.y, repr(made)) == ([1], 5, "Mixed(y=5)")
+    assert Mixed(1) == Mixed(2)
+    assert Mixed().x is not Mixed().x
+    assert dataclasses.fields(Mixed)[1].metadata == {"unit": "m"}
+
+
+def test_it_refuses_a_default_that_all_instances_would_share() -> None:
+    with pytest.raises(ValueError, match=r"Shared\.x: all instances would share this default"):
+
+        @record
+        class Shared:
+            x: list[int] = []
+
+
+def test_a_read_only_mapping_may_be_a_default() -> None:
+    nothing: MappingProxyType[str, int] = MappingProxyType({})
+
+    @record
+    class Sparse:
+        x: MappingProxyType[str, int] = nothing
+
+    assert Sparse().x is nothing
+    assert [each.name for each in dataclasses.fields(Sparse)] == ["x"]
+    assert dataclasses.replace(Sparse()).x is nothing
+
+
+def test_a_pattern_takes_it_apart() -> None:
+    match Point(1, 7):
+        case Point(x, y):
+            assert (x, y) == (1, 7)
+        case _:
+            raise AssertionError
+
+
+def test_replace_makes_another_one_and_computes_anew() -> None:
+    before = Point(1, note="n")
+    after = replace(before, y=5)
+    assert (after.length, after.note, before.y) == (6, "n", 2)
+    with pytest.raises(TypeError, match="unexpected keyword argument 'z'"):
+        replace(before, z=1)
+
+
+def test_it_is_made_and_used_without_the_module_of_dataclasses() -> None:
+    code = (
+        "import sys\n"
+        "before = set(sys.modules)\n"
+        "from wheatpaste.config.problems import Problem\n"
+        "from wheatpaste.config.records import replace\n"
+        "assert str(replace(Problem(what='is wrong'), key='x')) == 'x: is wrong'\n"
+        "print(*{'dataclasses', 'inspect'} & (set(sys.modules) - before))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert (done.stdout.strip(), done.stderr) == ("", "")

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from wheatpaste import __version__
-from wheatpaste.scripts.main import COMMANDS, main
+from wheatpaste.scripts.main import COMMANDS, Command, main
 
 
 @pytest.mark.parametrize("words", [["--version"], ["-V"], ["version"]], ids=" ".join)
@@ -30,11 +30,11 @@ def test_it_lists_its_commands(words: list[str], code: int, capsys: pytest.Captu
 
 
 @pytest.mark.parametrize("command", COMMANDS, ids=lambda command: command.name)
-def test_each_command_says_what_it_takes(command: tuple[str, str, str], capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["help", command[0]]) == 0
+def test_each_command_says_what_it_takes(command: Command, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["help", command.name]) == 0
     out = capsys.readouterr().out
-    assert out.startswith(f"usage: wheatpaste {command[0]}")
-    assert command[2].split()[0] in out
+    assert out.startswith(f"usage: wheatpaste {command.name}")
+    assert command.sentence.split()[0] in out
 
 
 @pytest.mark.parametrize(
@@ -64,7 +64,7 @@ def test_commands_are_imported_when_they_are_chosen() -> None:
     code = "import sys, wheatpaste.scripts.main as m; m.main(['--version']); print(*sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     loaded = done.stdout.split()
-    light = {"wheatpaste.config", "wheatpaste.config.named_tuples"}
+    light = {"wheatpaste.config", "wheatpaste.config.records"}
     assert not [
         name for name in loaded if name.startswith("wheatpaste.") and "scripts" not in name and name not in light
     ]
@@ -72,8 +72,8 @@ def test_commands_are_imported_when_they_are_chosen() -> None:
 
 
 @pytest.mark.parametrize("command", COMMANDS, ids=lambda command: command.name)
-def test_each_command_has_its_two_functions(command: tuple[str, str, str]) -> None:
-    module = importlib.import_module(f"wheatpaste.scripts.{command[1]}")
+def test_each_command_has_its_two_functions(command: Command) -> None:
+    module = importlib.import_module(f"wheatpaste.scripts.{command.module}")
     assert callable(module.arguments)
     assert callable(module.run)
 

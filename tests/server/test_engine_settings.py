@@ -33,12 +33,12 @@ SAID: dict[str, Any] = {
 
 
 def flat(settings: Settings) -> dict[str, Any]:
-    told = settings._asdict()
+    told = dict(vars(settings))
     limits, deadlines = told.pop("limits"), told.pop("deadlines")
     return {
         **told,
-        **{f"limits.{name}": value for name, value in limits._asdict().items()},
-        **{f"deadlines.{name}": value for name, value in deadlines._asdict().items()},
+        **{f"limits.{name}": value for name, value in vars(limits).items()},
+        **{f"deadlines.{name}": value for name, value in vars(deadlines).items()},
     }
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import re
 import socket
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -80,9 +81,9 @@ class TestSettings:
         assert HTTPServer().settings() == Settings()
 
     def test_every_setting_can_be_reached(self) -> None:
-        assert set(LIMITS.values()) == set(Limits._fields)
-        assert set(DEADLINES.values()) == set(Deadlines._fields)
-        assert set(HABITS.values()) | ELSEWHERE == set(Settings._fields)
+        assert set(LIMITS.values()) == {each.name for each in fields(Limits)}
+        assert set(DEADLINES.values()) == {each.name for each in fields(Deadlines)}
+        assert set(HABITS.values()) | ELSEWHERE == {each.name for each in fields(Settings)}
 
     def test_each_option_is_one_setting(self) -> None:
         given = HTTPServer(
