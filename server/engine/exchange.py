@@ -5,8 +5,9 @@ from __future__ import annotations
 import contextlib
 import logging
 from collections import deque
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
+from ...config.named_tuples import NamedTuple
 from ..forecast import WORTH_A_LOOK
 from ..http1.client_gone import ClientGone
 from ..http1.refusals import Refused, refusal_bytes
@@ -197,9 +198,6 @@ class Exchange:
             deadline = connection.deadline = ended + self._deadlines.keep_alive
             if deadline >= connection.due - 1 and connection.mask == READ:
                 return True, True
-        if framing.is_last and kind.is_bare and connection.output is None and not connection.buffer:
-            self.engine.farewell.part(connection)
-            return leading, False
         return leading, self.after_reply(connection, keep_alive=response.keep_alive, leading=leading)
 
     def _send_kept(self, connection: Connection, data: bytes) -> ClientGone | None:
@@ -266,7 +264,7 @@ class Exchange:
             if closing is not None and not self._crew.run_elsewhere(closing):
                 closing()
         if not keep_alive:
-            self.engine.farewell.linger(connection)
+            self.engine.farewell.linger(connection, leading=leading)
             return False
         deadline = connection.deadline = self._clock() + self._deadlines.keep_alive
         if deadline < connection.due - 1:

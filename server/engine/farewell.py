@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from ..http1.client_gone import ClientGone
 from ..http1.refusals import Refused, refusal_bytes
 from .connection import IN_BODY, IN_HEAD, LINGERING, WRITING, Connection
+from .poller import READ
 
 if TYPE_CHECKING:
     from ..http1.heads import Kind
@@ -61,45 +62,38 @@ class Farewell:
             return
         engine.exchange.after_reply(connection, keep_alive=False, leading=False)
 
-    def part(self, connection: Connection) -> None:
-        """Close after the reply to a client that has said that it sends nothing more, and sent all that it announced.
+    def linger(self, connection: Connection, *, leading: bool = False) -> None:
+        """Close so that what was sent arrives: a reset would take it out of the client's hands (RFC 9112 9.6).
 
-        The system makes a reset of a close where bytes of the client's are unread, or come afterwards, and that could
-        take the reply out of the client's hands. Such a client must not send any (RFC 9112 section 9.6). Where it has
-        done so all the same, they have mostly come by now, and it is lingered for as for everybody; later ones are
-        answered with a reset, but the reply and the end of the connection have gone ahead of that. Not with TLS: its
-        clients answer the word that nothing more comes.
+        Also where the client has said that it sends no more: it may do so all the same. But most are gone by the time
+        at which ``leading``, the leader, has served what else there is: so it looks for their end before the poller
+        does, which need not hear of a connection that it does not watch yet.
         """
-        if not connection.is_tls:
-            try:
-                is_over = not connection.recv(1)
-            except OSError:  # nothing is there, or nobody
-                is_over = True
-            if is_over:
-                self._connections.drop(connection)
-                return
-        self.linger(connection)
-
-    def linger(self, connection: Connection) -> None:
-        """Close so that what was sent arrives: a reset would take it out of the client's hands (RFC 9112 9.6)."""
         connection.free_request()
         if not connection.shut_down_writing():
             self._connections.drop(connection)
-            return
-        self._connections.set_deadline(connection, _LINGER_SECONDS)
-        self._connections.release(connection, LINGERING)
+        elif leading and not connection.mask:
+            connection.deadline = self._engine.clock() + _LINGER_SECONDS
+            connection.state = LINGERING
+            self._engine.events.append((connection.fd, READ))
+        else:
+            self._connections.set_deadline(connection, _LINGER_SECONDS)
+            self._connections.release(connection, LINGERING)
 
     def on_lingering(self, connection: Connection) -> None:
         """Drop what still comes, until the client has closed or has sent enough."""
         try:
             data = connection.sock.recv(_RECEIVE)
         except self._engine.would_block:
+            self._connections.release(connection, LINGERING)
             return
         except OSError:
             data = b""
         connection.lingered += len(data)
         if not data or connection.lingered > _LINGER_BYTES:
             self._connections.drop(connection)
+        elif not connection.mask:
+            self._connections.release(connection, LINGERING)
 
     def cut(self, connection: Connection, *, by_reset: bool) -> None:
         """Close in the middle of a reply. A reset, where the end of the connection would seem to be its end."""

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from ...protocol.peers import remove_forwarding
 from ..http1.client_gone import ClientGone
 from ..http1.empty_body import EMPTY_BODY
-from ..http1.heads import KEEP, Framing, Kind
+from ..http1.heads import CLOSE, KEEP, Framing, Kind
 from ..http1.received_body import ReceivedBody
 from ..http1.refusals import Refused
 from .connection import CLOSED, HANDSHAKING, IDLE, IN_BODY, IN_HEAD, INTRODUCED, LINGERING, Connection
@@ -113,9 +113,9 @@ class Intake:
             try:
                 environ, kind, fields = connection.reader.read(data, end, connection.fields, connection.facts)
                 framing = fields.framing
-                if fields is not connection.fields and not framing.is_last:
+                if fields is not connection.fields and framing.keep_alive:
                     self._connections.remember_fields(connection, fields)
-                if (framing is KEEP and self._is_simple) or (framing.is_last and not framing.forwarding):
+                if (framing is KEEP and self._is_simple) or framing == CLOSE:
                     environ["wsgi.input"] = EMPTY_BODY
                 else:
                     framing = self._complete(connection, environ, framing)

@@ -10,10 +10,11 @@ from __future__ import annotations
 
 import logging
 import re
-from typing import Any, NamedTuple
+from typing import Any
 
 import httptools
 
+from ...config.named_tuples import NamedTuple
 from ...protocol.wsgi import Environ
 from ..forecast import Forecast, Pace
 from ..settings import Settings
@@ -76,8 +77,6 @@ class Framing(NamedTuple):
     """The client waits for 100 Continue before it sends the body."""
     forwarding: bool = False
     """There are forwarding headers, to be believed or removed."""
-    is_last: bool = False
-    """The client itself has said that it sends nothing more after this, and no body either."""
 
 
 class Fields(NamedTuple):
@@ -91,13 +90,13 @@ class Fields(NamedTuple):
 
 KEEP = Framing(keep_alive=True)
 """Of most requests: no body, and another request may follow."""
-CLOSE = Framing(keep_alive=False, is_last=True)
+CLOSE = Framing(keep_alive=False)
 
 
 class Kind:
     """What a request line says, and what requests of its like take."""
 
-    __slots__ = ("authority", "environ", "is_1_0", "is_bare", "is_head", "is_plain", "pace")
+    __slots__ = ("authority", "environ", "is_1_0", "is_head", "is_plain", "pace")
 
     def __init__(self, environ: Environ, pace: Pace, authority: str | None) -> None:
         self.environ = environ
@@ -106,8 +105,6 @@ class Kind:
         self.is_1_0 = environ["SERVER_PROTOCOL"] == "HTTP/1.0"
         self.is_head = environ["REQUEST_METHOD"] == "HEAD"
         self.is_plain = not (self.is_1_0 or self.is_head)
-        self.is_bare = environ["REQUEST_METHOD"] in ("GET", "HEAD")
-        """Whether nobody sends a body with it that was not announced."""
 
 
 class HeadReader:
@@ -333,9 +330,7 @@ class HeadReader:
                 keep_alive = True
         if length is not None and length > self._limits.body:
             raise Refused(413, "body", f"exceeds max_body of {self._limits.body}")
-        has_body = chunked or bool(length)
-        is_last = not (keep_alive or has_body)
-        return Framing(keep_alive, length or 0, chunked, expects and has_body, forwarding, is_last)
+        return Framing(keep_alive, length or 0, chunked, expects and (chunked or bool(length)), forwarding)
 
 
 def _private_entry(match: re.Match[bytes]) -> tuple[str, str, int]:
