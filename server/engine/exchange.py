@@ -5,9 +5,8 @@ from __future__ import annotations
 import contextlib
 import logging
 from collections import deque
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
-from ...config.named_tuples import NamedTuple
 from ..forecast import WORTH_A_LOOK
 from ..http1.client_gone import ClientGone
 from ..http1.refusals import Refused, refusal_bytes

@@ -10,11 +10,10 @@ from __future__ import annotations
 
 import logging
 import re
-from typing import Any
+from typing import Any, NamedTuple
 
 import httptools
 
-from ...config.named_tuples import NamedTuple
 from ...protocol.wsgi import Environ
 from ..forecast import Forecast, Pace
 from ..settings import Settings
