@@ -43,6 +43,7 @@ _ORDINARY = frozenset(
 )
 
 
+_QUOTED = re.compile(r"'.*'|\".*\"", re.DOTALL)
 _PASSWORDS = 3
 _PASSWORD = re.compile(r"pass|pwd|pw|secret")
 _LOGIN = re.compile(r"auth|pin|salt")
@@ -113,6 +114,17 @@ class Known:
         for name, held in _few(attributes(value)):
             if strength := secrecy(name):
                 self.learn(held, name, strength)
+
+    def learn_data(self, data: object, depth: int = 12) -> None:
+        """Remember what stands under secret names in plain data; texts may be reprs, in quotes."""
+        if depth <= 0 or not isinstance(data, dict | list | tuple):
+            return
+        for name, value in data.items() if isinstance(data, dict) else ((None, each) for each in data):
+            if isinstance(name, str) and (strength := secrecy(name)):
+                bare = value[1:-1] if isinstance(value, str) and _QUOTED.fullmatch(value) else value
+                self.learn(bare, name, strength)
+            else:
+                self.learn_data(value, depth - 1)
 
     def _learn(self, value: object, strength: int, depth: int) -> None:
         kind = type(value)
@@ -197,7 +209,17 @@ def scrub(record: ErrorRecord, known: Known | None = None) -> ErrorRecord:
 
     Names of modules and functions stay what they are where a secret is an ordinary word.
     """
-    known = known or Known()
+    return _without(record, known or Known())
+
+
+def scrub_data(data: T) -> T:
+    """Plain data of others, such as the event of an SDK, without the secrets that stand under the names in it."""
+    known = Known()
+    known.learn_data(data)
+    return _without(data, known)
+
+
+def _without(data: T, known: Known) -> T:
     known.add_environment(os.environ)
     texts: list[str] = []
 
@@ -205,12 +227,12 @@ def scrub(record: ErrorRecord, known: Known | None = None) -> ErrorRecord:
         texts.append(text)
         return text
 
-    _walk(record, take)
+    _walk(data, take)
     together = "\n".join(texts)
     forms = [(form, secret) for form, secret in known.forms() if form in together]
     beginnings = _beginnings(together, known)
     if not forms and not beginnings and clean_text(together) == together:
-        return record
+        return data
     words = [form for form, _ in forms if _WORD.fullmatch(form)]
     keys = [form for form, _ in forms if not _WORD.fullmatch(form)]
     sizes = {form: len(secret) for form, secret in forms}
@@ -227,7 +249,7 @@ def scrub(record: ErrorRecord, known: Known | None = None) -> ErrorRecord:
             text = text.replace(beginning + MORE, "[redacted]" + MORE)
         return clean_text(text)
 
-    return _walk(record, clean)
+    return _walk(data, clean)
 
 
 def _beginnings(text: str, known: Known) -> list[str]:
@@ -279,6 +301,10 @@ def _walk(value: T, change: Callable[[str, bool], Any]) -> T:
             items = [walk(each, is_name) for each in value]
             if any(map(is_not, items, value)):
                 changed = tuple(items)
+        elif kind is list:
+            changed = [walk(each, is_name) for each in value]
+        elif kind is dict:
+            changed = {name: walk(each, is_name) for name, each in value.items()}
         elif dataclasses.is_dataclass(kind):
             read, fields = _fields(kind)
             changes = {}

@@ -1,7 +1,8 @@
 """Reports through the Sentry SDK that the program has set up.
 
-The SDK is shown the live exception, because it knows more than a record; what it has made of it is redacted before it
-leaves. Its event has the group as fingerprint and the ids as tags.
+The SDK makes an event of the exception, with all that the program has told it (release, user, breadcrumbs); what the
+event says of the exception itself is then the record's, in which no secret stands. Its event has the group as
+fingerprint and the ids as tags.
 """
 
 from __future__ import annotations
@@ -9,10 +10,10 @@ from __future__ import annotations
 import logging
 from typing import Any
 
-from ....protocol.redact import redact, redact_text
 from ....protocol.wsgi import Environ
 from ..record import ErrorRecord
 from .logger_reporter import NAME
+from .sentry_event import exceptions_of, frames_of, without_secrets
 
 logger = logging.getLogger(__name__)
 
@@ -42,11 +43,7 @@ class SentryReporter:
 
         with sentry_sdk.new_scope() as scope:
             _describe(scope, record)
-            frames = [
-                {"filename": frame.file, "abs_path": frame.path, "function": frame.function, "lineno": frame.line}
-                | {"in_app": frame.own, "vars": {each.name: each.text for each in frame.variables}}
-                for frame in record.raised.frames
-            ]
+            frames = frames_of(record.raised)
             sentry_sdk.capture_event(
                 {
                     "level": "warning",
@@ -91,35 +88,11 @@ def _describe(scope: Any, record: ErrorRecord) -> None:
     scope.set_tag("error_phase", record.phase)
     if record.request is not None and record.request.request_id:
         scope.set_tag("request_id", record.request.request_id)
-    scope.add_event_processor(_redacted)
 
+    def rewrite(event: dict[str, Any], hint: dict[str, Any]) -> dict[str, Any]:
+        # Called before the SDK's own scrubbers, which look at the names of keys alone.
+        if "exception" in event:
+            event["exception"] = exceptions_of(record)
+        return without_secrets(event)
 
-def _redacted(event: dict[str, Any], hint: dict[str, Any]) -> dict[str, Any]:
-    """The event without secrets. Called before the SDK's own scrubbers, which look at the names of keys alone."""
-    for name in ("request", "extra", "contexts", "user", "tags", "breadcrumbs"):
-        if name in event:
-            event[name] = _clean(event[name])
-    for kind in ("exception", "threads"):
-        for value in (event.get(kind) or {}).get("values") or ():
-            if isinstance(value.get("value"), str):
-                value["value"] = redact_text(value["value"])
-            for frame in (value.get("stacktrace") or {}).get("frames") or ():
-                if "vars" in frame:
-                    frame["vars"] = _clean(frame["vars"])
-                for part in ("context_line", "pre_context", "post_context"):
-                    if part in frame:
-                        frame[part] = _clean(frame[part])
-    for name in ("message", "transaction"):
-        if isinstance(event.get(name), str):
-            event[name] = redact_text(event[name])
-    return event
-
-
-def _clean(value: Any) -> Any:
-    if isinstance(value, dict) and isinstance(value.get("values"), list):
-        return {**value, "values": [_clean(each) for each in value["values"]]}
-    if isinstance(value, dict) and "timestamp" in value:  # a breadcrumb, whose time must stay one
-        return {**redact({key: each for key, each in value.items() if key != "timestamp"}, depth=20)} | {
-            "timestamp": value["timestamp"]
-        }
-    return redact(value, depth=20)
+    scope.add_event_processor(rewrite)

@@ -16,15 +16,18 @@ from typing import Any
 from urllib.parse import quote
 
 import pytest
+import sentry_sdk
 from secrets_app import app_of
 from secrets_corpus import INNOCENT, SECRETS, Innocent, Planted
+from sentry_sdk.envelope import Envelope
+from sentry_sdk.transport import Transport
 
 from wheatpaste.middleware.errors import render, report
 from wheatpaste.middleware.errors.catch_errors import CatchErrors
 from wheatpaste.middleware.errors.inbox.memory import MemoryInbox
 from wheatpaste.middleware.errors.record import ErrorRecord
 from wheatpaste.middleware.errors.render.curl import curl_command
-from wheatpaste.middleware.errors.render.envelope import Envelope
+from wheatpaste.middleware.errors.render.envelope import Envelope as MailEnvelope
 from wheatpaste.middleware.errors.render.log_line import as_line
 from wheatpaste.middleware.errors.render.mail import as_mail
 from wheatpaste.middleware.errors.render.markdown import as_markdown
@@ -33,11 +36,12 @@ from wheatpaste.middleware.errors.render.plain_page import plain_page
 from wheatpaste.middleware.errors.render.problem import debug_problem, public_problem
 from wheatpaste.middleware.errors.render.text import as_text
 from wheatpaste.middleware.errors.report.file import as_json_line
+from wheatpaste.middleware.errors.report.sentry_event import exceptions_of
 from wheatpaste.middleware.errors.report.webhook import payload
 
 
 def _mailed(record: ErrorRecord) -> str:
-    message = as_mail(record, Envelope(sender="a@example.com", recipients=("b@example.com",)))
+    message = as_mail(record, MailEnvelope(sender="a@example.com", recipients=("b@example.com",)))
     parts = [part.get_content() for part in message.walk() if part.get_content_maintype() == "text"]
     return "\n".join([*map(str, message.values()), *parts])
 
@@ -59,6 +63,7 @@ FACES: dict[str, Callable[[ErrorRecord], str]] = {
     "public_problem": lambda record: public_problem(record, "It does not work.").decode(),
     "plain_page": lambda record: plain_page(record, {}),
     "payload": lambda record: _json(payload(record)),
+    "exceptions_of": lambda record: _json(exceptions_of(record)),
 }
 # Functions of a record that make no face of their own: parts of faces, and what is called with more than a record.
 _NO_FACES = {"branches", "parts", "where", "phase_of", "moment", "details", "public", "place_of"}
@@ -77,6 +82,27 @@ def test_every_face_that_there_is_is_looked_at() -> None:
     assert found - _NO_FACES == set(FACES) - {"record"}
 
 
+class _Wire(Transport):
+    """What would have gone to Sentry."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.sent: list[str] = []
+
+    def capture_envelope(self, envelope: Envelope) -> None:
+        self.sent += [item.get_bytes().decode() for item in envelope.items]
+
+
+@pytest.fixture(scope="module")
+def wire() -> Iterator[_Wire]:
+    transport = _Wire()
+    with sentry_sdk.isolation_scope():
+        sentry_sdk.init(dsn="https://public@sentry.invalid/1", transport=transport, auto_enabling_integrations=False)
+        yield transport
+        sentry_sdk.get_client().close(timeout=0)
+        sentry_sdk.get_global_scope().set_client(None)
+
+
 class _Seen:
     """A reporter that keeps what it is told, and gives it on."""
 
@@ -89,7 +115,7 @@ class _Seen:
 
 @pytest.fixture
 def fail(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch, wire: _Wire
 ) -> Iterator[Callable[[Planted | Innocent], dict[str, str]]]:
     """Lets a case fail behind the filter; returns all texts that come of it, by where they were found."""
     caplog.set_level(logging.DEBUG)
@@ -100,6 +126,7 @@ def fail(
             if name.startswith("$"):
                 monkeypatch.setenv(name[1:], value)
         seen = _Seen()
+        wire.sent.clear()
         stream = io.StringIO()
         log = tmp_path / "errors.log"
         body = case.form.encode()
@@ -141,6 +168,7 @@ def fail(
                 error_log=log,
                 show_exceptions_in_wsgi_errors=True,
                 reporters=(seen,),
+                sentry=True,
             )
             answers += [chunk.decode() for chunk in catcher(environ, start_response)]
             catcher.close()
@@ -152,6 +180,7 @@ def fail(
         return {
             **{name: face(record) for name, face in FACES.items()},
             "answer": "\n".join(answers),
+            "Sentry": "\n".join(wire.sent),
             "log": caplog.text,
             "error stream": stream.getvalue(),
             "error log": log.read_text(encoding="utf-8"),

@@ -70,7 +70,9 @@ def test_row_42_an_event_has_the_exception_the_group_and_the_ids(kept: Kept) -> 
     assert [value["type"] for value in event["exception"]["values"]] == ["KeyError", "ValueError"]
     frames = event["exception"]["values"][1]["stacktrace"]["frames"]
     assert frames[-1]["function"] == "failing"
-    assert frames[-1]["vars"]["settings"]["color"] == "'green'"
+    assert "'color': 'green'" in frames[-1]["vars"]["settings"]
+    assert frames[-1]["context_line"].lstrip().startswith("raise ValueError(")
+    assert event["exception"]["values"][0]["mechanism"]["source"] == "__cause__"
 
 
 def test_row_42_one_failure_is_one_event_although_it_is_logged_too(kept: Kept) -> None:
