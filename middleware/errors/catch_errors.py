@@ -17,6 +17,7 @@ from ...config.values import Imported, Seconds, Size
 from ...protocol.peers import network_complaint
 from ...protocol.wsgi import Body, Environ, StartResponse, WSGIApp
 from .inbox.keeper import inbox_complaint
+from .render.editor import editor_complaint, path_complaint
 from .report.addresses import address_complaint, server_complaint, webhook_complaint
 from .setup import Setup
 
@@ -25,6 +26,14 @@ def _path_complaint(path: str) -> str | None:
     if not re.fullmatch(r"(?:/[A-Za-z0-9._~-]+)+", path) or {".", ".."} & set(path.split("/")):
         return "must be a plain path such as /.errors, without a slash at its end"
     return None
+
+
+def _template_complaint(path: Path | None) -> str | None:
+    if path is None:
+        return None
+    from .render.plain_page import template_complaint  # Jinja is only for who has a page
+
+    return template_complaint(path)
 
 
 @component
@@ -59,7 +68,9 @@ class CatchErrors:
         check=_path_complaint,
     )
     template: Path | None = option(
-        default=None, doc="A Jinja template of your own for the page that users see, without details."
+        default=None,
+        doc="A Jinja template of your own for the page that users see, without details.",
+        check=_template_complaint,
     )
     error_message: str | None = option(
         default=None, doc="The sentence on that page, as plain text.", inherits=True, sample="We have been told."
@@ -84,11 +95,13 @@ class CatchErrors:
     editor: str | None = option(
         default=None,
         doc="Editor that file names open: vscode, pycharm, sublime and others, or a URL with {file}, {line}, {column}.",
+        check=editor_complaint,
         sample="vscode",
     )
     editor_paths: tuple[str, ...] = option(
         default=(),
         doc="Folders that the editor knows under another name, as here=there, for containers.",
+        check=each(path_complaint),
         sample="/app=/home/me/shop",
     )
     console: bool = option(

@@ -59,7 +59,7 @@ def plain_headers(page: str) -> Headers:
 
 
 def template_complaint(path: Path | None) -> str | None:
-    """What is wrong with a page of the site's own, found without rendering it, or None."""
+    """What is wrong with a page of the site's own, found without rendering it, as a phrase that follows its name."""
     if path is None:
         return None
     try:
