@@ -124,6 +124,7 @@ def test_one_after_another_they_count_as_one(start: Start) -> None:
             assert reply is not None
             assert reply.status == 200
             assert wire.read_rest() == b""
+        wait_for(lambda: not server.engine.connections.open, "it is over for the server, too")
 
 
 def test_a_storm_of_them_leaves_others_their_turn(start: Start) -> None:
