@@ -1,8 +1,8 @@
 """The request that failed, from its environ: without secrets, and without reading what the app has not read.
 
 ``wsgi.input`` is never touched. A form is shown only if the app's framework has parsed it and left the result where
-it can be found: WebOb, Werkzeug, Bottle and Paste keep it in the environ, Django in its request, which is looked for
-in the variables of the traceback. Reads ``wheatpaste.trace``, ``wheatpaste.peer``, ``wheatpaste.identity``,
+it can be found: WebOb, Werkzeug, Bottle and Paste keep it in the environ, Django and Flask in their requests, which are
+looked for in the variables of the traceback. Reads ``wheatpaste.trace``, ``wheatpaste.peer``, ``wheatpaste.identity``,
 ``paste.parsed_formvars``.
 """
 
@@ -46,6 +46,9 @@ _SCHEMES = (
     "aws4-hmac-sha256",
     "signature",
 )
+_REQUESTS = frozenset({"request", "req", "ctx"})
+_KEPT = {("django.http.request", "HttpRequest"): "_post", ("werkzeug.wrappers.request", "Request"): "form"}
+_MOST_STEPS = 100
 _IN_PATH = "/:@!$&'()*+,;=~[] "
 # What servers put into the environ as they got it, query and all.
 _TARGETS = frozenset({"REQUEST_URI", "RAW_URI", "UNENCODED_URL", "HTTP_REFERER"})
@@ -55,7 +58,7 @@ _Parameter = tuple[str, str, str]  # the name, the value as it was sent, and as 
 
 
 def request_of(environ: Environ, budget: Budget, error: BaseException | None = None) -> Request:
-    """What is known of the request. ``error`` is where a form of Django's is looked for."""
+    """What is known of the request. ``error`` is where forms of Django and Flask are looked for."""
     return _RequestReader(environ, budget).read(error)
 
 
@@ -284,24 +287,32 @@ def _parsed_form(environ: dict[Any, Any], error: BaseException | None) -> Any:
         kept = dict.get(environ, key)
         if kept is not None:
             return kept
-    kept = dict.get(environ, "werkzeug.request")
-    if kept is not None and (form := (instance_dict(kept) or {}).get("form")) is not None:
-        return form
-    return None if error is None else _django_form(error)
+    form = _form_of(dict.get(environ, "werkzeug.request"))
+    return form if form is not None or error is None else _form_in_frames(error)
 
 
-def _django_form(error: BaseException) -> Any:
+def _form_in_frames(error: BaseException) -> Any:
+    """The form of a request among the variables of a traceback, where Django and Flask have it."""
     step = BaseException.__dict__["__traceback__"].__get__(error)
-    for _ in range(100):
+    for _ in range(_MOST_STEPS):
         if step is None:
             break
-        names = step.tb_frame.f_code.co_varnames
-        if "request" in names:
-            request = step.tb_frame.f_locals.get("request")
-            kinds = bases(type(request))
-            if any(short_name(kind) == "HttpRequest" and module_name(kind) == "django.http.request" for kind in kinds):
-                return (instance_dict(request) or {}).get("_post")
+        frame = step.tb_frame
+        for name in _REQUESTS.intersection(frame.f_code.co_varnames):
+            held = frame.f_locals.get(name)
+            for each in (held, (instance_dict(held) or {}).get("request")):
+                if (form := _form_of(each)) is not None:
+                    return form
         step = step.tb_next
+    return None
+
+
+def _form_of(request: Any) -> Any:
+    """What a request of Django's or Werkzeug's keeps once it has parsed its form."""
+    for kind in bases(type(request)):
+        slot = _KEPT.get((module_name(kind), short_name(kind)))
+        if slot is not None:
+            return (instance_dict(request) or {}).get(slot)
     return None
 
 

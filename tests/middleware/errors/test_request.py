@@ -143,7 +143,24 @@ def _django(environ: dict[str, Any]) -> Exception | None:
     return None
 
 
-@pytest.mark.parametrize("parse", [_webob, _werkzeug, _bottle, _paste, _django])
+def _flask(environ: dict[str, Any]) -> Exception | None:
+    import flask
+
+    app = flask.Flask("app")
+    app.config["PROPAGATE_EXCEPTIONS"] = True
+
+    def view() -> str:
+        raise ValueError(len(flask.request.form))
+
+    app.add_url_rule("/", view_func=view, methods=["POST"])
+    try:
+        app({**environ, "wsgi.errors": io.StringIO(), "HTTP_HOST": "localhost"}, lambda *_: None)
+    except ValueError as error:
+        return error
+    return None
+
+
+@pytest.mark.parametrize("parse", [_webob, _werkzeug, _bottle, _paste, _django, _flask])
 def test_row_13_a_form_is_shown_if_a_framework_has_parsed_it(
     parse: Callable[[dict[str, Any]], Exception | None],
 ) -> None:
