@@ -123,7 +123,7 @@ def _is_small(value: object) -> bool:
     return True
 
 
-@lru_cache(maxsize=500)
+@lru_cache(maxsize=200)
 def _parts(statement: ast.stmt) -> list[tuple[str, ast.expr]]:
     """The parts worth evaluating and how they are written, each once, in the order of the source."""
     found: list[ast.expr] = []

@@ -25,7 +25,7 @@ _MOST_FILES = 100
 LONGEST_LINE = 1000  # characters; what is longer is cut
 _OVERLAP = 1000  # so much more of a line is read, so that a secret across its end is recognised
 _MARGIN = 15  # lines read around a window, for secrets that begin before it
-_MOST_WINDOWS = 500
+_MOST_WINDOWS = 60
 _CUT = "…"
 
 

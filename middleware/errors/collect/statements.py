@@ -1,7 +1,7 @@
 """Where statements begin and end, so that no window of source cuts one in two.
 
-A file of a few thousand lines takes its time to be parsed, so it is done once, and only where it is asked for; the
-block of one function is enough for most.
+A file of a few thousand lines takes its time to be parsed, so it is done once, and only for the project's own; the
+block of one function is enough for others.
 """
 
 from __future__ import annotations
@@ -9,12 +9,12 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterator
+from functools import lru_cache
 from itertools import chain
 from types import CodeType
 
 _MOST_LINES = 3000  # of what is parsed at once
 _MOST_STATEMENT = 30  # lines; of a longer one only what is near the failing line is shown
-_MOST_BLOCKS = 200
 
 _ESCAPE = re.compile(r"\\(.)", re.DOTALL)
 _KNOWN = frozenset("\n\\'\"abfnrtvxNuU01234567")
@@ -26,12 +26,11 @@ _Range = tuple[int, int, ast.stmt]
 class Statements:
     """The statements of one source. Lines count from 1, ranges include their ends."""
 
-    __slots__ = ("_blocks", "_lines", "_whole")
+    __slots__ = ("_lines", "_ranges")
 
     def __init__(self, lines: list[str]) -> None:
         self._lines = lines
-        self._whole: list[_Range] | None = None
-        self._blocks: dict[Block, list[_Range]] = {}
+        self._ranges: list[Block] | None = None  # of the whole file, without its tree: that takes a hundred times more
 
     def at(self, line: int, column: int | None, block: Block | None, *, whole: bool) -> ast.stmt | None:
         """The innermost statement on this line: of the function, or with ``whole`` of the file.
@@ -39,7 +38,10 @@ class Statements:
         ``column``, in bytes of UTF-8, tells those apart that share the line.
         """
         found, latest = None, 0
-        for first, last, statement in self._of(block, whole=whole):
+        known = self._in(block) if block is not None else []
+        if not known and whole:  # the code of a module, or a function that begins within a statement
+            known = self._in(None)
+        for first, last, statement in known:
             if not first <= line <= last or first < latest:
                 continue
             if column is None or _begins_before(statement, line, column):
@@ -47,9 +49,12 @@ class Statements:
         return found
 
     def around(self, line: int, context: int, block: Block | None, *, whole: bool, end: int = 0) -> Block:
-        """``context`` lines before and after a line (and up to ``end``), widened so as not to cut a statement."""
+        """``context`` lines before and after a line (and up to ``end``), widened so as not to cut a statement.
+
+        Outside the function statements are known only with ``whole``.
+        """
         first, last = max(line - context, 1), min(max(line, end) + context, len(self._lines))
-        for begin, finish, _ in self._of(block, whole=whole):
+        for begin, finish in self._whole() if whole else self._of(block):
             if begin <= line <= finish:
                 if finish - begin < 2 * _MOST_STATEMENT:
                     first, last = min(first, begin), max(last, finish)
@@ -59,19 +64,27 @@ class Statements:
                 last = finish if finish - last <= _MOST_STATEMENT else begin - 1
         return first, max(last, line)
 
-    def _of(self, block: Block | None, *, whole: bool) -> list[_Range]:
-        if whole and len(self._lines) <= _MOST_LINES:
-            if self._whole is None:
-                self._whole = _ranges(_parsed(self._lines, 1))
-            if self._whole:
-                return self._whole
-        if block is None or block[1] - block[0] > _MOST_LINES:
-            return []
-        if block not in self._blocks:
-            if len(self._blocks) >= _MOST_BLOCKS:
-                self._blocks.clear()
-            self._blocks[block] = _ranges(_parsed(self._lines[block[0] - 1 : block[1]], block[0]))
-        return self._blocks[block]
+    def _whole(self) -> list[Block]:
+        if self._ranges is None:
+            self._ranges = [each[:2] for each in self._in(None)]
+        return self._ranges
+
+    def _of(self, block: Block | None) -> list[Block]:
+        return [each[:2] for each in self._in(block)] if block is not None else []
+
+    def _in(self, block: Block | None) -> list[_Range]:
+        first, last = block or (1, len(self._lines))
+        return _statements(self, first, last) if last - first < _MOST_LINES else []
+
+    def parse(self, first: int, last: int) -> list[_Range]:
+        """Each statement between two lines, outer ones before inner ones; none if they cannot be parsed alone."""
+        body = _parsed(self._lines[first - 1 : last], first)
+        return [(*extent(statement), statement) for statement in _flat(body)]
+
+
+@lru_cache(maxsize=64)
+def _statements(source: Statements, first: int, last: int) -> list[_Range]:
+    return source.parse(first, last)
 
 
 def block_of(code: CodeType) -> Block | None:
@@ -133,10 +146,6 @@ def _parsed(lines: list[str], first: int) -> list[ast.stmt]:
 
 def _known_escape(found: re.Match[str]) -> str:
     return found[0] if found[1] in _KNOWN else f"/{found[1]}"
-
-
-def _ranges(body: list[ast.stmt]) -> list[_Range]:
-    return [(*extent(statement), statement) for statement in _flat(body)]
 
 
 def _flat(body: list[ast.stmt]) -> Iterator[ast.stmt]:
