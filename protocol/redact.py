@@ -166,7 +166,7 @@ _LONG = re.compile(r"(?P<long>(?=[A-Za-z+/_=.~-]*[0-9])[A-Za-z0-9+/_=.~-]{16,})"
 # Some part of every secret name; a text without any of them needs no closer look.
 _NAME_SIGNS: tuple[str, ...] = (
     "pass",
-    "pwd",
+    "pw",
     "secret",
     "token",
     "cred",
@@ -176,10 +176,8 @@ _NAME_SIGNS: tuple[str, ...] = (
     "key",
     "bearer",
     "jwt",
-    "csrf",
-    "xsrf",
 )
-_NAME_SIGNS += ("saml", "sess", "otp", "identity", "pin", "salt", "sid", "sso")
+_NAME_SIGNS += ("csrf", "xsrf", "saml", "sess", "otp", "identity", "pin", "salt", "sid", "sso")
 
 
 def redact_text(text: str, found: list[str] | None = None) -> str:
@@ -268,7 +266,7 @@ _ENGLISH = frozenset(
     too unknown use was we what whatever when where which who whoever why will with you your""".split()  # noqa: SIM905
 )
 # What stands where a value will be: in templates, format strings, and where somebody else has hidden it.
-_PLACEHOLDER = re.compile(r"\{\}|%s|%r|%\(\w+\)[sr]|\$\{\w+\}|\*{3,}|\.{3,}|…")
+_PLACEHOLDER = re.compile(r"(?:\{\}|%s|%r|%\(\w+\)[sr]|\$\{\w+\}|\*{3,}|\.{3,}|…)(?=[\s\"'&,;)\]}]|\Z)")
 
 
 def _by_shape(text: str, hiding: _Hiding) -> str:
@@ -328,7 +326,7 @@ def _hide_named(text: str, names: re.Pattern[str], values: re.Pattern[str], hidd
         if found is None or (kind := found.lastgroup) is None:
             continue
         value = found[kind]
-        if is_plain(value) or value.startswith("[redacted:") or _PLACEHOLDER.fullmatch(value):
+        if is_plain(value) or value.startswith("[redacted:") or _PLACEHOLDER.match(text, found.start()):
             continue
         if kind == "bare" and value in _ENGLISH:
             continue

@@ -10,9 +10,18 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from wheatpaste.protocol.redact import is_secret_name, redact, redact_pairs, redact_text, redact_value, redacted
+from wheatpaste.protocol.redact import (
+    has_name_sign,
+    is_secret_name,
+    redact,
+    redact_pairs,
+    redact_text,
+    redact_value,
+    redacted,
+)
 
 SECRET_NAMES = """
+pw pw_hash
 password passwd PASSWORD db_password dbpassword redis_password mysql_pwd pwd dbpwd pass userpass DB_PASS passphrase
 secret SECRET_KEY secretKey client_secret beaker.session.secret authkit.cookie.secret session_secret validate_key
 token access_token refreshToken csrfToken csrf_token _csrf _xsrf XSRF-TOKEN X-Auth-Token x_api_key apikey api_key APIKey
@@ -36,6 +45,7 @@ authkit.setup.method cascade urlmap egg desktop option_path hotkeys PATH_INFO
 @pytest.mark.parametrize("name", SECRET_NAMES)
 def test_it_knows_a_secret_by_its_name(name: str) -> None:
     assert is_secret_name(name)
+    assert has_name_sign(f"the {name} is")  # or no text would be searched for it
 
 
 @pytest.mark.parametrize("name", HARMLESS_NAMES)
@@ -102,6 +112,18 @@ SECRET_TEXTS = [
     pytest.param(json.dumps({"log": f"user=ann token={HIDDEN}"}), HIDDEN, id="an assignment within JSON"),
     pytest.param(f"passwords=['a', '{HIDDEN}']", HIDDEN, id="a list"),
     pytest.param(f"next=%2Fx%3Fpassword%3D{HIDDEN}", HIDDEN, id="an escaped query"),
+    pytest.param(f"q=Bearer%20{LONG}", LONG, id="an escaped header"),
+    pytest.param(f"q=%7B%22password%22%3A%20%22{HIDDEN}%22%7D", HIDDEN, id="escaped JSON"),
+    pytest.param(f"user%5Bpassword%5D={HIDDEN}", HIDDEN, id="an escaped name"),
+    pytest.param(f"next=%252Fx%253Fpassword%253D{HIDDEN}", HIDDEN, id="a query escaped twice"),
+    pytest.param(f"SplitResult(netloc='ann:{HIDDEN}@db')", HIDDEN, id="the parts of a URL"),
+    pytest.param("$2b$12$aB3dE5fG7hI9jK1lM3nOpOaB3dE5fG7hI9jK1lM3nOp", "aB3dE5fG", id="a password's hash"),
+    pytest.param("sk_live_51H8aBcDeFgHiJkLmNoPqRs", "51H8aBcD", id="a Stripe key"),
+    pytest.param("SG.aB3dE5fG7hI9jK1lM3nOpQ.rS5tU7vW9xY1zA3bC5dE7fG9hI1j", "rS5tU7vW", id="a SendGrid key"),
+    pytest.param("123456789:AAaB3dE5fG7hI9jK1lM3nOpQ5rS7tU9vW1x", "aB3dE5fG", id="a Telegram token"),
+    pytest.param(f"pw={HIDDEN}", HIDDEN, id="a short name"),
+    pytest.param(f"password=...{HIDDEN}", HIDDEN, id="a password that begins with dots"),
+    pytest.param(f"password=%s{HIDDEN}", HIDDEN, id="a password that begins like a placeholder"),
 ]
 
 
@@ -153,10 +175,36 @@ def test_it_leaves_redacted_text_as_it_is(text: str, secret: str) -> None:
         "-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----",
         "2026-11-25T20:12:17Z [info] started 4 workers",
         "author: Ann Example, keyboard: us",
+        "no secret: whatever stands here is fine",
+        "invalid token: expired",
+        "password=%s",
+        "password={} token=%(token)s",
+        "secret: ***",
+        "set the cookie: it is needed",
+        'the key begins with "-----BEGIN PRIVATE KEY-----" and is a text',
+        "/search?q=caf%C3%A9&page=2",
+        "100%25 of them, 50% of those",
     ],
 )
 def test_it_leaves_harmless_text_as_it_is(text: str) -> None:
     assert redact_text(text) == text
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        (f"postgres://ann:{HIDDEN}@db/x", [HIDDEN]),
+        (f"Basic {BASIC}", ["hunter2", BASIC]),
+        (f"password={HIDDEN} user=ann", [HIDDEN]),
+        ("token: identifier", []),  # a word would be found everywhere
+        ("password: swordfish", ["swordfish"]),
+        ("nothing here", []),
+    ],
+)
+def test_it_tells_what_it_hid(text: str, found: list[str]) -> None:
+    hidden: list[str] = []
+    redact_text(text, hidden)
+    assert hidden == found
 
 
 def test_it_says_what_it_hid() -> None:
@@ -296,6 +344,16 @@ def test_no_password_survives_in_a_url_or_in_json(password: str) -> None:
         "a-" * 100_000,
         "eyJ-" * 50_000,
         "password='" * 20_000,
+        "%41=" * 50_000,
+        "%61&" * 50_000,
+        "netloc=a:" * 20_000,
+        "-----BEGIN PRIVATE KEY-----" * 5_000,
+        "-----BEGIN PRIVATE KEY-----" + "MIIEowIBAAKCAQEA" * 20_000,
+        "cookie:" * 30_000,
+        "authorization:" * 15_000,
+        "$2b$" * 50_000,
+        "123456789:AA" * 20_000,
+        "token: the " * 20_000,
     ],
 )
 @pytest.mark.timeout(20)
