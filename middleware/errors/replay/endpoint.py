@@ -14,7 +14,7 @@ from typing import Any
 from urllib.parse import parse_qsl
 
 from ....protocol.csrf import intrusion
-from ....protocol.peers import peer_of, read_address
+from ....protocol.peers import is_direct, peer_of, read_address
 from ....protocol.shelf import inherited
 from ....protocol.wsgi import Body, Environ, StartResponse, WSGIApp
 from ..own_page import answer_json, read_json, strangeness
@@ -92,6 +92,8 @@ class ReplayEndpoint:
         if not _is_same_client(kept.request.environ, environ):
             # With its cookies, one would act for somebody else.
             return _refuse(start_response, "the request was sent by another client")
+        if not kept.request.is_safe and not is_direct(environ):
+            return _refuse(start_response, f"through a proxy, nobody can tell whose {kept.request.method} it was")
         if not kept.request.is_safe and asked.get("confirmed") is not True:
             return _refuse(start_response, f"{kept.request.method} may change things, and nobody has confirmed that")
         with self._alone(kept.id) as alone:

@@ -88,8 +88,11 @@ class OverheardBody(io.BufferedIOBase):
 
     def read(self, size: int | None = -1, /) -> bytes:
         """Read so many bytes, or all."""
-        everything = size is None or size < 0
-        return self._hear(self._source.read() if everything else self._source.read(size), size)
+        if size is None or size < 0:
+            data = self._hear(self._source.read(), size)
+            self._ended = True
+            return data
+        return self._hear(self._source.read(size), size)
 
     def read1(self, size: int = -1, /) -> bytes:
         """Read at most so many bytes."""
