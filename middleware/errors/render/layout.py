@@ -16,7 +16,8 @@ from .editor import is_on_disk
 from .outline import branches, unseen
 from .room import Room, size
 
-MOST_EXCEPTIONS = 100
+MOST_EXCEPTIONS = 60
+"""More are not shown: each level of nested groups takes nine frames of the stack, and a page is read by people."""
 
 ROOM_FOR_ROWS = 120_000
 """Bytes of HTML for the rows that name a frame each."""

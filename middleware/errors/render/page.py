@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from ....protocol.wsgi import Headers
 from ..record import ErrorRecord, Pairs, Request
 from .curl import curl_command
-from .layout import Part, parts
+from .layout import MOST_EXCEPTIONS, Part, parts
 from .links import Links
 from .markdown import as_markdown
 from .outline import moment, phase_of
@@ -69,6 +69,7 @@ def debug_page(record: ErrorRecord, *, nonce: str, links: Links = Links()) -> st
         top=top,
         root=next((part for part in top.walk() if part.root), None),
         hidden=_hidden(top),
+        omitted=record.omitted_exceptions + max(0, len(record.exceptions) - MOST_EXCEPTIONS),
         module=raised.type.removesuffix(raised.name),
         message=message,
         message_is_cut=is_cut,

@@ -124,14 +124,25 @@ def test_row_04_the_navigation_names_every_exception_of_the_chain():
     assert texts(page, "nav .tree a.root small") == ["Root cause"]
 
 
-def test_row_04_a_chain_of_a_hundred_is_a_flat_list():
+def chain_of(length: int) -> ErrorRecord:
     exceptions = [
         raised(message=f"number {n}", parent=n - 1 if n else None, relation="cause" if n else "raised")
-        for n in range(100)
+        for n in range(length)
     ]
-    page = page_of(record_of(*exceptions))
-    assert len(page.select("main > section.linked")) == 99
-    assert texts(page, "section.root h2") == ["ValueErrornumber 99"]
+    return record_of(*exceptions)
+
+
+def test_row_04_a_long_chain_is_a_flat_list():
+    page = page_of(chain_of(50))
+    assert len(page.select("main > section.linked")) == 49
+    assert texts(page, "section.root h2") == ["ValueErrornumber 49"]
+
+
+def test_row_04_exceptions_that_there_is_no_room_for_are_counted():
+    page = page_of(dataclasses.replace(chain_of(1000), omitted_exceptions=9000))
+    assert len(page.select("main > section.linked")) == 59
+    assert "9940 more are left out" in texts(page, "nav .left-out")
+    assert texts(page, "nav h2")[0] == "10000 exceptions"
 
 
 def test_row_05_a_group_is_a_tree():
@@ -509,6 +520,33 @@ def test_row_45_no_text_of_a_record_breaks_out(sample: str, payload: str):
     assert {link["href"].split(":")[0] for link in page.select("a[href*=':']")} <= {"vscode"}
     assert "<script>alert" not in text
     text.encode("utf-8")
+
+
+def test_row_45_a_real_failure_with_hostile_names_is_escaped():
+    code = compile("def f():\n raise problem\nf()", f"/srv/{MARKUP}.py", "exec")
+    problem = type(MARKUP, (Exception,), {})(MARKUP)
+    problem.add_note(MARKUP)
+    environ = {
+        "REQUEST_METHOD": MARKUP,
+        "SCRIPT_NAME": f"/{MARKUP}",
+        "PATH_INFO": f"/{MARKUP}",
+        "QUERY_STRING": f"a={MARKUP}&{MARKUP}=b",
+        "HTTP_HOST": MARKUP,
+        "HTTP_COOKIE": f"theme={MARKUP}",
+        "HTTP_X_ANY": MARKUP,
+        MARKUP: MARKUP,
+        "SERVER_NAME": "localhost",
+        "SERVER_PORT": "80",
+        "wsgi.url_scheme": "http",
+    }
+    try:
+        exec(code, {"problem": problem, MARKUP: MARKUP})
+    except Exception as error:
+        record = collect(error, environ)
+    page = debug_page(record, nonce="nonce", links=ALL_LINKS)
+    assert "<script>alert" not in page
+    assert len(BeautifulSoup(page, "html.parser").select("script, img")) == 1
+    assert page.count("&lt;script&gt;alert(1)") > 10
 
 
 def test_row_45_hostile_text_is_there_to_be_read():
