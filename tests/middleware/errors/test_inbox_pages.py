@@ -601,6 +601,17 @@ def test_a_file_that_has_changed_is_not_shown(visitor: Client, failed: tuple[str
     assert source(visitor, failed[0]).json() == {"error": "the file cannot be read any more"}
 
 
+def test_c7_a_file_without_its_whole_path_is_not_looked_for(
+    visitor: Client, inbox: MemoryInbox, failed: tuple[str, Path], monkeypatch: pytest.MonkeyPatch
+):
+    kept = inbox.find(failed[0])
+    assert kept is not None
+    frames = [replace(frame, path=Path(frame.path).name) for frame in kept.raised.frames]
+    inbox.add(replace(kept, id="22QX-22QX", exceptions=(replace(kept.raised, frames=tuple(frames)),)))
+    monkeypatch.chdir(failed[1].parent)  # where it would be found
+    assert source(visitor, "22QX-22QX").json() == {"error": "the source of this frame was not read"}
+
+
 def test_frames_without_a_file_have_no_more_source(visitor: Client, inbox: MemoryInbox):
     for name, path in (("22QX-2222", "<string>"), ("22QX-3333", "shop.py"), ("22QX-4444", "")):
         sample = SAMPLES["simple"]()
