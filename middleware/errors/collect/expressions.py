@@ -19,7 +19,7 @@ from .classes import short_name
 from .statements import expressions_in
 from .values import Budget, show
 from .variables import is_program
-from .wording import readable
+from .wording import locals_of, readable
 
 if TYPE_CHECKING:
     from pure_eval import Evaluator
@@ -46,7 +46,7 @@ def evaluator_class() -> type[Evaluator] | None:
 
 def expressions_of(frame: FrameType, statement: ast.stmt | None, budget: Budget) -> tuple[Shown, ...]:
     """The parts of the statement that can be known without running anything, in the order of the source."""
-    if statement is None or type(frame.f_locals) is not dict:
+    if statement is None or type(locals_of(frame)) is not dict:
         return ()
     evaluator = evaluator_class()
     if evaluator is None:

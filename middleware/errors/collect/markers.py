@@ -23,7 +23,7 @@ from types import CodeType, FrameType
 from typing import Any
 
 from .steps import Step
-from .wording import of_globals
+from .wording import locals_of, of_globals
 
 HIDE = "__traceback_hide__"
 SUPPLEMENT = "__traceback_supplement__"
@@ -45,7 +45,7 @@ _MISSING = object()
 def mark_of(frame: FrameType, name: str, *, module: bool = True) -> Any:
     """The value of a mark in a frame, or with ``module`` in its module; None if there is none."""
     if _may_hold(frame.f_code, name):
-        value = _held(frame.f_locals, name)
+        value = dict.get(locals_of(frame), name, _MISSING)
         if value is not _MISSING:
             return value
     return of_globals(frame, name) if module else None
@@ -103,8 +103,3 @@ def _is_true(value: object) -> bool:
 
 def _may_hold(code: CodeType, name: str) -> bool:
     return not code.co_flags & _OPTIMIZED or name in code.co_varnames or name in code.co_cellvars
-
-
-def _held(names: Any, name: str) -> Any:
-    """A name of a frame's variables, which in the body of a class may be any mapping."""
-    return dict.get(names, name, _MISSING) if issubclass(type(names), dict) else _MISSING

@@ -128,8 +128,7 @@ def expressions_in(statement: ast.stmt) -> list[ast.expr]:
 
 
 def _parsed(lines: list[str], first: int) -> list[ast.stmt]:
-    # An escape that Python does not know would be warned of once more; as another character it keeps its column.
-    text = _ESCAPE.sub(_known_escape, "\n".join(lines))
+    text = without_warnings("\n".join(lines))
     indented = text[:1] in (" ", "\t")
     try:
         # An indented block is no program. Behind this line it is one, and keeps its columns.
@@ -142,6 +141,11 @@ def _parsed(lines: list[str], first: int) -> list[ast.stmt]:
         for statement in body:
             ast.increment_lineno(statement, offset)
     return body
+
+
+def without_warnings(text: str) -> str:
+    """The source without escapes that Python does not know, of which it would warn once more; columns stay."""
+    return _ESCAPE.sub(_known_escape, text)
 
 
 def _known_escape(found: re.Match[str]) -> str:

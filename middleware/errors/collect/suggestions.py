@@ -22,7 +22,7 @@ from .nearness import near
 from .ownership import python_folders
 from .steps import Step
 from .values import Budget
-from .wording import module_of, readable
+from .wording import locals_of, module_of, readable
 
 Provider = Callable[[BaseException, Sequence[Step], str], Iterable[str]]
 
@@ -61,14 +61,14 @@ def _names(error: BaseException, steps: Sequence[Step], statement: str) -> Itera
         return
     if type(name) is not str:
         return
-    itself = frame.f_locals.get("self") if code.co_varnames[:1] == ("self",) else None
+    itself = locals_of(frame).get("self") if code.co_varnames[:1] == ("self",) else None
     if itself is not None and (name in (instance_dict(itself) or {}) or any(name in members(k) for k in _mro(itself))):
         yield f"self.{name} exists."
     if name in sys.stdlib_module_names:
         yield f"{name} is a module of Python's own; it is not imported here."
     elif name in RENAMED:
         yield f"{name} is a name of Python 2; the module is called {RENAMED[name]} now."
-    yield from _there_is(near(name, [*frame.f_locals, *frame.f_globals, *vars(builtins)]))
+    yield from _there_is(near(name, [*locals_of(frame), *frame.f_globals, *vars(builtins)]))
 
 
 def _attributes(error: BaseException, steps: Sequence[Step], statement: str) -> Iterator[str]:
@@ -104,7 +104,7 @@ def _keys(error: BaseException, steps: Sequence[Step], statement: str) -> Iterat
             yield f"The environment has no variable {key}."
             yield from _there_is(near(key, os.environ))
         return
-    held = {**frame.f_globals, **frame.f_locals}
+    held = {**frame.f_globals, **locals_of(frame)}
     for name in dict.fromkeys(_NAME.findall(statement[:2000])):
         mapping: Any = held.get(name)
         if not issubclass(type(mapping), dict):

@@ -21,7 +21,7 @@ from .classes import find
 from .markers import INFO, SUPPLEMENT, mark_of
 from .readers import Unanswered
 from .values import Budget, show
-from .wording import readable
+from .wording import locals_of, readable
 
 _IMPORTANCE = ("important", "normal", "supplemental", "extra")
 _MOST_ROWS = 50
@@ -113,7 +113,7 @@ def _method_of(frame: FrameType) -> Any:
     code = frame.f_code
     if not code.co_argcount or code.co_varnames[0] != "self":
         return None
-    itself = frame.f_locals.get("self")
+    itself = locals_of(frame).get("self")
     function = find(type(itself), SUPPLEMENT)
     return function.__get__(itself) if type(function) is FunctionType else None
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from ..record import Span
 from .source import Source, source_of, source_of_text
+from .statements import without_warnings
 
 _MOST_TEXT = 2000
 _MOST_LINES = 100_000
@@ -42,7 +43,7 @@ def _precise(told: dict[str, Any], source: Source) -> dict[str, Any]:
     if len(source.lines) > _MOST_PARSED:
         return {}
     try:
-        ast.parse("\n".join(source.lines) + "\n")
+        ast.parse(without_warnings("\n".join(source.lines)) + "\n")
     except SyntaxError as again:
         if (again.msg, again.lineno) == (told["msg"], told["lineno"]):
             return {name: getattr(again, name) for name in ("offset", "end_offset")}

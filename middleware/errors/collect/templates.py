@@ -8,14 +8,14 @@ where a template failed in an attribute of the exception, and all of them descri
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
 from .classes import instance_dict
 from .steps import Step
-from .wording import module_of, of_globals
+from .wording import locals_of, module_of, of_globals
 
 _UNNAMED = "<template>"
 _MOST_QUOTED = 10_000
@@ -37,7 +37,7 @@ class Place:
     column: int | None = None
     length: int = 0
     text: str | None = None
-    variables: Mapping[str, Any] | None = None
+    variables: dict[str, Any] | None = None
     hidden: bool = False
 
 
@@ -88,7 +88,7 @@ def _mako(steps: Sequence[Step], index: int) -> Place | None:
     function = "" if name == "render_body" else name.removeprefix("render_")
     # Before a function that was defined in a template another one is called, that only hands over.
     hidden = not name.startswith("render_") and index < len(steps) - 1
-    held = step.frame.f_locals
+    held = locals_of(step.frame)
     internal = ("context", "pageargs")
     return Place(
         language="mako",
@@ -141,22 +141,22 @@ def _jinja(steps: Sequence[Step], index: int) -> Place | None:
             path, text = _jinja_name(error), _text(getattr(error, "source", None))
         function = frame.f_code.co_name.removeprefix("block ").strip("'")
         return Place(
-            language="jinja",
+            language="jinja2",
             path=path,
             line=line,
             function="" if function in ("top-level template code", "template") else function,
             text=text,
-            variables=frame.f_locals,
+            variables=locals_of(frame),
         )
     template = of_globals(frame, "__jinja_template__")
     if template is None or "jinja2.debug" not in sys.modules:
         return None
     return Place(
-        language="jinja",
+        language="jinja2",
         path=template.filename or template.name or _UNNAMED,
         line=template.get_corresponding_lineno(line),
         function=frame.f_code.co_name.removeprefix("block_").replace("root", ""),
-        variables=sys.modules["jinja2.debug"].get_template_locals(frame.f_locals),
+        variables=sys.modules["jinja2.debug"].get_template_locals(locals_of(frame)),
     )
 
 
@@ -169,7 +169,7 @@ def _jinja_error(error: BaseException) -> Place | None:
             return None  # its frame is there already
         traceback = traceback.tb_next
     told: Any = error
-    return Place(language="jinja", path=_jinja_name(told), line=told.lineno, text=_text(told.source))
+    return Place(language="jinja2", path=_jinja_name(told), line=told.lineno, text=_text(told.source))
 
 
 def _jinja_name(error: Any) -> str:
@@ -184,13 +184,13 @@ def _chameleon(steps: Sequence[Step], index: int) -> Place | None:
     tokens = of_globals(frame, "__tokens")
     if type(tokens) is not dict or "__token" not in frame.f_code.co_varnames:
         return None
-    token = tokens.get(frame.f_locals.get("__token"))
+    token = tokens.get(locals_of(frame).get("__token"))
     path = of_globals(frame, "__filename") or _UNNAMED
     if token is None:
         # It failed before the first expression: somewhere in the template.
         return Place(language="chameleon", path=path, line=1)
     expression, line, column = token[:3]
-    scope = frame.f_locals.get("econtext")
+    scope = locals_of(frame).get("econtext")
     name = frame.f_code.co_name
     return Place(
         language="chameleon",
@@ -215,7 +215,7 @@ def _body_before(steps: Sequence[Step], index: int) -> str | None:
     """The source of a template that was made from a text, from the template object that is rendering it."""
     for step in reversed(steps[:index]):
         if module_of(step.frame).startswith("chameleon."):
-            held = instance_dict(step.frame.f_locals.get("self")) or {}
+            held = instance_dict(locals_of(step.frame).get("self")) or {}
             if type(held.get("body")) is str:
                 return _text(held["body"])
     return None

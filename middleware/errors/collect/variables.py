@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from types import BuiltinFunctionType, FrameType, FunctionType, MethodType, ModuleType
 from typing import Any
 
@@ -11,6 +10,7 @@ from ..record import Shown
 from .classes import bases
 from .markers import MARKS
 from .values import Budget, show
+from .wording import locals_of
 
 _NAME = re.compile(r"[^\W\d]\w*")
 # What the program consists of, not what it works with.
@@ -19,17 +19,15 @@ _OPTIMIZED = 0x1  # inspect.CO_OPTIMIZED
 
 
 def variables_of(
-    frame: FrameType, statement: str, most: int, budget: Budget, *, names: Mapping[str, Any] | None = None
+    frame: FrameType, statement: str, most: int, budget: Budget, *, names: dict[str, Any] | None = None
 ) -> tuple[tuple[Shown, ...], int]:
     """The variables, those named in the failing ``statement`` first, and how many more there are than ``most``.
 
     Globals are shown if the statement names them. Functions, classes and modules come last; in the body of a module
     or class, which is full of them, only if the statement names them. ``names`` stand in for the frame's locals.
     """
-    held: Any = frame.f_locals if names is None else names
-    if not issubclass(type(held), dict):  # the body of a class may have any mapping, and that is somebody's code
-        return (), 0
-    moment: dict[Any, Any] = dict(dict.items(held))  # its thread may be running
+    held: Any = locals_of(frame) if names is None else names
+    moment: dict[Any, Any] = dict(dict.items(held))  # a copy: its thread may be running
     mentioned = dict.fromkeys(_NAME.findall(statement[:5000]))
     first: list[tuple[str, Any]] = []
     for name in mentioned:

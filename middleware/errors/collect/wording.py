@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from types import FrameType
 from typing import Any
 
@@ -40,3 +41,20 @@ def module_of(frame: FrameType) -> str:
     """The name of the module whose code this is; empty if it has none."""
     name = of_globals(frame, "__name__")
     return clean_text(name, 200) if type(name) is str else ""
+
+
+def _type_of_locals() -> type:
+    return type(sys._getframe().f_locals)
+
+
+# Since Python 3.13 a view of a function's variables (PEP 667), before that a dict.
+_LOCALS = _type_of_locals()
+
+
+def locals_of(frame: FrameType) -> dict[str, Any]:
+    """The variables of a frame; none in the body of a class with a namespace of its own, which is somebody's code."""
+    held: Any = frame.f_locals
+    kind = type(held)
+    if issubclass(kind, dict):
+        return held  # type: ignore[no-any-return]
+    return dict(held) if kind is _LOCALS else {}

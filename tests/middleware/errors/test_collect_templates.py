@@ -90,9 +90,9 @@ def test_row_09_jinja_frames_are_those_of_the_templates(project: Project) -> Non
     record = project.collect(failure_of(lambda: template.render(order=Order(), password="swordfish1")))
     frames = template_frames(record)
     assert [(frame.language, frame.file, frame.line, frame.function) for frame in frames] == [
-        ("jinja", "page.html", 1, ""),
-        ("jinja", "base.html", 2, ""),
-        ("jinja", "page.html", 3, "main"),
+        ("jinja2", "page.html", 1, ""),
+        ("jinja2", "base.html", 2, ""),
+        ("jinja2", "page.html", 3, "main"),
     ]
     assert line_of(frames[-1]) == "{{ order.total() }}"
     variables = texts_of(frames[-1].variables)
@@ -106,7 +106,7 @@ def test_row_09_a_syntax_error_in_jinja_has_its_place(project: Project) -> None:
     record = project.collect(failure_of(lambda: jinja(project).get_template("broken.html")))
     focus = record.focus
     assert focus is not None
-    assert (focus.language, focus.file, focus.line, line_of(focus)) == ("jinja", "broken.html", 2, "{% if %}")
+    assert (focus.language, focus.file, focus.line, line_of(focus)) == ("jinja2", "broken.html", 2, "{% if %}")
     assert len(template_frames(record)) == 1
 
 
@@ -126,7 +126,7 @@ def test_row_09_jinja_code_that_still_runs_is_the_templates_too(project: Project
     seen: list[ErrorRecord] = []
     template = jinja(project).get_template("page.html")
     template.render(look=lambda: seen.append(collect_frame(sys._getframe())))
-    frames = [frame for frame in seen[0].raised.frames if frame.language == "jinja"]
+    frames = [frame for frame in seen[0].raised.frames if frame.language == "jinja2"]
     assert [(Path(frame.path).name, frame.line) for frame in frames] == [("page.html", 2)]
     assert line_of(frames[0]) == "{{ look() }}"
 
