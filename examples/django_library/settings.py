@@ -19,6 +19,8 @@ def kept_secret(path: Path) -> str:
 
 
 DEBUG = False
+# Whoever serves this project catches what it raises, and shows and reports it.
+DEBUG_PROPAGATE_EXCEPTIONS = True
 SECRET_KEY = kept_secret(STATE / "secret")
 ALLOWED_HOSTS = [".localhost", "127.0.0.1", "[::1]"]
 ROOT_URLCONF = "django_library.urls"

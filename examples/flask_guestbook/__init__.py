@@ -28,6 +28,8 @@ def make_app(global_conf: dict[str, str], title: str = "Guestbook", upload_limit
         # Several apps share this host, so each needs a cookie name of its own.
         SESSION_COOKIE_NAME="guestbook",
         SESSION_COOKIE_SAMESITE="Lax",
+        # Whoever serves this app catches what it raises, and shows and reports it.
+        PROPAGATE_EXCEPTIONS=True,
     )
     app.extensions["entries"] = Entries(state / "guestbook.sqlite3")
     app.register_blueprint(pages)

@@ -1,7 +1,7 @@
 """The pages of the guestbook."""
 
 import hashlib
-from datetime import date
+from datetime import date, datetime
 
 from flask import Blueprint, Response, current_app, flash, redirect, render_template, request, session, url_for
 from flask.typing import ResponseReturnValue
@@ -77,6 +77,24 @@ def almanac_csv() -> ResponseReturnValue:
     table = days(date(date.today().year, 1, 1), TEN_YEARS, BERLIN)
     headers = {"Content-Disposition": "attachment; filename=almanac.csv"}
     return Response(as_csv(table), mimetype="text/csv", headers=headers)
+
+
+@pages.get("/smudge")
+def smudge() -> ResponseReturnValue:
+    """Fails on purpose: the ink of this line was still wet."""
+    signed = read_day("26 Novmber 1826")
+    return redirect(url_for(".book", since=signed.year))
+
+
+class Smudged(ValueError):
+    """A line that nobody can read."""
+
+
+def read_day(written: str) -> datetime:
+    try:
+        return datetime.strptime(written, "%d %B %Y")
+    except ValueError as error:
+        raise Smudged(f"nobody can read the day of this line: {written}") from error
 
 
 @pages.app_errorhandler(404)

@@ -22,6 +22,7 @@ def main(global_config: dict[str, str], **settings: str) -> Router:
     config.add_static_view("static", "pyramid_wiki:static")
     config.add_route("home", "/")
     config.add_route("search", "/search")
+    config.add_route("cellar", "/cellar")
     config.add_route("pages", "/pages*traverse")
     config.scan(".views")
     return config.make_wsgi_app()

@@ -37,6 +37,13 @@ def matches(page: Page, word: str) -> bool:
     return word in page.title.casefold() or word in page.text.casefold()
 
 
+@view_config(route_name="cellar")
+def cellar(request: Request) -> Response:
+    """Fails on purpose: nobody has written the page that it leads to."""
+    walls = request.root["walls"]
+    return HTTPFound(url(request, walls.children["cellar"]))
+
+
 @view_config(route_name="pages", context=Page, renderer="page.html")
 def show(page: Page, request: Request) -> dict[str, Any]:
     return {"blocks": blocks(page.text), **frame(request, page)}

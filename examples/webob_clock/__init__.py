@@ -6,7 +6,7 @@ Run it inside a filter that turns those exceptions into answers (``egg:wheatpast
 from collections.abc import Iterable
 from datetime import UTC, datetime, tzinfo
 from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
-from zoneinfo import ZoneInfo, available_timezones
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
 import jinja2
 from webob import Request, Response
@@ -25,13 +25,17 @@ class Clock:
         return self.answer(request)(environ, start_response)
 
     def answer(self, request: Request) -> Response:
-        """``/`` shows every clock, ``/Europe/Berlin`` one of them."""
+        """``/`` shows every clock, ``/Europe/Berlin`` one of them; ``/space`` fails on purpose."""
         try:
             wanted = request.path_info.strip("/")
         except UnicodeDecodeError:
             raise HTTPNotFound("The address is not UTF-8.") from None
         if request.path_info == "":
             raise HTTPFound(location=request.application_url + "/")
+        if wanted == "missing":
+            return self.missing(request)
+        if wanted == "space":
+            wind(["Moon/Tranquillity", "Mars/Olympus", "Venus/Ishtar"])
         if wanted and wanted not in self.zones:
             raise HTTPNotFound(f"No clock here is set to {wanted}.")
         zones = {wanted: self.zones[wanted]} if wanted else self.zones
@@ -43,6 +47,29 @@ class Clock:
             alone=bool(wanted),
         )
         return Response(page, cache_control="no-store")
+
+    def missing(self, request: Request) -> Response:
+        """The page for a clock that is not there. A server that asks for it says what for, in ``REDIRECT_URL``."""
+        asked = request.environ.get("REDIRECT_URL", "").encode("latin-1").decode("utf-8", "replace")
+        page = templates.get_template("missing.html").render(
+            asked=asked.rsplit("/", 1)[-1], clocks=list(self.zones), home=request.application_url + "/"
+        )
+        return Response(page, cache_control="no-store")
+
+
+def wind(names: list[str]) -> list[ZoneInfo]:
+    """Clocks for these zones. Raises a group with one exception for each that there is not."""
+    wound: list[ZoneInfo] = []
+    stopped: list[ZoneInfoNotFoundError] = []
+    for name in names:
+        try:
+            wound.append(ZoneInfo(name))
+        except ZoneInfoNotFoundError as error:
+            error.add_note(f"the clock of {name} has stopped")
+            stopped.append(error)
+    if stopped:
+        raise ExceptionGroup("nobody has wound these clocks", stopped)
+    return wound
 
 
 def make_app(global_conf: dict[str, str], zones: str) -> WSGIApplication:

@@ -22,6 +22,9 @@ def make_app(global_conf: dict[str, str]) -> WSGIApplication:
 
     @wsgify
     def hello(request: Request) -> Response:
+        if request.environ["PATH_INFO"] == "/knock":
+            # Fails on purpose: the template asks for somebody whom it was not given.
+            return Response(templates.get_template("knock.html").render(name="a stranger"))
         if request.environ["PATH_INFO"] not in ("", "/"):
             raise HTTPNotFound("There is one door only.")
         if request.method == "POST":

@@ -104,3 +104,18 @@ def test_a_starter_is_served_and_leaves_nothing_behind(
     assert server.request("GET", "/health/readyz").status == 200
     assert server.stop() == 0
     assert beside(starter) == before
+
+
+@each_starter
+def test_a_starter_answers_what_raises(starter: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "frail.py").write_text("def app(environ, start_response):\n    raise LookupError('no such page')\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    text = starter.read_text(encoding="utf-8")
+    served = "[app:site]\nuse = egg:wheatpaste#static\nroot = %(here)s/static"
+    mine = text.replace(served, "[app:site]\nuse = egg:wheatpaste#wsgi\napp = frail:app")
+    (tmp_path / "static").mkdir()
+    (tmp_path / "site.ini").write_text(mine, encoding="utf-8")
+    answer = Client(Composition.load(f"config:{tmp_path / 'site.ini'}").build()).get("/")
+    assert answer.status == 500
+    assert answer.headers["X-Error-ID"] in answer.text
+    assert ("raise LookupError('no such page')" in answer.text) == (starter.stem == "development")

@@ -26,6 +26,13 @@ def book(request: HttpRequest, pk: int) -> HttpResponse:
     return render(request, "catalogue/book.html", {"book": found, "others": others, "form": LoanForm()})
 
 
+def oldest(request: HttpRequest) -> HttpResponse:
+    """Fails on purpose: of the books from before the printing press there is not one."""
+    books = Book.objects.filter(year__lt=1450)
+    found = min(books, key=lambda book: book.year)
+    return redirect(found)
+
+
 @require_POST
 def lend(request: HttpRequest, pk: int) -> HttpResponse:
     """Lend the book to the name in the form, or take it back when somebody has it."""
