@@ -17,12 +17,14 @@ import threading
 import weakref
 from collections.abc import Callable
 from queue import SimpleQueue
-from time import perf_counter
+from time import perf_counter, thread_time
 from typing import Any
 
 from .classes import short_name
 
 _MOST_HANGING = 4
+_LEAST = 0.001  # seconds; with less nobody could answer
+_QUICK = 0.02  # seconds; longer than that, an answer has been waited for
 
 _hanging = 0
 _lock = threading.Lock()
@@ -37,7 +39,7 @@ class Unanswered(Exception):
 
 
 class _Question:
-    __slots__ = ("answer", "answered", "ask", "context", "fault", "given_up")
+    __slots__ = ("answer", "answered", "ask", "context", "cost", "fault", "given_up")
 
     def __init__(self, ask: Callable[[], Any]) -> None:
         self.ask = ask
@@ -47,6 +49,7 @@ class _Question:
         self.answered.acquire()
         self.answer: Any = None
         self.fault = ""
+        self.cost = 0.0
         self.given_up = False
 
 
@@ -54,9 +57,14 @@ class Reader:
     """Asks foreign code for texts, in a thread of its own that ends with this object."""
 
     def __init__(self, seconds: float) -> None:
-        """``seconds`` is how long all answers together may take, and each one a third of that."""
+        """``seconds`` is how long all answers together may take, and each one a third of that.
+
+        Where a machine is so busy that threads wait for their turn, it may become thrice as long: a quick answer costs
+        what it took on the processor.
+        """
         self._left = seconds
         self._each = seconds / 3
+        self._patience = seconds * 3
         self._questions: SimpleQueue[_Question | None] | None = None
         self._farewell: weakref.finalize[..., Reader] | None = None
 
@@ -67,7 +75,7 @@ class Reader:
 
     def ask(self, code: Callable[[], Any]) -> str:
         """What the code returns, if that is a text. Raises :class:`Unanswered`."""
-        if self._left <= 0:
+        if self._left < _LEAST or self._patience <= 0:
             raise Unanswered("no time was left")
         question = _Question(code)
         began = perf_counter()
@@ -75,7 +83,9 @@ class Reader:
             self._put(question)
             in_time = question.answered.acquire(timeout=min(self._each, self._left))
         finally:
-            self._left -= perf_counter() - began
+            took = perf_counter() - began
+            self._patience -= took
+            self._left -= question.cost if took < _QUICK else took
         if not in_time and not self._give_up(question):
             raise Unanswered("its repr takes too long", hangs=True)
         if question.fault:
@@ -126,10 +136,12 @@ class Reader:
 def _answer(questions: SimpleQueue[_Question | None]) -> None:
     global _hanging
     while (question := questions.get()) is not None:
+        began = thread_time()
         try:
             question.answer = question.context.run(question.ask)
         except BaseException as fault:  # noqa: BLE001 - whatever foreign code raises, its own thread is where it ends
             question.fault = short_name(type(fault))
+        question.cost = thread_time() - began
         with _lock:
             question.answered.release()
             if question.given_up:
