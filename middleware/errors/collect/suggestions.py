@@ -15,6 +15,7 @@ from itertools import islice
 from types import ModuleType
 from typing import Any
 
+from ..record import Frame
 from .classes import bases, instance_dict, members, short_name
 from .distribution_names import INSTALLED_AS, REMOVED, RENAMED
 from .messages import arguments_of, slot_of
@@ -27,6 +28,7 @@ from .wording import locals_of, module_of, readable
 Provider = Callable[[BaseException, Sequence[Step], str], Iterable[str]]
 
 _MOST = 5
+_MOST_NONE = 3
 _MOST_TEXT = 500
 _MOST_KEYS = 2000
 _NAME = re.compile(r"[^\W\d]\w*")
@@ -47,6 +49,15 @@ def suggestions_of(error: BaseException, steps: Sequence[Step], statement: str, 
         except Exception:  # noqa: BLE001 - looked at are objects that have just failed, by providers of others too
             continue
     return tuple(islice(found, _MOST))
+
+
+def none_among(message: str, frame: Frame, statement: str) -> tuple[str, ...]:
+    """Which parts of the failing statement are None, where the message complains of one that is."""
+    if "NoneType" not in message:
+        return ()
+    mentioned = set(_NAME.findall(statement[:5000]))
+    parts = (*frame.expressions, *(each for each in frame.variables if each.name in mentioned))
+    return tuple(f"{each.name} is None." for each in parts if each.text == "None")[:_MOST_NONE]
 
 
 def _names(error: BaseException, steps: Sequence[Step], statement: str) -> Iterator[str]:
@@ -78,8 +89,6 @@ def _attributes(error: BaseException, steps: Sequence[Step], statement: str) -> 
     if type(name) is not str:
         return
     if owner is None:
-        if "'NoneType'" in _first_argument(error):
-            yield f"What was asked for .{name} is None."
         return
     if type(owner) is ModuleType:
         yield from _circle(error)

@@ -21,7 +21,7 @@ from .source import Source, source_of, source_of_text
 from .span import position_of, shown_span, span_of
 from .statements import Block, block_of, extent
 from .steps import Step, steps_of
-from .suggestions import suggestions_of
+from .suggestions import none_among, suggestions_of
 from .supplements import decorated, info_of, supplement_of
 from .syntax import place_of_syntax
 from .templates import Place, place_of, place_told_by
@@ -96,17 +96,22 @@ class Survey:
         steps = until_stopped(steps_of(error))
         spots, route = self._frames(steps, most_frames, self._told(error))
         self.live[id(error)] = [None if spot.step is None else spot.step.frame for spot in spots]
-        failing = [spot.stand.text for spot in spots if spot.step is not None][-1:]
+        message = message_of(error, self._budget)
+        statement = ""
+        known: tuple[str, ...] = ()
+        if spots and spots[-1].step is not None:
+            statement = spots[-1].stand.text
+            known = none_among(message, route["frames"][-1], statement)
         raised = Raised(
             type=type_name(type(error)),
-            message=message_of(error, self._budget),
+            message=message,
             parent=branch.parent,
             relation=branch.relation,
             suppressed=branch.suppressed,
             group=issubclass(type(error), BaseExceptionGroup),
             notes=notes_of(error, self._budget),
             attributes=attributes_of(error, self._budget),
-            suggestions=suggestions_of(error, steps, "".join(failing), self._budget) if self._left > 0 else (),
+            suggestions=known + (suggestions_of(error, steps, statement, self._budget) if self._left > 0 else ()),
             omitted_members=branch.omitted_members,
             **route,
         )

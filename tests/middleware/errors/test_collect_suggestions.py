@@ -63,12 +63,27 @@ def test_d15_names(project: Project, text: str, sentences: list[str]) -> None:
         pytest.param("class C: __slots__ = ['total']\nC().totla\n", ["C has total."], id="of a slot"),
         pytest.param("[].apend(1)\n", ["list has append."], id="of a list"),
         pytest.param("import os\nos.getcdw()\n", ["There is getcwd."], id="of a module"),
-        pytest.param("None.total\n", ["What was asked for .total is None."], id="of None"),
+        pytest.param("None.total\n", [], id="of None"),
         pytest.param("raise AttributeError('made by hand')\n", [], id="of nothing"),
     ],
 )
 def test_d15_attributes(project: Project, text: str, sentences: list[str]) -> None:
     assert [each for each in said(project, text) if not each.startswith("There is getcwdb")] == sentences
+
+
+@pytest.mark.parametrize(
+    ("text", "sentences"),
+    [
+        pytest.param("o = {'total': None}\no['total'] * 2\n", ["o['total'] is None."], id="a part of the statement"),
+        pytest.param("a = None; b = 1\nb + a\n", ["a is None."], id="a variable"),
+        pytest.param("a = None\nlen(a.b)\n", ["a is None."], id="what was asked for an attribute"),
+        pytest.param("a = b = None\nlen(b)\n", ["b is None."], id="not what the statement does not name"),
+        pytest.param("a = None\na or 1 / 0\n", [], id="not where the message does not speak of it"),
+        pytest.param("def f(): pass\nf().b\n", [], id="not what would have to be called"),
+    ],
+)
+def test_d15_what_is_none(project: Project, text: str, sentences: list[str]) -> None:
+    assert list(said(project, text)) == sentences
 
 
 @pytest.mark.parametrize(
