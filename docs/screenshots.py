@@ -43,7 +43,8 @@ BROWSER_FLAGS = (
 
 @dataclass(frozen=True)
 class Picture:
-    """``address`` is joined to the demo's own; ``scale`` is of device pixels; ``prepare`` acts on the page first.
+    """``address`` is joined to the demo's own; ``scale`` is of device pixels; ``prepare`` acts on the site first,
+    ``act`` on the page before the picture is taken.
 
     ``shown`` is a file whose page of ``wheatpaste show`` is taken instead of an address. Without ``scripts`` the
     browser runs none.
@@ -57,6 +58,7 @@ class Picture:
     dark: bool = False
     scripts: bool = True
     prepare: Callable[[Chrome, str], None] | None = None
+    act: Callable[[Chrome], None] | None = None
     shown: Path | None = None
 
 
@@ -122,6 +124,8 @@ def take(browser: Chrome, site: str, picture: Picture) -> Path:
         open_shown(browser, picture.shown)
     else:
         browser.get(urljoin(site, picture.address))
+    if picture.act:
+        picture.act(browser)
     # WebP: the paper of the start page takes three to five times as much as PNG.
     shot = browser.execute_cdp_cmd("Page.captureScreenshot", {"format": "webp", "quality": QUALITY})
     file = IMAGES / f"{picture.name}.webp"

@@ -16,8 +16,12 @@ from typing import Any
 from wsgiref.simple_server import WSGIRequestHandler, make_server
 
 from screenshots import ROOT, Picture, chromium, take
+from selenium.webdriver import Chrome
+from selenium.webdriver.common.by import By
+from selenium.webdriver.support.wait import WebDriverWait
 
 from wheatpaste.middleware.errors.inbox.pages import InboxPages
+from wheatpaste.middleware.errors.own_page import answer_json
 from wheatpaste.middleware.errors.render.editor import editor_of
 from wheatpaste.middleware.errors.render.links import Links
 from wheatpaste.middleware.errors.render.page import debug_page, new_nonce, page_headers
@@ -26,6 +30,17 @@ from wheatpaste.middleware.errors.render.plain_page import plain_headers, plain_
 sys.path.insert(0, str(ROOT / "tests" / "_kit"))
 from error_samples import SAMPLES, simple
 from inbox_samples import NOW, filled_inbox
+
+RUNS: list[str] = []
+
+
+def run_again(browser: Chrome) -> None:
+    """Press the button, confirm, and wait for what comes of it."""
+    wait = WebDriverWait(browser, 20)
+    wait.until(lambda found: found.find_element(By.CSS_SELECTOR, ".replay button")).click()
+    browser.find_element(By.CSS_SELECTOR, ".confirm button").click()
+    wait.until(lambda found: "Passed" in found.find_element(By.CSS_SELECTOR, ".replay").text)
+
 
 PHONE = {"width": 390, "height": 844, "scale": 2}
 DESK = {"width": 1280, "height": 800}
@@ -46,6 +61,7 @@ PICTURES = (
     Picture("errors-without-script", "/chain", scripts=False, **DESK),
     Picture("errors-public", "/public", width=900, height=560),
     Picture("errors-public-phone", "/public", dark=True, **PHONE),
+    Picture("errors-replay", "/simple?replay", act=run_again, width=1280, height=560),
     Picture("errors-inbox", "/.errors/", width=1200, height=760),
     Picture("errors-inbox-dark", "/.errors/?state=all&window=week", dark=True, width=1200, height=860),
     Picture("errors-inbox-phone", "/.errors/?state=all", **PHONE),
@@ -69,21 +85,36 @@ def main(names: list[str]) -> None:
 def app(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
     """The page of each sample at its name, the one for everybody at ``/public``, kept errors at ``/.errors``."""
     below = environ["PATH_INFO"].removeprefix("/.errors")
+    if below == "/replay":
+        return replayed(environ, start_response)
     if below != environ["PATH_INFO"]:
         pages_of_inbox = InboxPages(INBOX, lambda environ: None, clock=lambda: NOW)
         return pages_of_inbox({**environ, "SCRIPT_NAME": "/.errors", "PATH_INFO": below}, start_response)
     name = environ["PATH_INFO"].strip("/")
+    replay = "/.errors/replay" if environ["QUERY_STRING"] == "replay" else None
     if name == "public":
         page = plain_page(simple(), environ)
         headers = plain_headers(page)
     elif name in SAMPLES:
         nonce = new_nonce()
-        page = debug_page(SAMPLES[name](), nonce=nonce, links=Links(errors="/.errors", editor=editor_of("vscode")))
+        links = Links(errors="/.errors", editor=editor_of("vscode"), replay=replay)
+        page = debug_page(SAMPLES[name](), nonce=nonce, links=links)
         headers = page_headers(nonce)
     else:
         page, headers = "", []
     start_response("500 Internal Server Error" if page else "404 Not Found", headers)
     return [page.encode("utf-8", "replace")]
+
+
+def replayed(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+    """Say that a file has changed, until the request was run again, which went well."""
+    if environ["REQUEST_METHOD"] == "POST":
+        RUNS.append("one")
+        return answer_json(
+            start_response, "200 OK", {"passed": True, "status": "200 OK", "seconds": 0.012, "cut": False}
+        )
+    told = {"kept": True, "method": "POST", "safe": False, "restarted": False, "stale": False, "reloads": True}
+    return answer_json(start_response, "200 OK", {**told, "changed": [] if RUNS else ["shop/checkout.py"]})
 
 
 class Silent(WSGIRequestHandler):

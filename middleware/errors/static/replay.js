@@ -51,7 +51,8 @@
     if (stale && reloads) return `${listed(changed)} changed. The server starts again …`;
     if (stale) return `${listed(changed)} changed, but this server still runs the old code; with --reload it takes up changes.`;
     if (changed.length) return `${listed(changed)} changed.`;
-    return restarted ? "The server was started again." : "Change the code, then run this request again, here.";
+    if (restarted) return "The server was started again.";
+    return outcome.hidden ? "Change the code, then run this request again, here." : "The code has not changed since.";
   };
 
   const isNew = ({changed, restarted, stale}) => !stale && (restarted || changed.length > 0);
@@ -78,7 +79,7 @@
     outcome.hidden = false;
   };
 
-  const inTime = (seconds) => seconds < 1 ? `${Math.round(seconds * 1000)} ms` : `${seconds.toFixed(1)} s`;
+  const inTime = (seconds) => seconds < .001 ? "less than 1 ms" : seconds < 1 ? `${Math.round(seconds * 1000)} ms` : `${seconds.toFixed(1)} s`;
 
   const tellOutcome = (found) => {
     const time = ` after ${inTime(found.seconds)}`;
