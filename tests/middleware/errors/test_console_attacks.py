@@ -5,12 +5,14 @@ from __future__ import annotations
 import io
 import json
 import logging
+import os
 from types import FrameType
 from typing import Any
 
 import pytest
 
 from wheatpaste.middleware.errors.audience import Audience
+from wheatpaste.middleware.errors.catch_errors import CatchErrors
 from wheatpaste.middleware.errors.console.conditions import switched_off
 from wheatpaste.middleware.errors.console.console import Console
 from wheatpaste.middleware.errors.console.gate import MOST_FAILURES
@@ -86,7 +88,7 @@ def developer() -> Developer:
     return Developer()
 
 
-def test_who_has_used_the_link_has_a_prompt(developer: Developer) -> None:
+def test_row_31_who_has_used_the_link_has_a_prompt_in_each_frame(developer: Developer) -> None:
     developer.open()
     assert json.loads(developer.run().text) == {"output": "42\n", "incomplete": False, "failed": False}
 
@@ -101,6 +103,27 @@ def test_the_secret_is_printed_at_the_terminal_and_never_logged(
     developer.post({"action": "redeem", "secret": secret})
     assert secret not in caplog.text
     assert "?" not in link
+
+
+def test_row_32_there_is_no_prompt_but_in_a_frame(developer: Developer) -> None:
+    developer.open()
+    page = developer.client.get("/.errors/console", headers={"Host": "localhost:8080"})
+    assert "<textarea" not in page.text
+    assert developer.post({"action": "run", "code": "1"}).status == 404
+
+
+@pytest.mark.parametrize("several", [False, True], ids=["one process", "several processes"])
+def test_row_27_the_page_works_with_several_processes_and_the_console_does_not(several: bool) -> None:
+    def app(environ: dict[str, Any], start_response: Any) -> list[bytes]:
+        raise ValueError("boom")
+
+    made = CatchErrors(app, debug=True, console=True)
+    environ = {**Developer().request_environ(), "wsgi.multiprocess": several, "HTTP_ACCEPT": "text/html"}
+    response = Client(made, environ=environ).get("/", headers={"Host": "localhost:8080", "Accept": "text/html"})
+    assert "boom" in response.text
+    assert str(os.getpid()) in response.text  # whose frames they are
+    assert ('data-console="/.errors/console"' in response.text) is not several
+    made.close()
 
 
 def test_without_a_pass_nothing_runs(developer: Developer) -> None:
