@@ -12,6 +12,7 @@ from .collector import waiting
 from .evaluate import Resolver
 from .ini import IniFile, Section
 from .inspector import Inspector
+from .listeners import Listens, public_address
 from .mention import Mention
 from .node import Kind, Node, Values
 from .origin import Origin
@@ -66,15 +67,17 @@ def check_composition(
     server_name: str | None = None,
     serving: bool = True,
     on_file: Callable[[str], object] | None = None,
+    served_as: Callable[[Mapping[str, str]], Mapping[str, str]] | None = None,
 ) -> list[Problem]:
     """Check the file of a composition of an app that was loaded with ``collect``; building it then goes on from there.
 
-    Otherwise as :func:`check_file`.
+    ``served_as`` makes of the keys of the server's section those that it is served with, where the command line has a
+    say. Otherwise as :func:`check_file`.
     """
     scope = composition.scope
     if scope is None or scope.file is None:
         return _finished(composition.problems)
-    run = _Check(composition.resolver, scope, scope.file, composition.passed, False, serving, on_file)
+    run = _Check(composition.resolver, scope, scope.file, composition.passed, False, serving, on_file, served_as)
     with waiting():
         return run.run(None, server_name, composition.root)
 
@@ -99,7 +102,9 @@ class _Check:
         importing: bool,
         serving: bool,
         on_file: Callable[[str], object] | None,
+        served_as: Callable[[Mapping[str, str]], Mapping[str, str]] | None = None,
     ) -> None:
+        self.served_as = served_as
         self.resolver = resolver
         self.scope = scope
         self.file = file
@@ -146,9 +151,20 @@ class _Check:
                 each if each.severity == "warning" else replace(each, severity="warning") for each in problems[start:]
             ]
         exposed = inspector.exposure.problems(self.file.path, listeners)
-        told = inspector.rules(listeners[0][1][0] if listeners else None, server)
+        told = inspector.rules(*self._reached(listeners[0][1] if listeners else None, server))
         rules = (exposed, told, self._shadowed(), self._idle_file(), self._beaten())
         return _finished([*_joined(problems, slips), *chain.from_iterable(rules)])
+
+    def _reached(self, listens: Listens | None, server: Node | None) -> tuple[str | None, Mapping[str, str]]:
+        """Where others reach the server, and its keys, with what the command line says."""
+        texts: Mapping[str, str] = {} if server is None else {key: value.text for key, value in server.values.items()}
+        if self.served_as is not None:
+            # Some servers listen everywhere if they are not told otherwise.
+            unsaid = {"host": "0.0.0.0"} if listens is not None and listens[1] is None else {}
+            served = self.served_as({**unsaid, **texts})
+            if served != {**unsaid, **texts}:
+                listens, texts = public_address(served), served
+        return (None if listens is None else listens[0]), texts
 
     def _serve(self, kind: Kind, name: str | None, *, required: bool) -> Node | None:
         """Look at what is served, and return it, if there is any."""

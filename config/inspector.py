@@ -104,7 +104,7 @@ class Inspector:
                 if node.shape == "factory" and node.reference is not None:
                     waiting.extend((child, around) for child in self._factory(node))
 
-    def rules(self, public: str | None, server: Node | None) -> Iterator[Problem]:
+    def rules(self, public: str | None, server: Mapping[str, str]) -> Iterator[Problem]:
         """What components know of their sections, where they stand and who can reach them; see ``surroundings``."""
         if any(traits.rules for traits in self._traits.values()):
             from .surroundings import Line, judge

@@ -46,7 +46,8 @@ class Surroundings:
 
     ``outside`` are the filters that a request meets before it, outermost first, also those around the composites that
     mount it; ``inside`` those after it, as far as the next composite. ``public`` is how a person calls the address at
-    which other machines reach the server, None where none do. ``server`` has the texts of the server's section.
+    which other machines reach the server, None where none do. ``server`` has the texts of the server's section, over
+    which the command line has been laid.
     """
 
     outside: tuple[Neighbour, ...] = ()
@@ -83,20 +84,19 @@ def judge(
     key_at: Callable[[Origin], str | None],
     *,
     public: str | None,
-    server: Node | None,
+    server: Mapping[str, str],
 ) -> Iterator[Problem]:
     """What the components of these lines say of themselves, and whether their filters stand in order.
 
     ``key_at`` tells which key stands at a place.
     """
-    texts = {} if server is None else {key: value.text for key, value in server.values.items()}
     for line in lines:
         for outer, inner in _out_of_order(line, read):
             yield _swapped(outer, inner, key_at, optional=line.optional)
         beside = tuple(_neighbour(each, read) for each in line.filters)
         for index, node in enumerate((*line.filters, line.app)):
             if index >= line.outer and node in read:
-                stack = Surroundings(beside[:index], beside[index + 1 :], public, texts)
+                stack = Surroundings(beside[:index], beside[index + 1 :], public, server)
                 yield from _complaints(node, *read[node], stack, line.optional)
 
 

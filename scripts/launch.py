@@ -130,6 +130,7 @@ class Launch:
                 self.composition,
                 server_name=None if self.wishes.server_type or ":" in server_name else self.wishes.server_name,
                 on_file=self.on_file,
+                served_as=self._served_as,
             )
         elif self.composition is not None:
             problems = self.composition.problems
@@ -140,6 +141,9 @@ class Launch:
         if any(problem.severity == "error" for problem in told):
             raise ConfigError(told)
         self.warnings = told
+
+    def _served_as(self, texts: Mapping[str, str]) -> Mapping[str, str]:
+        return _overrides(self.wishes, texts, ours=True)
 
     def _idle_wishes(self) -> list[Problem]:
         """Warnings about what only a file could use, where there is none."""

@@ -7,9 +7,10 @@ is put together in ``setup``; what happens to a request is in ``catch``, which a
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from dataclasses import field
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from ...config.factories import make_filter_factory
 from ...config.options import at_least, between, component, each, option
@@ -20,6 +21,10 @@ from .inbox.keeper import inbox_complaint
 from .render.editor import editor_complaint, path_complaint
 from .report.addresses import address_complaint, server_complaint, webhook_complaint
 from .setup import Setup
+
+if TYPE_CHECKING:
+    from ...config.mounts import KeyProblem
+    from ...config.surroundings import Surroundings
 
 
 def _path_complaint(path: str) -> str | None:
@@ -184,6 +189,12 @@ class CatchErrors:
         """Call the app, and answer in its place when it fails."""
         body: Body = self._call(environ, start_response)
         return body
+
+    def problems(self, stack: Surroundings) -> Iterator[KeyProblem]:
+        """What a check says of the section where it stands."""
+        from .rules import rules  # for a check alone
+
+        return rules(self, stack)
 
     def close(self) -> None:
         """Send the reports that wait, and let go of what is kept."""
