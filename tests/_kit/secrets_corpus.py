@@ -275,6 +275,20 @@ def _by_value() -> Iterator[Planted]:
         body="read_form(environ)\nraise ValueError('refused: ' + plant())",
         form=f"password={KEY}",
     )
+    many = "values = {f'name{n}': n for n in range(500)}\nvalues['password'] = plant()\n"
+    yield Planted(name="the last of 500 keys in a message", body=many + "raise ValueError(values['password'])")
+    deep = "def run(n, password=plant()):\n    if n:\n        run(n - 1, 'x')\n"
+    deep += "    raise ValueError('no ' + plant())\nrun(500)"
+    yield Planted(name="a password of the first of 500 frames", body=deep)
+    many = "a, b = 1, 2\n" + "".join(f"a{n} = {n}\n" for n in range(100)) + "zz_password = plant()\n"
+    yield Planted(name="the password among 100 variables in a message", body=many + "raise ValueError('no ' + plant())")
+    hides = "def run(password):\n    __traceback_hide__ = True\n    fails()\n"
+    hides += "def fails():\n    raise ValueError('no ' + plant())\nrun(plant())"
+    yield Planted(name="a password in a frame that hides itself, in a message", body=hides)
+    yield Planted(
+        name="the last of 300 keys in a message",
+        body="values = {n: n for n in range(300)}\nvalues['password'] = plant()\nraise ValueError('no ' + plant())",
+    )
     yield Planted(name="a password of another frame", body=f"login('ann', plant())\n{FAILS}")
 
 

@@ -31,6 +31,7 @@ _SHORTEST = 6  # shorter ones would be found within ordinary words
 _SHORTEST_ENCODED = 8
 _LONGEST = 4096
 _MOST = 400
+_MOST_KEYS = 500  # of a dict are looked at
 _WORD = re.compile(r"[A-Za-z]{1,15}")
 _LIKE_A_KEY = re.compile(r"(?=.*[0-9])[\w+/=.~-]{12,}", re.ASCII)
 _CHANGES = re.compile(r"(?<=[0-9])[A-Za-z]|(?<=[A-Za-z])[0-9]|(?<=[a-z])[A-Z]")
@@ -108,12 +109,25 @@ class Known:
         """Remember what the attributes with secret names hold, before an object is asked for its repr."""
         if issubclass(type(value), dict):
             items: Iterable[tuple[Any, Any]] = dict.items(value)  # type: ignore[arg-type]  # it is one
-            for key, held in _few(items):
+            for key, held in _few(items, _MOST_KEYS):
                 if type(key) is str and (strength := secrecy(key)):
                     self.learn(held, key, strength)
         for name, held in _few(attributes(value)):
             if strength := secrecy(name):
                 self.learn(held, name, strength)
+
+    def learn_variables(self, variables: Mapping[Any, object]) -> None:
+        """Remember what the variables of a frame hold under secret names, and their keys and attributes do."""
+        for name, value in list(variables.items()):
+            if type(name) is not str or len(self._texts) >= _MOST:
+                continue
+            try:
+                if strength := secrecy(name):
+                    self.learn(value, name, strength)
+                else:
+                    self.learn_attributes(value)
+            except Exception:  # noqa: BLE001 - a value that cannot be read has told nothing; the others may
+                continue
 
     def learn_data(self, data: object, depth: int = 12) -> None:
         """Remember what stands under secret names in plain data; texts may be reprs, in quotes."""
@@ -148,7 +162,7 @@ class Known:
         """Remember the secrets among the variables of a process."""
         for name, value in variables.items():
             if (strength := secrecy(name)) == 2:
-                self.add(value, strength)
+                self.learn(value, name, strength)
             elif "://" in value:
                 found: list[str] = []
                 redact_text(value, found)
@@ -188,9 +202,9 @@ def _written(text: str) -> Iterator[str]:
             yield digits[(0, 2, 3)[before] : (len(octets) + before) // 3 * 4]
 
 
-def _few(items: Iterable[T]) -> list[T]:
+def _few(items: Iterable[T], most: int = 100) -> list[T]:
     try:
-        return list(islice(items, 100))
+        return list(islice(items, most))
     except RuntimeError:  # it changes while it is read
         return []
 

@@ -29,7 +29,7 @@ from .texts import clean_line
 from .tree import Branch
 from .values import Budget
 from .variables import variables_of
-from .wording import module_of, readable, type_name
+from .wording import locals_of, module_of, readable, type_name
 
 _MOST_NAME = 300
 _MOST_PATH = 1000
@@ -37,6 +37,7 @@ _MOST_STATEMENT = 50  # lines in which names are looked for
 # Of all exceptions together; the frames that matter are looked at first.
 _MOST_VARIABLES = 800
 _SECONDS = 0.015  # on the processor, for all variables; then only the frames in focus are looked into
+_MOST_LEARNED = 100  # frames at either end of a traceback whose secrets are learned
 _EVALUATED = 6  # frames of an exception whose expressions are evaluated
 
 
@@ -77,6 +78,7 @@ class Survey:
         # By the id of code, which the frames keep alive meanwhile.
         self._stands: dict[tuple[int, int, int], _Stand] = {}
         self._blocks: dict[int, Block | None] = {}
+        self._learned: set[int] = set()  # ids of frames
         self._room = _MOST_VARIABLES
         self._left = _SECONDS
         if settings.variables:
@@ -94,6 +96,7 @@ class Survey:
         """An exception and its frames."""
         error = branch.error
         steps = until_stopped(steps_of(error))
+        self._learn(steps)
         spots, route = self._frames(steps, most_frames, self._told(error))
         self.live[id(error)] = [None if spot.step is None else spot.step.frame for spot in spots]
         message = message_of(error, self._budget)
@@ -119,8 +122,16 @@ class Survey:
             raised = decorated(raised, decorator, self._budget)
         return raised
 
+    def _learn(self, steps: Sequence[Step]) -> None:
+        """Learn the secrets of all frames: what is not shown of one may be quoted by another, or by the message."""
+        for step in (*steps[-_MOST_LEARNED:], *steps[: max(len(steps) - _MOST_LEARNED, 0)][:_MOST_LEARNED]):
+            if id(step.frame) not in self._learned:
+                self._learned.add(id(step.frame))
+                self._budget.known.learn_variables(locals_of(step.frame))
+
     def running(self, steps: list[Step], kind: str, message: str) -> Raised:
         """A thread that is running, in the form of an exception."""
+        self._learn(steps)
         _, route = self._frames(steps, self._settings.most_frames, None)
         return Raised(type=kind, message=readable(message, self._settings.most_message), **route)
 

@@ -207,6 +207,17 @@ def test_row_30_no_face_shows(case: Planted, fail: Callable[[Planted], dict[str,
             assert case.shows in text
 
 
+@pytest.mark.parametrize("quote_it", ["raise ValueError('no ' + password)", "raise KeyError({'p': password})"])
+def test_row_30_a_password_is_hidden_where_variables_are_not_collected(quote_it: str, tmp_path: Path) -> None:
+    seen = _Seen()
+    with app_of(f"password = plant()\n{quote_it}", tmp_path, plant="swordfish-77") as app:
+        catcher = CatchErrors(app, variables=False, project=(tmp_path,), reporters=(seen,))
+        list(catcher({"REQUEST_METHOD": "GET", "wsgi.errors": io.StringIO()}, lambda *_: None))  # type: ignore[arg-type, return-value]
+        catcher.close()
+    assert not any(frame.variables for frame in seen.records[0].raised.frames)
+    assert "swordfish" not in _json(seen.records[0].to_data())
+
+
 @pytest.mark.parametrize("case", INNOCENT, ids=lambda case: case.name)
 def test_it_leaves_readable(case: Innocent, fail: Callable[[Innocent], dict[str, str]]) -> None:
     shown = fail(case)["record"]
