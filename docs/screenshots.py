@@ -92,8 +92,9 @@ PICTURES = (
     Picture("demo-wiki-phone", "/wiki/pages/paste/recipe", width=390, height=844, scale=2, dark=True),
     Picture("demo-poll", "/poll/result", width=900, height=640, prepare=vote),
     Picture("demo-clock", "/clock/", width=900, height=560, dark=True),
-    Picture("show", width=1120, height=860, shown=DEMO),
-    Picture("show-dark", width=1120, height=860, dark=True, shown=DEMO),
+    Picture("demo-error", "/library/oldest/", width=1280, height=760),
+    Picture("show", width=1200, height=860, shown=DEMO),
+    Picture("show-dark", width=1200, height=860, dark=True, shown=DEMO),
     Picture("show-phone", width=390, height=844, scale=2, shown=DEMO),
 )
 
