@@ -137,7 +137,7 @@ def lines_of(content: bytes) -> list[str]:
         text = content.decode(encoding, "replace")
     except (SyntaxError, LookupError, ValueError):  # an unknown encoding, or two that contradict each other
         text = content.decode("latin-1")
-    return _split(text.removeprefix("\ufeff"))
+    return _split(text)
 
 
 def _split(text: str) -> list[str]:

@@ -62,6 +62,7 @@ def test_row_08_without_its_file_the_line_that_it_quotes_is_shown() -> None:
     record = collect(failure_of(compile, "a = 1\nb = = 2\n", "<typed>", "exec"))
     frame = record.raised.frames[-1]
     assert (frame.file, frame.line, frame.lines[-1].text) == ("<typed>", 2, "b = = 2")
+    assert record.focus == frame
     assert marked(frame) == "="
 
 
