@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 
-from ..record import ErrorRecord, Frame, Raised
+from ..record import ErrorRecord, Frame
 from .curl import curl_command
 from .outline import Branch, branches, carets, moment, phase_of, stretches, unseen, where
 from .printable import one_line, printable
@@ -77,13 +77,14 @@ def _branch(branch: Branch) -> Iterator[str]:
         yield "\n".join(f"- Hint: {span(suggestion)}" for suggestion in raised.suggestions)
     if raised.attributes:
         yield fenced("\n".join(_row(each.name, each.text) for each in raised.attributes))
-    yield from _frames(raised)
+    yield from _frames(branch)
     if raised.omitted_members:
         yield f"{raised.omitted_members} more members are not shown."
 
 
-def _frames(raised: Raised) -> Iterator[str]:
+def _frames(branch: Branch) -> Iterator[str]:
     """Own frames, the most recent one last; what lies between is named."""
+    raised = branch.raised
     shown = stretches(raised)
     left_out = max(0, len(shown) - _MOST_FRAMES)
     if left_out:
@@ -93,7 +94,7 @@ def _frames(raised: Raised) -> Iterator[str]:
         if stretch.label:
             yield f"… {span(stretch.label)}"
         else:
-            yield from _frame(stretch.frames[0], stretch.focus)
+            yield from _frame(stretch.frames[0], stretch.focus and branch.in_full)
         if stretch.repeated:
             yield f"… {stretch.repeated}"
     if unseen(raised):

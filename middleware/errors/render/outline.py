@@ -12,19 +12,22 @@ _LAST = 3
 """How many frames are shown of a traceback that nobody owns."""
 _MOST_OWN = 6
 """How many of the project's frames are shown at either end."""
+_IN_FULL = 10
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Branch:
     """One exception, and how it came to be told: ``title`` is empty for the one that arrived.
 
-    ``depth`` counts the groups that it is within.
+    ``depth`` counts the groups that it is within. ``in_full``: it is among the first ten, which are worth more lines
+    of source than the one that failed.
     """
 
     raised: Raised
     index: int
     title: str
     depth: int
+    in_full: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,10 +47,12 @@ def branches(record: ErrorRecord) -> Iterator[Branch]:
         if each.parent is not None and each.parent < index:  # anything else was made by hand, and might be a circle
             children.setdefault(each.parent, []).append(index)
     waiting = [(0, "", 0)] if record.exceptions else []
+    left = _IN_FULL
     while waiting:
         index, title, depth = waiting.pop()
         raised = record.exceptions[index]
-        yield Branch(raised=raised, index=index, title=title, depth=depth)
+        yield Branch(raised=raised, index=index, title=title, depth=depth, in_full=left > 0)
+        left -= 1
         members = [child for child in children.get(index, ()) if record.exceptions[child].relation == "member"]
         total = len(members) + raised.omitted_members
         following = []

@@ -88,7 +88,7 @@ def _branch(branch: Branch, ink: _Ink) -> Iterator[str]:
         if stretch.label:
             yield ink("dim", f"  ... {one_line(stretch.label)}")
         else:
-            yield from _frame(stretch.frames[0], stretch.focus, ink)
+            yield from _frame(stretch.frames[0], stretch.focus and branch.in_full, ink)
         if stretch.repeated:
             yield ink("dim", f"  ... {stretch.repeated}")
     if unseen(raised):

@@ -13,6 +13,7 @@ from error_samples import record as record_of
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from wheatpaste.middleware.errors.collect.capture import collect
 from wheatpaste.middleware.errors.record import ErrorRecord, Frame, Gap, Line, Raised, Span
 from wheatpaste.middleware.errors.render.log_line import as_line
 from wheatpaste.middleware.errors.render.printable import one_line, printable
@@ -291,3 +292,20 @@ def test_large_records_are_quick() -> None:
         as_text(record, details=True)
         as_line(record)
     assert time.process_time() - began < 0.5
+
+
+def test_of_many_members_the_first_have_more_lines_of_their_source() -> None:
+    """Fifty times the same ten lines help nobody."""
+    failures = []
+    for number in range(30):
+        try:
+            int(f"line {number}")
+        except ValueError as error:
+            failures.append(error)
+    try:
+        raise ExceptionGroup("30 lines", failures)
+    except ExceptionGroup as group:
+        record = collect(group)
+    text = as_text(record)
+    assert text.count("failures = []") == 9  # ten exceptions, of which one is the group
+    assert all(f"'line {number}'" in text for number in range(30))
