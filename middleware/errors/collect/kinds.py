@@ -39,10 +39,12 @@ CODE: dict[type, str] = {
 """Kinds of code and how they are called: no secret, whatever their name."""
 
 # Proxies load or forward whatever they are asked for, queries ask a database, promises compute.
-_LAZY = re.compile(
-    r"_*(?:Simple)?Lazy\w*|\w*QuerySet|\w*[a-z]Proxy|__proxy__|Query|\w*Select(?:Query)?|Promise|Deferred\w*"
+_LAZY = frozenset(
+    """QuerySet BaseQuerySet RawQuerySet LazyObject SimpleLazyObject LazySettings LocalProxy StackedObjectProxy
+    ObjectProxy __proxy__ Promise scoped_session AppenderQuery""".split()  # noqa: SIM905
 )
-_LAZY_TOO = frozenset({"scoped_session", "LocalStack", "AppenderQuery"})
+_PERHAPS_LAZY = re.compile(r"_*Lazy\w*|\w*QuerySet|\w*[a-z]Proxy|\w*Query|\w*Select|Deferred\w*")
+_HOOKS = ("__getattr__", "__iter__", "__len__", "__await__")
 
 # Their reprs are short and run no code of others.
 _TRUSTED = frozenset(
@@ -58,13 +60,24 @@ def kind_of(value: object, kind: type) -> Kind:
     """How to show ``value``, whose type is ``kind``."""
     if issubclass(kind, (type, *CODE)):
         return "code"
-    if any(_LAZY.fullmatch(name) or name in _LAZY_TOO for name in map(short_name, bases(kind))):
+    if _is_lazy(kind):
         return "lazy"
     if issubclass(kind, enum.Enum):
         return "enum"
     if find(kind, "__sentry_repr__") is not None:
         return "foreign"
     return _by_repr(value, kind, find(kind, "__repr__"))
+
+
+def _is_lazy(kind: type) -> bool:
+    names = [short_name(each) for each in bases(kind)]
+    if not _LAZY.isdisjoint(names):
+        return True
+    # Others may be called a query or a proxy, too; those that load by themselves have hooks for it.
+    return any(map(_PERHAPS_LAZY.fullmatch, names)) and (
+        any(find(kind, hook) is not None for hook in _HOOKS)
+        or find(kind, "__getattribute__") is not object.__getattribute__
+    )
 
 
 def _by_repr(value: object, kind: type, written: Any) -> Kind:

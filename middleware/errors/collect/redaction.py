@@ -8,13 +8,11 @@ everything else at the end, together with whatever a terminal would obey.
 from __future__ import annotations
 
 import dataclasses
-import json
 import os
 import re
 from binascii import b2a_base64
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import cache
-from html import escape
 from itertools import islice
 from operator import attrgetter, is_not
 from typing import Any, TypeVar
@@ -184,9 +182,12 @@ class Known:
 
 
 def _written(text: str) -> Iterator[str]:
+    from html import escape  # with its table of entities, which a start can do without
+    from json import dumps
+
     yield text
     yield repr(text)[1:-1]
-    yield json.dumps(text)[1:-1]
+    yield dumps(text)[1:-1]
     yield escape(text)
     octets = text.encode("utf-8", "surrogatepass")
     yield quote(octets, safe="")

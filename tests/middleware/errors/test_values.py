@@ -402,6 +402,27 @@ def test_a3_17_a_row_is_shown_by_what_it_has_loaded() -> None:
     assert "id=7" in shown(Model())
 
 
+def test_what_is_only_called_a_query_is_shown() -> None:
+    @dataclasses.dataclass
+    class Query:
+        text: str
+
+    class ReverseProxy:
+        def __init__(self) -> None:
+            self.upstream = "http://app"
+
+    class OrderQuery:
+        def __iter__(self) -> Any:
+            raise AssertionError("a query was run")
+
+        def __repr__(self) -> str:
+            raise AssertionError("a query was run")
+
+    assert shown(Query("tea")) == "Query(text='tea')"
+    assert shown(ReverseProxy()) == "<ReverseProxy upstream='http://app'>"
+    assert shown(OrderQuery()) == "<OrderQuery: not evaluated>"
+
+
 def test_a_property_is_not_computed() -> None:
     class Basket:
         items = 3
