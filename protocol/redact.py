@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from binascii import a2b_base64
 from collections.abc import Iterable, Mapping, Set
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Any
 
 # --- by name ---------------------------------------------------------------------------------------------------------
@@ -101,21 +101,33 @@ _SIZED += tuple((kind, "items") for kind in (dict, list, tuple, set, frozenset))
 _CLASS_NAME = type.__dict__["__name__"].__get__  # a metaclass may say anything
 
 
+class _Rare:
+    """A pattern that most programs never need: it is compiled when the first text looks like it."""
+
+    def __init__(self, text: str, flags: int = 0) -> None:
+        self._text = text
+        self._flags = flags
+
+    @cached_property
+    def pattern(self) -> re.Pattern[str]:
+        return re.compile(self._text, self._flags)
+
+
 # --- by shape --------------------------------------------------------------------------------------------------------
 
-_PEM = re.compile(
+_PEM = _Rare(
     r"-----BEGIN [A-Z0-9 ]*PRIVATE KEY(?: BLOCK)?-----((?:(?!-----END)[\w+/=:,.\s\\\"'#()-])*+)"
     r"(?:-----END [A-Z0-9 ]*-----)?"
 )
 _PEM_LINE = re.compile(r"[A-Za-z0-9+/=]{16}")
 # The password reaches to the last @, because people forget to escape the one within it; ``host:port/`` is no password.
 # Bounded, or a hostile text would make the search quadratic.
-_URL_PASSWORD = re.compile(r"(://[^\s/?#:@\[\"'<>]{0,256}:)(?!\d{1,5}[/?#])([^\s\"'<>]{1,512})(?=@)")
-_NETLOC = re.compile(r"(\bnetloc[\"']?\s*[=:]\s*[\"']?[^\s:@\"']{0,256}:)([^\s\"']{1,512})(?=@)")  # a URL's parts
-_URL_TOKEN = re.compile(r"(://)([^\s/?#:@\"'<>]{16,256})(?=@)")
-_BASIC = re.compile(r"\b(basic\s+)([A-Za-z0-9+/_-]{4,}={0,2})", re.IGNORECASE)
-_BEARER = re.compile(r"\b(bearer\s+)((?=\S*[0-9._~+/=-]|\S{20})[A-Za-z0-9._~+/=-]{8,})", re.IGNORECASE)
-_TOKENS = re.compile(
+_URL_PASSWORD = _Rare(r"(://[^\s/?#:@\[\"'<>]{0,256}:)(?!\d{1,5}[/?#])([^\s\"'<>]{1,512})(?=@)")
+_NETLOC = _Rare(r"(\bnetloc[\"']?\s*[=:]\s*[\"']?[^\s:@\"']{0,256}:)([^\s\"']{1,512})(?=@)")  # a URL's parts
+_URL_TOKEN = _Rare(r"(://)([^\s/?#:@\"'<>]{16,256})(?=@)")
+_BASIC = _Rare(r"\b(basic\s+)([A-Za-z0-9+/_-]{4,}={0,2})", re.IGNORECASE)
+_BEARER = _Rare(r"\b(bearer\s+)((?=\S*[0-9._~+/=-]|\S{20})[A-Za-z0-9._~+/=-]{8,})", re.IGNORECASE)
+_TOKENS = _Rare(
     r"(?<![\w-])eyJ[A-Za-z0-9_-]{5,}\.[A-Za-z0-9_-]{5,}(?:\.[A-Za-z0-9_-]*){1,3}"  # JWS and JWE, RFC 7515 and 7516
     r"|\b(?:AKIA|ASIA)[0-9A-Z]{16}\b"
     r"|\bgh[opsur]_[A-Za-z0-9]{30,}|\bgithub_pat_\w{30,}|\bglpat-[\w-]{20,}|\bx(?:ox[abeprs]|app)-[\w-]{10,}"
@@ -144,7 +156,7 @@ _TOKEN_SIGNS: tuple[str, ...] = (
 _TOKEN_SIGNS += ("k_live_", "k_test_", "whsec_", "sk-", "AIza", "ya29.", "GOCSPX-", "npm_", "pypi-", "hf_", "dop_v1_")
 _TOKEN_SIGNS += ("shp", "SG.", "AGE-", ":AA", "gAAAAA", "$", "hooks.slack", "/api/webhooks/")
 # Headers whose whole value is secret: it ends with the line, not with the first blank or semicolon.
-_HEADER_LINE = re.compile(
+_HEADER_LINE = _Rare(
     r"\b((?:set-)?cookie[ \t]*+:[ \t]*+(?=[^\r\n]{0,300}=)|(?:proxy-)?authorization[ \t]*+:[ \t]*+)"
     r"(?!\[redacted)([^\r\n\"'\\]+)",
     re.IGNORECASE,
@@ -271,20 +283,20 @@ _PLACEHOLDER = re.compile(r"(?:\{\}|%s|%r|%\(\w+\)[sr]|\$\{\w+\}|\*{3,}|\.{3,}|â
 
 def _by_shape(text: str, hiding: _Hiding) -> str:
     if "-----BEGIN" in text:
-        text = _PEM.sub(hiding.key, text)
+        text = _PEM.pattern.sub(hiding.key, text)
     if "://" in text:
-        text = _URL_TOKEN.sub(hiding.second, _URL_PASSWORD.sub(hiding.second, text))
+        text = _URL_TOKEN.pattern.sub(hiding.second, _URL_PASSWORD.pattern.sub(hiding.second, text))
     low = text.lower()
     if "netloc" in low:
-        text = _NETLOC.sub(hiding.second, text)
+        text = _NETLOC.pattern.sub(hiding.second, text)
     if "cookie" in low or "authorization" in low:
-        text = _HEADER_LINE.sub(hiding.second, text)
+        text = _HEADER_LINE.pattern.sub(hiding.second, text)
     if "basic" in low:
-        text = _BASIC.sub(hiding.basic, text)
+        text = _BASIC.pattern.sub(hiding.basic, text)
     if "bearer" in low:
-        text = _BEARER.sub(hiding.second, text)
+        text = _BEARER.pattern.sub(hiding.second, text)
     if len(text) >= _SHORTEST_TOKEN and _holds(text, _TOKEN_SIGNS):
-        text = _TOKENS.sub(hiding.all, text)
+        text = _TOKENS.pattern.sub(hiding.all, text)
     return text
 
 
