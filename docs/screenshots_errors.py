@@ -8,18 +8,22 @@ The records are those of ``tests/_kit/error_samples.py``, so that a picture chan
 
 from __future__ import annotations
 
+import io
+import re
 import sys
 import threading
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
+from unittest import mock
 from wsgiref.simple_server import WSGIRequestHandler, make_server
 
 from screenshots import ROOT, Picture, chromium, take
-from selenium.webdriver import Chrome
+from selenium.webdriver import Chrome, Keys
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support.wait import WebDriverWait
 
+from wheatpaste.middleware.errors.catch_errors import CatchErrors
 from wheatpaste.middleware.errors.inbox.pages import InboxPages
 from wheatpaste.middleware.errors.own_page import answer_json
 from wheatpaste.middleware.errors.render.editor import editor_of
@@ -29,6 +33,7 @@ from wheatpaste.middleware.errors.render.plain_page import plain_headers, plain_
 
 sys.path.insert(0, str(ROOT / "tests" / "_kit"))
 from error_samples import SAMPLES, simple
+from console_shop import shop
 from inbox_samples import NOW, filled_inbox
 
 RUNS: list[str] = []
@@ -40,6 +45,32 @@ def run_again(browser: Chrome) -> None:
     wait.until(lambda found: found.find_element(By.CSS_SELECTOR, ".replay button")).click()
     browser.find_element(By.CSS_SELECTOR, ".confirm button").click()
     wait.until(lambda found: "Passed" in found.find_element(By.CSS_SELECTOR, ".replay").text)
+
+
+CONSOLE = CatchErrors(shop, debug=True, console=True, console_anywhere=True, path="/console-errors")
+
+
+def open_console(browser: Chrome, site: str) -> None:
+    """Let it fail, and open the link that is printed then."""
+    with mock.patch.object(sys, "__stderr__", io.StringIO()) as terminal:
+        browser.get(f"{site}/console-shop/basket")
+    link = re.search(r"http\S+#\S+", terminal.getvalue())
+    browser.get(link[0] if link else site)
+    WebDriverWait(browser, 20).until(lambda found: "may now use" in found.find_element(By.TAG_NAME, "main").text)
+
+
+def use_console(browser: Chrome) -> None:
+    """Look at what is there, and try what would have helped."""
+    for code, answer in (("line, prices.get(line)", "('pears', None)"), ("prices | {'pears': 2}", "'pears': 2")):
+        field = WebDriverWait(browser, 20).until(
+            lambda found: found.find_element(By.CSS_SELECTOR, "details.focus textarea")
+        )
+        field.send_keys(code, Keys.ENTER)
+        WebDriverWait(browser, 20).until(
+            lambda found, answer=answer: answer in found.find_element(By.CSS_SELECTOR, "details.focus .output").text
+        )
+    field.send_keys("prices.it")
+    browser.execute_script("arguments[0].scrollIntoView({block: 'end'}); scrollBy(0, 60)", field)
 
 
 PHONE = {"width": 390, "height": 844, "scale": 2}
@@ -62,6 +93,7 @@ PICTURES = (
     Picture("errors-public", "/public", width=900, height=560),
     Picture("errors-public-phone", "/public", dark=True, **PHONE),
     Picture("errors-replay", "/simple?replay", act=run_again, width=1280, height=560),
+    Picture("errors-console", "/console-shop/basket", prepare=open_console, act=use_console, width=1280, height=640),
     Picture("errors-inbox", "/.errors/", width=1200, height=760),
     Picture("errors-inbox-dark", "/.errors/?state=all&window=week", dark=True, width=1200, height=860),
     Picture("errors-inbox-phone", "/.errors/?state=all", **PHONE),
@@ -84,6 +116,8 @@ def main(names: list[str]) -> None:
 
 def app(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
     """The page of each sample at its name, the one for everybody at ``/public``, kept errors at ``/.errors``."""
+    if environ["PATH_INFO"].startswith("/console-"):
+        return CONSOLE(environ, start_response)
     below = environ["PATH_INFO"].removeprefix("/.errors")
     if below == "/replay":
         return replayed(environ, start_response)

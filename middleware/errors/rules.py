@@ -97,5 +97,5 @@ def _reports(options: CatchErrors) -> Iterator[KeyProblem]:
     host = host_and_port(options.smtp_server)[0]
     if options.smtp_username and options.smtp_password and not options.smtp_use_tls and not is_local(host):
         yield KeyProblem(
-            "smtp_password", f"goes to {host} for everybody on the way to read", "smtp_use_tls = true", "warning"
+            "smtp_use_tls", f"is off, so the password goes to {host} in clear", "write smtp_use_tls = true", "warning"
         )

@@ -76,9 +76,9 @@ MAIL = "error_email = a@example.com\n"
         pytest.param(
             MAIL + "smtp_username = me\nsmtp_password = k2hs-81jd\nsmtp_server = mail.example.com:587",
             "",
-            "smtp_password",
-            "warning",
             "smtp_use_tls",
+            "warning",
+            "in clear",
             id="a password in the open",
         ),
     ],
