@@ -28,6 +28,7 @@ logger = logging.getLogger(__name__)
 _MOST_BYTES = 1000
 _MOST_NAMES = 5
 _GONE = "it is not kept any more: the last twenty are, for an hour, until the server ends"
+_ELSEWHERE = "this process does not have it: each keeps its own, so serve with one"
 
 
 class ReplayEndpoint:
@@ -68,7 +69,7 @@ class ReplayEndpoint:
     def _state(self, id: str, environ: Environ) -> dict[str, Any]:
         kept = self._kept.find(id, place_of(environ))
         if kept is None or kept.request is None:
-            return {"kept": False, "why": _GONE if kept is None else kept.why}
+            return {"kept": False, "why": _why_not(kept, environ)}
         files = changed(kept.files)
         here = kept.process == self._process
         return {
@@ -87,8 +88,8 @@ class ReplayEndpoint:
     def _run(self, environ: Environ, start_response: StartResponse, asked: dict[str, Any]) -> Body:
         kept = self._kept.find(str(asked.get("error", "")), place_of(environ))
         if kept is None or kept.request is None:
-            why = _GONE if kept is None else kept.why
-            return answer_json(start_response, "404 Not Found", {"error": f"The request cannot be run again: {why}"})
+            told = {"error": f"The request cannot be run again: {_why_not(kept, environ)}."}
+            return answer_json(start_response, "404 Not Found", told)
         if not _is_same_client(kept.request.environ, environ):
             # With its cookies, one would act for somebody else.
             return _refuse(start_response, "the request was sent by another client")
@@ -119,6 +120,12 @@ class ReplayEndpoint:
             if alone:
                 with self._lock:
                     self._running.discard(id)
+
+
+def _why_not(kept: Kept | None, environ: Environ) -> str:
+    if kept is not None:
+        return kept.why
+    return _ELSEWHERE if environ.get("wsgi.multiprocess") else _GONE
 
 
 def _told(kept: Kept, outcome: Outcome) -> dict[str, Any]:

@@ -100,7 +100,8 @@ class KeptRequests:
         except ValueError:  # the process that wrote it was ended at that
             return []
         now = self._clock()
-        return [each for each in known if 0 <= now - each["time"] <= LONGEST_SECONDS]
+        # A clock that was set back makes nothing young again for longer than that.
+        return [each for each in known if abs(now - each["time"]) <= LONGEST_SECONDS]
 
 
 def _packed(known: list[dict[str, Any]]) -> bytes:

@@ -333,10 +333,13 @@ def test_row_48_the_page_learns_which_of_its_files_have_changed(module: ModuleTy
     assert [name.rpartition("/")[2] for name in told["changed"]] == ["replayed_shop.py"]
 
 
-def test_this_process_still_has_the_old_code(module: ModuleType) -> None:
+@pytest.mark.parametrize("older", [False, True], ids=["an edit", "a file of before, put back with its time"])
+def test_this_process_still_has_the_old_code(module: ModuleType, older: bool) -> None:
     site = ReplaySite(module.app)
     id = site.fail()
     mend(module)
+    if older:
+        os.utime(str(module.__file__), (1, 1))
     told = site.state(id)
     assert (told["stale"], told["restarted"], told["reloads"]) == (True, False, False)
 

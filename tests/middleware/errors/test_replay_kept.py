@@ -280,6 +280,20 @@ def test_none_is_older_than_an_hour(clock: Clock) -> None:
     assert id.encode() not in site.shelf.read()  # and it is not only not shown
 
 
+def test_a_clock_that_is_set_back_loses_nothing() -> None:
+    times = [1000.0]
+    site = ReplaySite(FailingApp(), clock=lambda: times[-1])
+    id = site.fail()
+    times.append(995.0)
+    assert site.state(id)["kept"]
+
+
+def test_of_several_processes_each_has_its_own() -> None:
+    site = ReplaySite(FailingApp())
+    environ = {"wsgi.multiprocess": True}
+    assert "serve with one" in site.state("AAAA-AAAA", environ=environ)["why"]
+
+
 @pytest.mark.parametrize("data", [b"{", b"[{", b"\xff", b'[{"id": "x"'], ids=["a brace", "a list", "no text", "a part"])
 def test_what_a_process_left_that_was_ended_while_it_wrote_counts_for_nothing(data: bytes) -> None:
     site = ReplaySite(FailingApp())
