@@ -32,8 +32,8 @@ from wheatpaste.middleware.errors.render.page import debug_page, new_nonce, page
 from wheatpaste.middleware.errors.render.plain_page import plain_headers, plain_page
 
 sys.path.insert(0, str(ROOT / "tests" / "_kit"))
-from error_samples import SAMPLES, simple
 from console_shop import shop
+from error_samples import SAMPLES, simple
 from inbox_samples import NOW, filled_inbox
 
 RUNS: list[str] = []
