@@ -52,13 +52,16 @@ class HTTPExceptions:
 
 
 class _KindOfAnswering(type):
-    def __instancecheck__(cls, error: object) -> bool:
+    def __subclasscheck__(cls, kind: type) -> bool:
         # Looked up on the classes: an instance may answer to every name that it is asked for.
-        return isinstance(error, Exception) and any("__call__" in vars(kind) for kind in type(error).__mro__)
+        return Exception in kind.__mro__ and any("__call__" in vars(base) for base in kind.__mro__)
+
+    def __instancecheck__(cls, error: object) -> bool:
+        return cls.__subclasscheck__(type(error))
 
 
 class _Answering(Exception, metaclass=_KindOfAnswering):
-    """All exceptions that are WSGI apps: one class for them, because error catchers ask by ``isinstance``."""
+    """All exceptions that are WSGI apps: one class for them, because error catchers ask for classes."""
 
 
 def _kinds() -> tuple[type[Exception], ...]:

@@ -16,7 +16,14 @@ from .printable import one_line, printable
 
 _MOST_VALUE = 200
 _MOST_FRAMES = 12
-_LANGUAGES = {"python": "python", "syntax": "python", "mako": "mako", "jinja2": "jinja", "chameleon": "html"}
+_LANGUAGES = {
+    "python": "python",
+    "syntax": "python",
+    "mako": "mako",
+    "jinja2": "jinja",
+    "chameleon": "html",
+    "django": "html",
+}
 _TICKS = re.compile(r"`+")
 
 

@@ -387,3 +387,14 @@ def test_an_error_is_freed_with_its_request(catching: Catching) -> None:
     Client(catching(app)).get("/")
     gc.collect()
     assert kept[0]() is None
+
+
+def test_an_error_that_lies_about_its_class_is_caught(catching: Catching, reports: Reports) -> None:
+    class Lying(Exception):
+        @property
+        def __class__(self) -> type:
+            raise RuntimeError("not telling")
+
+    app = catching(leaving_in("call", Lying("boom")))
+    assert Client(app, environ={"paste.expected_exceptions": [KeyError]}).get("/").status == 500
+    assert len(reports) == 1
