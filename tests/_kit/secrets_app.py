@@ -100,6 +100,9 @@ class LazyUser:
     def __init__(self, value: str) -> None:
         self._wrapped = value
 
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._wrapped, name)
+
     def __repr__(self) -> str:
         return self._wrapped
 
