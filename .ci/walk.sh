@@ -34,6 +34,21 @@ refuse() { # refuse CODE TEXT COMMAND…: the command ends with that code, says 
     ! grep -q 'Traceback' "$place/out" || { cat "$place/out" >&2; fail "$* showed a traceback"; }
 }
 fetch() { "$place/venv/bin/python" -c 'import sys, urllib.request; sys.stdout.write(urllib.request.urlopen(sys.argv[1], timeout=10).read().decode())' "$1"; }
+ask() { # ask ACCEPT URL: what is answered to whoever accepts that, an error too
+    "$place/venv/bin/python" - "$1" "$2" <<'P'
+import sys, urllib.error, urllib.request
+request = urllib.request.Request(sys.argv[2], headers={"Accept": sys.argv[1]})
+try:
+    answer = urllib.request.urlopen(request, timeout=10)
+except urllib.error.HTTPError as error:
+    answer = error
+print(answer.status, answer.headers.get("Content-Type"), answer.headers.get("X-Error-ID"))
+print(answer.read().decode())
+P
+}
+hide() { # hide TEXT: what was printed last does not have it
+    ! grep -qF -- "$1" "$place/out" || { cat "$place/out" >&2; fail "$1 is shown"; }
+}
 serve() { # serve ARGUMENTS…: start, wait for the URL, leave it in $url
     say "wheatpaste serve $*"
     wheatpaste serve "$@" >"$place/serve.log" 2>&1 &
@@ -102,6 +117,61 @@ refuse 1 "did you mean 'shop'?" sh -c 'sed "s/= shop$/= shpo/" site.ini >bad.ini
 refuse 2 "did you mean" wheatpaste chekc site.ini
 refuse 2 "nothere.ini" wheatpaste serve nothere.ini
 
+say "--- what fails: in each form, in the inbox, at the command line, with the extra and without it"
+cat >frail.py <<'P'
+def greeting(order):
+    password = "Tr0ub4dor-and-3"
+    return order["customer"]["name"].upper()
+
+
+def app(environ, start_response):
+    body = greeting({"customer": {"name": None}}) if environ["PATH_INFO"] == "/break" else "whole"
+    start_response("200 OK", [("Content-Type", "text/plain")])
+    return [body.encode()]
+P
+cat >frail.ini <<'I'
+[server:main]
+use = egg:wheatpaste#main
+[app:main]
+use = egg:wheatpaste#wsgi
+app = frail:app
+filter-with = errors
+[filter:errors]
+use = egg:wheatpaste#errors
+debug = true
+inbox = errors.sqlite
+I
+expect "frail.ini" wheatpaste check frail.ini
+for extra in without with; do
+    if [ "$extra" = with ]; then
+        "$place/venv/bin/python" -m pip install -qq --disable-pip-version-check "$wheel[errors]"
+    fi
+    serve frail.ini --port 0
+    for accept in '*/*' application/json text/markdown text/html; do
+        expect '.upper()' ask "$accept" "$url/break"
+        grep -q '^500 ' "$place/out" || fail "$accept is answered with another status"
+        hide Tr0ub4dor
+    done
+    grep -qi '^<!doctype html>' "$place/out" || { head -n 20 "$place/out" >&2; fail "a browser gets no page"; }
+    expect "frail.py" ask '*/*' "$url/.errors/latest.md"
+    hide Tr0ub4dor
+    expect "expressions" ask application/json "$url/.errors/latest.json"
+    values=without
+    ! grep -q '"expressions": *\[ *{' "$place/out" || values=with
+    [ "$values" = "$extra" ] || fail "$extra the extra, the parts of the line are $values values"
+    stop
+done
+expect "8×" wheatpaste errors frail.ini
+expect "AttributeError" wheatpaste errors frail.ini list --json
+group=$(grep -oE 'E-[A-Z0-9]{5}' "$place/out" | head -n 1)
+expect "in greeting" wheatpaste errors frail.ini show "$group"
+hide Tr0ub4dor
+expect "" wheatpaste errors frail.ini resolve "$group"
+expect "" wheatpaste errors frail.ini clear
+refuse 1 "$group" wheatpaste errors frail.ini show "$group"
+sed 's/^debug = true/console = true/' frail.ini >console.ini
+refuse 2 "console_anywhere" wheatpaste serve console.ini --host 0.0.0.0 --port 0
+
 say "--- the demo"
 "$place/venv/bin/python" -m pip install -qq --disable-pip-version-check "$wheel[demo]"
 cp -R "$checkout/config" "$checkout/examples" "$place/"
@@ -112,6 +182,10 @@ expect "flask_guestbook" wheatpaste explain config/demo.ini /guestbook/
 serve config/demo.ini --port 0
 for path in / /guestbook/ /library/ /wiki/ /poll/ /clock/ /hello/ /echo /health; do
     fetch "$url$path" >/dev/null || fail "$path of the demo does not answer"
+done
+for path in /guestbook/smudge /library/oldest/ /wiki/cellar /poll/recount /clock/space /hello/knock; do
+    expect "examples/" ask '*/*' "$url$path"
+    grep -q '^500 ' "$place/out" || fail "$path of the demo does not fail"
 done
 stop
 echo "walked through everything"
