@@ -176,7 +176,7 @@ class Forms:
     def issue(self, environ: Environ) -> Issued:
         """A token, bound to the cookie that the browser has or is now given."""
         name = self._name(environ)
-        known = next((value for value in _cookies(environ, name) if 20 <= len(value) <= _LONGEST_TOKEN), None)
+        known = next((value for value in cookies_named(environ, name) if 20 <= len(value) <= _LONGEST_TOKEN), None)
         if known is not None:
             return Issued(self._tokens.make(known), [])
         value = secrets.token_urlsafe(24)
@@ -189,7 +189,7 @@ class Forms:
         complaint = forgery(environ, self._trusted)
         if complaint is not None:
             return complaint
-        cookies = _cookies(environ, self._name(environ))
+        cookies = cookies_named(environ, self._name(environ))
         if not cookies:
             return "the browser did not send the page's cookie"
         complaints = [self._tokens.complaint(token, value) for value in cookies[:5]]
@@ -200,8 +200,11 @@ class Forms:
         return f"__Host-{self._cookie}" if environ.get("wsgi.url_scheme") == "https" else self._cookie
 
 
-def _cookies(environ: Environ, name: str) -> list[str]:
-    """The values of all cookies of this name; other hosts of the domain may have added some."""
+def cookies_named(environ: Environ, name: str) -> list[str]:
+    """The values of all cookies of this name; other hosts of the domain, and other ports of this one, may add some.
+
+    Whatever other cookies look like does not matter: RFC 6265 section 5.4 lets them hold nearly anything.
+    """
     found = []
     for pair in environ.get("HTTP_COOKIE", "").split(";"):
         key, _, value = pair.partition("=")

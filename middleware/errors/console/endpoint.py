@@ -8,11 +8,11 @@ it runs.
 from __future__ import annotations
 
 import logging
-from http.cookies import CookieError, SimpleCookie
 from typing import Any
 
+from ....protocol.csrf import cookies_named
 from ....protocol.paths import script_name, uri_path
-from ....protocol.redact import redact_text
+from ....protocol.secret_texts import redact_text
 from ....protocol.wsgi import Body, Environ, StartResponse
 from ..own_page import answer_json, read_json, strangeness
 from .completion import completions
@@ -50,8 +50,9 @@ class ConsoleEndpoint:
             return self._redeem(environ, start_response, asked)
         if self._gate.locked:
             return refuse(environ, start_response, "the console is locked: start the server anew")
-        if not self._gate.admits(cookie_of(environ), environ.get(_KEY, "")):
-            return refuse(environ, start_response, "this browser has no pass: open the link at the terminal")
+        if not self._gate.admits(cookies_named(environ, COOKIE), environ.get(_KEY, "")):
+            why = "this browser has no pass: open the link at the terminal"
+            return refuse(environ, start_response, why, needs_pass=True)
         error = self._errors.find(str(asked.get("error", "")))
         frame = str(asked.get("frame", ""))
         code = asked.get("code")
@@ -73,7 +74,7 @@ class ConsoleEndpoint:
             return answer_json(start_response, "200 OK", run(error, frame, code)._asdict())
         try:
             return answer_json(start_response, "200 OK", inspected(error, frame, code))
-        except Exception as raised:  # noqa: BLE001 - the developer's own expression
+        except BaseException as raised:  # noqa: BLE001 - the developer's own expression, which must not end the server
             text = f"{type(raised).__name__}: {_text(raised)}"
             return answer_json(start_response, "200 OK", {"error": text})
 
@@ -91,22 +92,13 @@ class ConsoleEndpoint:
         return answer_json(start_response, "200 OK", {"key": made.key}, [("Set-Cookie", cookie)])
 
 
-def refuse(environ: Environ, start_response: StartResponse, why: str) -> Body:
-    """Answer 403 with a sentence, and log it."""
+def refuse(environ: Environ, start_response: StartResponse, why: str, *, needs_pass: bool = False) -> Body:
+    """Answer 403 with a sentence, and log it; ``needs_pass`` tells the page that the pass it has is none any more."""
     logger.warning("console refused to %s: %s", ascii(environ.get("REMOTE_ADDR", ""))[1:-1], ascii(why)[1:-1])
-    return answer_json(start_response, "403 Forbidden", {"error": why})
+    return answer_json(start_response, "403 Forbidden", {"error": why, "needs_pass": needs_pass})
 
 
-def cookie_of(environ: Environ) -> str:
-    """The half of a pass that a browser sends by itself, or ''."""
-    try:
-        found = SimpleCookie(environ.get("HTTP_COOKIE", "")).get(COOKIE)
-    except CookieError:
-        return ""
-    return found.value if found is not None else ""
-
-
-def _text(raised: Exception) -> str:
+def _text(raised: BaseException) -> str:
     try:
         return str(raised)
     except Exception:  # noqa: BLE001 - an exception of the developer's

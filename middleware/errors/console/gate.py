@@ -10,15 +10,17 @@ from __future__ import annotations
 import secrets
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from hashlib import sha256
 from hmac import compare_digest
+from itertools import islice
 from typing import NamedTuple
 
 MOST_FAILURES = 10
 LINK_SECONDS = 600.0
 IDLE_SECONDS = 1800.0
 _MOST_PASSES = 5
+_MOST_COOKIES = 20
 
 
 class Pass(NamedTuple):
@@ -85,16 +87,21 @@ class Gate:
             del self._passes[:-_MOST_PASSES]
             return made
 
-    def admits(self, cookie: str, key: str) -> bool:
-        """Whether these are the halves of a pass. One that was not used for half an hour is none any more."""
+    def admits(self, cookies: Iterable[str], key: str) -> bool:
+        """Whether one of these and the key are the halves of a pass: other servers of this host may set cookies, too.
+
+        A pass that was not used for half an hour is none any more. However many cookies come, it is one guess.
+        """
         with self._lock:
             if self.locked:
                 return False
             now = self._clock()
             self._passes = [each for each in self._passes if now - each.used < IDLE_SECONDS]
-            cookie_digest, key_digest = _digest(cookie), _digest(key)
+            digests, key_digest = [_digest(cookie) for cookie in islice(cookies, _MOST_COOKIES)], _digest(key)
             for place, each in enumerate(self._passes):
-                if compare_digest(each.cookie, cookie_digest) & compare_digest(each.key, key_digest):
+                # All of them are compared, so that time tells nothing.
+                is_sent = any([compare_digest(each.cookie, digest) for digest in digests])
+                if is_sent & compare_digest(each.key, key_digest):
                     self._passes[place] = each._replace(used=now)
                     return True
             self._fail()

@@ -19,14 +19,20 @@
   };
 
   const send = async (action, frame, code) => {
+    const shown = key();
     const answer = await fetch(address, {
       method: "POST",
       cache: "no-store",
       credentials: "same-origin",
-      headers: {"Content-Type": "application/json", "X-Console-Key": key() ?? ""},
+      headers: {"Content-Type": "application/json", "X-Console-Key": shown ?? ""},
       body: JSON.stringify({action, error, frame, code}),
     });
     const data = await answer.json();
+    if (data.needs_pass && shown !== null && shown === key()) {
+      // Of an earlier server, or too long ago: each further try would count as a guess.
+      localStorage.removeItem(NAME);
+      offer();
+    }
     if (!answer.ok) throw new Error(data.error);
     return data;
   };

@@ -255,6 +255,45 @@ def test_the_key_alone_opens_nothing(developer: Developer) -> None:
     assert thief.post("/.errors/console", body=body, headers=developer.headers).status == 403
 
 
+ODD_COOKIES = [
+    'a[b]={"x":1}',
+    "two words=1",
+    'a="open',
+    "nothing",
+    "expires=1",
+    "path=/x",
+    "a:b/c=1",
+    "a=\xe9",
+    "@=1",
+    "=",
+    "wheatpaste-console=planted",
+]
+
+
+@pytest.mark.parametrize("odd", ODD_COOKIES)
+@pytest.mark.parametrize("first", [True, False], ids=["before", "behind"])
+def test_cookies_of_other_servers_of_this_host_keep_nobody_out(developer: Developer, odd: str, first: bool) -> None:
+    developer.open()
+    (own,) = (f"{name}={value}" for name, value in developer.client.cookies.items())
+    for _ in range(MOST_FAILURES + 1):
+        assert developer.run(headers={"Cookie": f"{odd}; {own}" if first else f"{own}; {odd}"}).status == 200
+
+
+def test_a_page_is_told_that_its_pass_is_none_any_more(developer: Developer) -> None:
+    assert json.loads(developer.run().text)["needs_pass"] is True
+    developer.open()
+    refused = developer.run(headers={"Origin": "http://evil.example"})
+    assert json.loads(refused.text)["needs_pass"] is False
+
+
+@pytest.mark.parametrize("expression", ["exit()", "(_ for _ in ()).throw(KeyboardInterrupt)"])
+def test_an_expression_that_is_inspected_ends_no_server(developer: Developer, expression: str) -> None:
+    developer.open()
+    answer = developer.post({"action": "inspect", "error": "AAAA-AAAA", "frame": "0.0", "code": expression})
+    assert answer.status == 200
+    assert json.loads(answer.text)["error"].startswith(("SystemExit", "KeyboardInterrupt"))
+
+
 def test_a_replayed_link_opens_nothing(developer: Developer) -> None:
     link = developer.link().partition("#")[2]
     assert developer.post({"action": "redeem", "secret": link}).status == 200

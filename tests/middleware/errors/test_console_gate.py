@@ -7,7 +7,7 @@ from itertools import count
 
 import pytest
 
-from wheatpaste.middleware.errors.console.gate import IDLE_SECONDS, LINK_SECONDS, MOST_FAILURES, Gate
+from wheatpaste.middleware.errors.console.gate import IDLE_SECONDS, LINK_SECONDS, MOST_FAILURES, Gate, Pass
 from wheatpaste.testing import Clock
 
 
@@ -22,7 +22,7 @@ def test_a_link_gives_a_pass_once(gate: Gate) -> None:
     assert secret is not None
     made = gate.redeem(secret)
     assert made is not None
-    assert gate.admits(made.cookie, made.key)
+    assert gate.admits([made.cookie], made.key)
     assert gate.redeem(secret) is None
 
 
@@ -30,7 +30,7 @@ def test_a_replayed_link_does_not_end_the_pass(gate: Gate) -> None:
     made = gate.redeem(gate.new_link() or "")
     assert made is not None
     gate.redeem("secret-0")
-    assert gate.admits(made.cookie, made.key)
+    assert gate.admits([made.cookie], made.key)
 
 
 def test_one_link_waits_at_a_time(gate: Gate, clock: Clock) -> None:
@@ -60,21 +60,21 @@ def test_half_a_pass_is_none(gate: Gate, half: str) -> None:
     made = gate.redeem(gate.new_link() or "")
     assert made is not None
     halves = {"cookie": made.cookie, "key": made.key, half: "wrong"}
-    assert not gate.admits(**halves)
+    assert not gate.admits([halves["cookie"]], halves["key"])
     other = gate.redeem(gate.new_link() or "")
     assert other is not None
-    assert not gate.admits(made.cookie, other.key)
+    assert not gate.admits([made.cookie], other.key)
 
 
 def test_a_pass_that_is_not_used_ends(gate: Gate, clock: Clock) -> None:
     made = gate.redeem(gate.new_link() or "")
     assert made is not None
     clock.advance(IDLE_SECONDS - 1)
-    assert gate.admits(*made)
+    assert gate.admits([made.cookie], made.key)
     clock.advance(IDLE_SECONDS - 1)
-    assert gate.admits(*made)
+    assert gate.admits([made.cookie], made.key)
     clock.advance(IDLE_SECONDS)
-    assert not gate.admits(*made)
+    assert not gate.admits([made.cookie], made.key)
 
 
 @pytest.mark.parametrize("guess", ["redeem", "admits"])
@@ -86,10 +86,10 @@ def test_ten_wrong_guesses_lock_it_for_good(gate: Gate, clock: Clock, guess: str
         if guess == "redeem":
             gate.redeem(f"guess {attempt}")
         else:
-            gate.admits(f"guess {attempt}", "")
+            gate.admits([f"guess {attempt}"], "")
     assert gate.locked
     clock.advance(10 * IDLE_SECONDS)
-    assert not gate.admits(*made)
+    assert not gate.admits([made.cookie], made.key)
     assert gate.new_link() is None
     assert gate.redeem("secret-0") is None
 
@@ -112,10 +112,20 @@ def test_guesses_of_many_threads_count_together(gate: Gate) -> None:
 
 
 def test_there_are_five_passes_at_most(gate: Gate) -> None:
-    made = [gate.redeem(gate.new_link() or "") for _ in range(6)]
-    assert None not in made
-    assert not gate.admits(*(made[0] or ("", "")))
-    assert all(gate.admits(*(each or ("", ""))) for each in made[1:])
+    made = [gate.redeem(gate.new_link() or "") or Pass("", "") for _ in range(6)]
+    assert not gate.admits([made[0].cookie], made[0].key)
+    assert all(gate.admits([each.cookie], each.key) for each in made[1:])
+
+
+def test_cookies_that_others_have_planted_keep_nobody_out_and_are_one_guess(gate: Gate) -> None:
+    made = gate.redeem(gate.new_link() or "")
+    assert made is not None
+    planted = [f"planted {number}" for number in range(15)]
+    for _ in range(2 * MOST_FAILURES):
+        assert gate.admits([*planted, made.cookie], made.key)
+    for _ in range(MOST_FAILURES - 1):
+        assert not gate.admits(planted, made.key)
+    assert not gate.locked
 
 
 def test_secrets_cannot_be_guessed_and_are_not_kept() -> None:
@@ -133,4 +143,4 @@ def test_secrets_cannot_be_guessed_and_are_not_kept() -> None:
 def test_odd_secrets_are_wrong_ones(gate: Gate, odd: str) -> None:
     gate.new_link()
     assert gate.redeem(odd) is None
-    assert not gate.admits(odd, odd)
+    assert not gate.admits([odd], odd)

@@ -126,6 +126,21 @@ def test_a_value_is_inspected_and_its_texts_stay_texts(browser_here: Chrome, ser
     assert browser.title != "hacked"
 
 
+def test_a_prompt_whose_pass_has_ended_asks_for_the_link_and_guesses_no_more(
+    browser_here: Chrome, server: RunningServer
+) -> None:
+    browser = browser_here
+    browser.get(f"{server.url}/order")
+    browser.get(link_of(server))
+    wait_for(lambda: "may now use" in browser.find_element(By.TAG_NAME, "main").text, "the console to open")
+    browser.get(f"{server.url}/order")
+    browser.execute_script("localStorage.setItem('wheatpaste-console', 'of an earlier server')")
+    prompt(browser).send_keys("line", Keys.ENTER)
+    wait_for(lambda: browser.find_elements(By.CSS_SELECTOR, "details.focus .locked"), "the prompt to be locked")
+    assert browser.find_elements(By.CSS_SELECTOR, "textarea[aria-label^=Prompt]") == []
+    assert browser.execute_script("return localStorage.getItem('wheatpaste-console')") is None
+
+
 def test_the_link_is_good_for_one_browser(browser_here: Chrome, server: RunningServer) -> None:
     browser = browser_here
     browser.get(f"{server.url}/order")
