@@ -22,7 +22,8 @@ from ..config.values import Seconds, Size
 from ..protocol.bodies import BodyRefused, SpooledBody
 from ..protocol.negotiate import CONTENT_TYPES, wanted_form
 from ..protocol.paths import script_name, text_path
-from ..protocol.redact import redact_pairs, redact_text
+from ..protocol.redact import redact_pairs
+from ..protocol.secret_texts import redact_text
 from ..protocol.wsgi import Body, Environ, Headers, StartResponse
 from .answers import TEXT, answer, bad_request
 from .pages import CONTENT_SECURITY_POLICY, render

@@ -88,7 +88,9 @@ class Probe:
         try:
             reason = "returned False" if self._check() is False else None
         except Exception as error:  # noqa: BLE001  # whatever a check raises is its way to say that it fails
-            from ..protocol.redact import redact_text  # its patterns take four milliseconds, and checks rarely fail
+            from ..protocol.secret_texts import (
+                redact_text,  # its patterns take four milliseconds, and checks rarely fail
+            )
 
             reason = redact_text(f"{type(error).__name__}: {error}")
         with self._lock:

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import re
 
-from .redact import has_name_sign, is_plain, redact_text, redacted, secrecy
+from .secret_names import is_plain, redacted, secrecy
+from .secret_texts import has_name_sign, redact_text
 
 _PART = re.compile(
     r"(?P<comment>\#[^\n]*+)"

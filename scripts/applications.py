@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..protocol.redact import is_secret_name
+from ..protocol.secret_names import is_secret_name
 
 MAKERS = {
     ("flask", "Flask"): "Flask",

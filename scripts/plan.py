@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from ..config.node import Node
 from ..config.origin import Origin
 from ..config.outline import Mounted, Stack
-from ..protocol.redact import redact_text
+from ..protocol.secret_texts import redact_text
 from .places import maker
 from .terminal import printable
 

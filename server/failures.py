@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from types import TracebackType
 
 from ..config.problems import ConfigError, Problem
-from ..protocol.redact import redact_text
+from ..protocol.secret_texts import redact_text
 
 _PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 _ROOMS = frozenset({"apps", "config", "middleware", "protocol", "scripts", "server"})

@@ -17,7 +17,8 @@ from ..config.problems import Problem
 from ..protocol.hosts import read_host
 from ..protocol.negotiate import CONTENT_TYPES, wanted_form
 from ..protocol.peers import is_direct, peer_of, read_address
-from ..protocol.redact import redact_text, redact_value
+from ..protocol.redact import redact_value
+from ..protocol.secret_texts import redact_text
 from ..protocol.wsgi import Body, Environ, StartResponse
 from .failures import Failure, Frame
 

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from wheatpaste.config.weak_secrets import may_hold_secret, weakness, without_passwords
-from wheatpaste.protocol.redact import is_secret_name
+from wheatpaste.protocol.secret_names import is_secret_name
 
 WORDS = """
 password passwd pwd pass passphrase secret token api key apikey private access session sid cookie auth authorization

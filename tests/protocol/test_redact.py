@@ -10,15 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from wheatpaste.protocol.redact import (
-    has_name_sign,
-    is_secret_name,
-    redact,
-    redact_pairs,
-    redact_text,
-    redact_value,
-    redacted,
-)
+from wheatpaste.protocol.redact import redact, redact_pairs, redact_value
+from wheatpaste.protocol.secret_names import is_secret_name, redacted
+from wheatpaste.protocol.secret_texts import has_name_sign, redact_text
 
 SECRET_NAMES = """
 pw pw_hash

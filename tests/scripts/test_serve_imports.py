@@ -38,7 +38,7 @@ NOBODY_ASKED_FOR = {
     "subprocess",
     "tempfile",
     "waitress",
-    "wheatpaste.protocol.redact",
+    "wheatpaste.protocol.secret_texts",
     "wheatpaste.server.daemon",
     "wheatpaste.server.engine_status",
     "wheatpaste.server.file_watch",

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from ....protocol.redact import redact_text, secrecy
+from ....protocol.secret_names import secrecy
+from ....protocol.secret_texts import redact_text
 from ....protocol.wsgi import Environ
 from ..record import Pairs
 from .texts import clean_line

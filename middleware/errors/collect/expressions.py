@@ -13,7 +13,7 @@ from functools import cache, lru_cache
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
-from ....protocol.redact import is_secret_name
+from ....protocol.secret_names import is_secret_name
 from ..record import Shown
 from .classes import short_name
 from .statements import expressions_in

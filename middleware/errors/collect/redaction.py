@@ -18,7 +18,8 @@ from operator import attrgetter, is_not
 from typing import Any, TypeVar
 from urllib.parse import quote, quote_plus, unquote
 
-from ....protocol.redact import is_plain, redact_text, secrecy
+from ....protocol.secret_names import is_plain, secrecy
+from ....protocol.secret_texts import redact_text
 from ..record import ErrorRecord
 from .classes import attributes
 from .texts import MORE, clean_text
@@ -71,8 +72,8 @@ class Known:
     def add(self, text: str, strength: int = _PASSWORDS) -> None:
         """Remember a secret, unless it is too short or too ordinary to be looked for.
 
-        ``strength`` is that of its name (``protocol.redact.secrecy``): behind the weaker names stand ordinary words,
-        too, so of those only what looks like a key counts. Plain words are passwords alone, not tokens.
+        ``strength`` is that of its name (``secrecy``): behind the weaker names stand ordinary words, too, so of those
+        only what looks like a key counts. Plain words are passwords alone, not tokens.
         """
         if len(self._texts) >= _MOST:
             return

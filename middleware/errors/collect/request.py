@@ -16,7 +16,8 @@ from urllib.parse import quote, unquote_plus
 from ....protocol.hosts import read_host
 from ....protocol.paths import text_path
 from ....protocol.peers import peer_of
-from ....protocol.redact import is_plain, redact_text, redacted, secrecy
+from ....protocol.secret_names import is_plain, redacted, secrecy
+from ....protocol.secret_texts import redact_text
 from ....protocol.trace import KEY as TRACE
 from ....protocol.trace import Trace
 from ....protocol.wsgi import Environ

@@ -9,7 +9,7 @@ from itertools import islice
 from types import CodeType, FrameType, MappingProxyType, ModuleType, SimpleNamespace, TracebackType
 from typing import Any
 
-from ....protocol.redact import redact_text
+from ....protocol.secret_texts import redact_text
 from .classes import attributes, bases, find, instance_dict, short_name
 from .kinds import CODE, Kind
 from .texts import clean_line, clean_text

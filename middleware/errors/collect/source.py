@@ -14,8 +14,8 @@ import tokenize
 from collections import OrderedDict
 from typing import Any
 
-from ....protocol.redact import redact_text
 from ....protocol.redact_source import redact_source
+from ....protocol.secret_texts import redact_text
 from ..record import Line
 from .statements import Statements
 from .texts import clean_text

@@ -8,7 +8,7 @@ used up: nothing is made whole and cut afterwards, and names within them decide 
 
 from __future__ import annotations
 
-from ....protocol.redact import redact_text
+from ....protocol.secret_texts import redact_text
 from ..record import Shown
 from .readers import Reader
 from .redaction import Known

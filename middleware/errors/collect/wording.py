@@ -6,7 +6,7 @@ import sys
 from types import FrameType
 from typing import Any
 
-from ....protocol.redact import redact_text
+from ....protocol.secret_texts import redact_text
 from .texts import MORE, clean_text
 
 _QUALIFIED = type.__dict__["__qualname__"].__get__

@@ -7,7 +7,8 @@ from enum import Enum
 from itertools import islice
 from typing import Any
 
-from ....protocol.redact import is_plain, is_secret_type, redact_text, redacted, secrecy
+from ....protocol.secret_names import is_plain, is_secret_type, redacted, secrecy
+from ....protocol.secret_texts import redact_text
 from .classes import attributes, find, instance_dict, short_name
 from .kinds import CODE, Kind, kind_of
 from .readers import Reader, Unanswered

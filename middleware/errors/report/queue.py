@@ -14,7 +14,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import Generic, Protocol, TypeVar
 
-from ....protocol.redact import redact_text
+from ....protocol.secret_texts import redact_text
 from ..render.printable import one_line
 
 logger = logging.getLogger(__name__)

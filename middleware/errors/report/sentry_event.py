@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from ....protocol.redact import redact, redact_text
+from ....protocol.redact import redact
+from ....protocol.secret_texts import redact_text
 from ..collect.redaction import scrub_data
 from ..record import ErrorRecord, Frame, Raised
 
