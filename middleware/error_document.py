@@ -32,6 +32,8 @@ log = logging.getLogger(__name__)
 
 KEY = "wheatpaste.error_document"
 _CODE = re.compile(r"[1-5](?:\d\d|xx)")
+# RFC 9110: these have no body, or a part of one that headers describe. What is sent anyway would be the next reply.
+_WITHOUT_PAGE = re.compile(r"1|204|205|206|304")
 # What describes the body that goes, and what says how long it may be kept.
 _OF_THE_BODY = frozenset(
     ["accept-ranges", "cache-control", "content-disposition", "content-encoding", "content-language", "content-length"]
@@ -76,6 +78,10 @@ class ErrorDocument:
             try:
                 if not _CODE.fullmatch(code):
                     raise ValueError("is no status, such as 404 or 5xx")
+                if _WITHOUT_PAGE.match(code):
+                    raise ValueError(
+                        "is a status whose reply has no body, or a part of one: no page can take its place"
+                    )
                 place = text if isinstance(text, Place) else read_place(text)
                 pages[code] = _Page(page_of(place, self.app), place.path)
             except ValueError as error:
@@ -89,7 +95,9 @@ class ErrorDocument:
         return _Exchange(self, environ, start_response).run()
 
     def page_for(self, status: str) -> _Page | None:
-        """The page for a status: its own, or that of its class."""
+        """The page for a status: its own, or that of its class, if a reply of that status can have one."""
+        if _WITHOUT_PAGE.match(status):
+            return None
         return self._pages.get(status[:3]) or self._pages.get(f"{status[:1]}xx")
 
     def suits(self, headers: Headers, environ: Environ) -> bool:

@@ -65,12 +65,17 @@ def remove_forwarding(environ: Environ, keep: Collection[str] = ()) -> list[str]
 
 
 def is_direct(environ: Environ) -> bool:
-    """Whether nothing says that the request came through a proxy: no header, none removed, no address rewritten,
-    no PROXY protocol.
+    """Whether nothing says that the request came through a proxy: no header (RFC 9110 section 7.6.3 has them say
+    ``Via``), none removed, no address rewritten, no PROXY protocol.
 
     A proxy that says nothing, or whose headers the server removed without a word, cannot be told from a client.
     """
-    if PROXIED_BY in environ or reports(environ) or peer_of(environ) != (environ.get("REMOTE_ADDR") or ""):
+    if (
+        PROXIED_BY in environ
+        or "HTTP_VIA" in environ
+        or reports(environ)
+        or peer_of(environ) != (environ.get("REMOTE_ADDR") or "")
+    ):
         return False
     trace: Trace | None = environ.get(TRACE)
     return trace is None or FORWARDING_REMOVED not in trace.notes

@@ -39,12 +39,13 @@ class Catcher:
         """Call the app; nothing is wrapped around a body that can no longer fail."""
         if environ.get(_THROW):
             return self._app(environ, start_response)
+        expected = expected_in(environ) if _EXPECTED in environ else ()
         environ[_THROW] = True
         environ[KEY] = self
         try:
             body = self._app(environ, start_response)
         except Exception as error:
-            if is_expected(error, environ):
+            if is_expected(error, expected):
                 raise
             return self.answer(error, environ, start_response, "call")
         except SystemExit as error:
@@ -56,7 +57,7 @@ class Catcher:
         wrapper = environ.get("wsgi.file_wrapper")
         if kind is wrapper and isinstance(wrapper, type):
             return body  # the server sends the file by itself
-        return (_SizedBody if hasattr(body, "__len__") else _Body)(body, self, environ, start_response)
+        return (_SizedBody if hasattr(body, "__len__") else _Body)(body, self, environ, start_response, expected)
 
     @property
     def inbox(self) -> Any:
@@ -91,9 +92,14 @@ class Catcher:
             self.late(error, environ, "call")
 
 
-def is_expected(error: Exception, environ: Environ) -> bool:
-    """Whether somebody further out has said that they handle such exceptions."""
-    expected: Any = environ.get(_EXPECTED)
+def expected_in(environ: Environ) -> tuple[Any, ...]:
+    """What those further out have said that they handle. Those further in share the environ, and add to its list."""
+    given = environ.get(_EXPECTED)
+    return tuple(given) if given else ()
+
+
+def is_expected(error: Exception, expected: tuple[Any, ...]) -> bool:
+    """Whether it is one of these classes of exceptions."""
     # By its class: ``isinstance`` would also ask the error itself, whose __class__ may be a property that raises.
     return bool(expected) and issubclass(type(error), tuple(kind for kind in expected if isinstance(kind, type)))
 
@@ -101,13 +107,21 @@ def is_expected(error: Exception, environ: Environ) -> bool:
 class _Body:
     """A body that is watched while it is made."""
 
-    __slots__ = ("_body", "_catcher", "_environ", "_iterator", "_rest", "_sent", "_start_response")
+    __slots__ = ("_body", "_catcher", "_environ", "_expected", "_iterator", "_rest", "_sent", "_start_response")
 
-    def __init__(self, body: Body, catcher: Catcher, environ: Environ, start_response: StartResponse) -> None:
+    def __init__(
+        self,
+        body: Body,
+        catcher: Catcher,
+        environ: Environ,
+        start_response: StartResponse,
+        expected: tuple[Any, ...],
+    ) -> None:
         self._body = body
         self._catcher = catcher
         self._environ = environ
         self._start_response = start_response
+        self._expected = expected
         self._iterator: Iterator[bytes] | None = None
         self._sent = False
         self._rest: Iterator[bytes] | None = None  # our own page, in place of the app's
@@ -125,7 +139,7 @@ class _Body:
         except StopIteration:
             raise
         except Exception as error:
-            if is_expected(error, self._environ):
+            if is_expected(error, self._expected):
                 raise
             if self._sent:
                 self._catcher.late(error, self._environ, "body")

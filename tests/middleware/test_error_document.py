@@ -99,6 +99,16 @@ def test_a_class_of_statuses_has_a_page_and_one_status_its_own(site: Site) -> No
     assert browse(app, "/gone").text == "any page"
 
 
+@pytest.mark.parametrize("status", ["204 No Content", "205 Reset Content", "304 Not Modified", "206 Partial Content"])
+def test_a_class_of_statuses_has_no_page_for_one_without_a_body_or_for_a_part(site: Site, status: str) -> None:
+    site.answers["/missing"] = answering(status, b"", [("ETag", '"a"')])
+    answer = Client(ErrorDocument(site, pages={"2xx": "/errors/404", "3xx": "/errors/404"})).get(
+        "/missing", headers=BROWSER
+    )
+    assert (answer.status, answer.body) == (int(status[:3]), b"")
+    assert answer.headers["ETag"] == '"a"'
+
+
 def test_a_file_is_a_page(site: Site, tmp_path: Path) -> None:
     page = tmp_path / "404.html"
     page.write_text("<h1>Nichts da – schade</h1>", encoding="utf-8")
@@ -370,6 +380,11 @@ def test_an_http_exception_gets_its_page(site: Site) -> None:
         ("404", "/a/../b", "path of the site"),
         ("404", "/a b", "path of the site"),
         ("404", "/a#b", "path of the site"),
+        ("204", "/a", "has no body"),
+        ("205", "/a", "has no body"),
+        ("304", "/a", "has no body"),
+        ("101", "/a", "has no body"),
+        ("1xx", "/a", "has no body"),
         ("404", "nowhere", "must be /path"),
         ("404", "https://elsewhere.test/x", "must be /path"),
         ("404", "file:/nowhere/404.html", "there is no file"),

@@ -81,6 +81,12 @@ def test_who_comes_by_the_proxy_protocol_is_not_direct() -> None:
     assert not is_direct({**environ, "wheatpaste.proxied_by": ""})
 
 
+def test_a_proxy_that_says_only_its_name_is_one() -> None:
+    environ = {"REMOTE_ADDR": "127.0.0.1", "wheatpaste.peer": "127.0.0.1"}
+    assert is_direct(environ)
+    assert not is_direct({**environ, "HTTP_VIA": "1.1 edge"})
+
+
 def test_everybody_is_a_word_about_peers_and_not_about_addresses_in_headers() -> None:
     assert not Networks(["*"]).names("10.0.0.1")
     assert Networks(["*", "10.0.0.0/8"]).names("10.0.0.1")

@@ -5,6 +5,7 @@ Where in the stack: it is asked by the catcher, never by an app. Writes no envir
 
 from __future__ import annotations
 
+import contextlib
 import sys
 from collections.abc import Mapping
 from types import FrameType
@@ -67,8 +68,10 @@ class Console:
         # The host was held against those that may be asked for, and is the one that the browser knows.
         url = f"{environ['wsgi.url_scheme']}://{environ['HTTP_HOST']}{self.address(environ)}"
         # The secret stands behind #, so that it is in no request line, no log and no Referer.
-        stream.write(f"\n  For a prompt in the frames of this error, open\n\n    {url}#{secret}\n\n")
-        stream.flush()
+        # A terminal that was closed must not cost the page.
+        with contextlib.suppress(OSError, ValueError):
+            stream.write(f"\n  For a prompt in the frames of this error, open\n\n    {url}#{secret}\n\n")
+            stream.flush()
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Body:
         """Answer a request for the console's address."""

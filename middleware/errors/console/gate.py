@@ -100,8 +100,8 @@ class Gate:
             digests, key_digest = [_digest(cookie) for cookie in islice(cookies, _MOST_COOKIES)], _digest(key)
             for place, each in enumerate(self._passes):
                 # All of them are compared, so that time tells nothing.
-                is_sent = any([compare_digest(each.cookie, digest) for digest in digests])
-                if is_sent & compare_digest(each.key, key_digest):
+                found = sum(compare_digest(each.cookie, digest) for digest in digests)
+                if (found > 0) & compare_digest(each.key, key_digest):
                     self._passes[place] = each._replace(used=now)
                     return True
             self._fail()

@@ -264,7 +264,7 @@ def _fields(environ: Environ) -> dict[str, str] | None:
     length = environ.get("CONTENT_LENGTH") or "0"
     if kind != "application/x-www-form-urlencoded" or not (length.isascii() and length.isdecimal()):
         return None
-    if not 0 < int(length[:9]) <= _LARGEST_FORM:
+    if len(length) > 9 or not 0 < int(length) <= _LARGEST_FORM:
         return None
     sent: bytes = environ["wsgi.input"].read(int(length))
     return dict(parse_qsl(sent.decode("utf-8", "replace"), max_num_fields=None))

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from ....protocol.trace import KEY as TRACE
 from ....protocol.trace import Trace
 from ....protocol.wsgi import Body, Environ, ExcInfo, Headers, Write, WSGIApp
-from ..catch import is_expected
+from ..catch import expected_in, is_expected
 from ..record import ErrorRecord
 from .heard import CameRequest, is_of_request
 
@@ -79,7 +79,7 @@ def run(
             _close(body)
     except Exception as raised:
         # What broke a reply that had begun was told to the attempt on its way.
-        if is_expected(raised, current):
+        if is_expected(raised, expected_in(current)):
             reply.status = type(raised).__name__
         elif not attempt.failures:
             raise

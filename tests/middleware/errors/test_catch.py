@@ -18,6 +18,7 @@ from wheatpaste.middleware.errors.answer import STATUS, Answer
 from wheatpaste.middleware.errors.catch import Catcher
 from wheatpaste.middleware.errors.desk import Desk
 from wheatpaste.middleware.errors.record import ErrorRecord
+from wheatpaste.middleware.http_exceptions import HTTPExceptions
 from wheatpaste.testing import Client
 
 TEXT = [("Content-Type", "text/plain")]
@@ -291,6 +292,29 @@ def test_row_26_others_are_caught(expected: Any, catching: Catching, reports: Re
     app = catching(leaving_in("call", KeyError("boom")))
     assert Client(app, environ={"paste.expected_exceptions": expected}).get("/").status == 500
     assert len(reports) == 1
+
+
+@pytest.mark.parametrize("where", ["call", "body"])
+def test_what_only_somebody_further_in_expects_is_caught(where: str, catching: Catching, reports: Reports) -> None:
+    leaving = leaving_in(where, KeyError("boom"))
+
+    def inner(environ: dict[str, Any], start_response: Any) -> Any:
+        environ.setdefault("paste.expected_exceptions", []).append(KeyError)
+        return leaving(environ, start_response)
+
+    for given in ({}, {"paste.expected_exceptions": []}, {"paste.expected_exceptions": [ValueError]}):
+        assert Client(catching(inner), environ=given).get("/").status == 500
+    assert len(reports) == 3
+
+
+@pytest.mark.parametrize("where", ["call", "body"])
+def test_an_http_exception_that_fails_at_its_answer_is_caught(where: str, catching: Catching, reports: Reports) -> None:
+    class Odd(Exception):
+        def __call__(self, environ: dict[str, Any], start_response: Any) -> Any:
+            raise self
+
+    assert Client(catching(HTTPExceptions(leaving_in(where, Odd("boom"))))).get("/").status == 500
+    assert [each.headline for each in reports] == ["Odd: boom"]
 
 
 def test_a_client_that_leaves_is_no_error(catching: Catching, reports: Reports) -> None:

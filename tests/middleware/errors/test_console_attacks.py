@@ -157,6 +157,7 @@ BY_HEADER: dict[str, dict[str, str | None]] = {
     "a proxy": {"X-Forwarded-For": "127.0.0.1"},
     "a proxy of RFC 7239": {"Forwarded": "for=127.0.0.1"},
     "a proxy of another kind": {"X-Real-IP": "127.0.0.1"},
+    "a proxy that says nothing but its name": {"Via": "1.1 edge"},
     "a proxy that says nothing but a host": {"X-Forwarded-Host": "localhost"},
 }
 
@@ -370,6 +371,27 @@ def test_the_terminal_gets_one_link_at_a_time(developer: Developer) -> None:
     for _ in range(10):
         developer.console.announce(developer.request_environ())
     assert developer.terminal.getvalue().count("http") == 1
+
+
+class GoneTerminal(io.StringIO):
+    def write(self, text: str, /) -> int:
+        raise BrokenPipeError
+
+
+@pytest.mark.parametrize("terminal", [GoneTerminal(), io.TextIOWrapper(io.BytesIO(), encoding="ascii")])
+def test_an_error_is_shown_where_there_is_no_terminal_any_more(terminal: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    if not isinstance(terminal, GoneTerminal):
+        terminal.close()
+    monkeypatch.setattr("sys.__stderr__", terminal)
+
+    def app(environ: dict[str, Any], start_response: Any) -> list[bytes]:
+        raise ValueError("boom")
+
+    made = CatchErrors(app, debug=True, console=True)
+    headers = {"Host": "localhost:8080", "Accept": "text/html"}
+    response = Client(made, environ=Developer().request_environ()).get("/", headers=headers)
+    assert "data-console=" in response.text
+    made.close()
 
 
 # The page of the link -------------------------------------------------------------------------------------------------

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import io
 import json
 import logging
 import re
@@ -490,6 +491,21 @@ def test_what_is_read_cannot_be_posted_to(visitor: Client, path: str):
 )
 def test_only_a_small_form_is_read(visitor: Client, kind: str, body: bytes):
     assert visitor.post("/clear", body=body, headers={"Content-Type": kind}).status == 400
+
+
+def test_a_length_of_many_digits_is_no_small_form(visitor: Client):
+    class Asked(io.BytesIO):
+        most = 0
+
+        def read(self, size: int | None = -1, /) -> bytes:
+            Asked.most = max(Asked.most, -1 if size is None else size)
+            return super().read(size)
+
+    form = {"Content-Type": "application/x-www-form-urlencoded"}
+    for length in ("0000000010", "0000000019999999999", "9" * 4000):
+        visitor.environ |= {"CONTENT_LENGTH": length, "wsgi.input": Asked(b"token=x" + b"x" * 100_000)}
+        assert visitor.post("/clear", body=b"token=x", headers=form).status == 400
+    assert Asked.most == 0
 
 
 # --- source ----------------------------------------------------------------------------------------------------------
