@@ -16,6 +16,8 @@ from wsgiref.util import FileWrapper
 import pytest
 from engine_in_thread import wait_for
 
+from wheatpaste.middleware.errors.catch_errors import CatchErrors
+from wheatpaste.middleware.errors.render.text import as_text
 from wheatpaste.middleware.errors.slow import SlowRequests
 from wheatpaste.testing import Client, Clock
 
@@ -206,6 +208,8 @@ def test_the_thread_of_the_process_looks_by_itself(seen: Seen) -> None:
 
 FORKING = """
 import os, sys, threading
+from wheatpaste.middleware.errors.catch_errors import CatchErrors
+from wheatpaste.middleware.errors.render.text import as_text
 from wheatpaste.middleware.errors.slow import SlowRequests
 from wheatpaste.testing import Client, Clock
 
@@ -241,3 +245,27 @@ def test_a_forked_process_watches_its_own_requests() -> None:
         [sys.executable, "-W", "ignore", "-c", FORKING], capture_output=True, text=True, timeout=60, check=True
     )
     assert sorted(ran.stdout.splitlines()) == ["child []", "parent ['/held']"]
+
+
+def test_row_49_a_slow_request_is_kept_and_reported_like_an_error(caplog: pytest.LogCaptureFixture) -> None:
+    """The same record, faces and inbox: only that nothing has failed."""
+    app = Held("the call")
+    errors = CatchErrors(app, slow_after=0.1)
+    inbox = errors._setup._inbox
+    answers: list[str] = []
+    thread = threading.Thread(target=lambda: answers.append(Client(errors).get("/report?year=2026").text), name="w-1")
+    thread.start()
+    try:
+        record = wait_for(inbox.latest, "a record of the slow request")
+    finally:
+        app.go_on.set()
+        thread.join(10)
+        errors.close()
+    assert answers == ["onetwo"]
+    assert (record.phase, record.raised.type, record.thread) == ("slow", "SlowRequest", "w-1")
+    assert record.request.path_info == "/report"
+    assert any(frame.function.endswith("Held.hold") for frame in record.raised.frames)
+    text = as_text(record)
+    assert "GET http://localhost/report?year=2026" in text
+    assert "has run for" in text
+    assert record.id in caplog.text
