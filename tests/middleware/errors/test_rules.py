@@ -137,6 +137,28 @@ def test_where_it_stands(site: Callable[..., Path], pipeline: str, words: list[s
         assert said in each.what
 
 
+def test_one_around_a_mount_sees_nothing_inside_of_one_around_all(write_ini: Write) -> None:
+    (problem,) = told(
+        write_ini(
+            """
+            [composite:main]
+            use = egg:wheatpaste#urlmap
+            / = site
+            filter-with = around
+            [app:site]
+            use = egg:wheatpaste#echo
+            filter-with = within
+            [filter:around]
+            use = egg:wheatpaste#errors
+            [filter:within]
+            use = egg:wheatpaste#errors
+            """
+        )
+    )
+    assert (problem.section, problem.severity) == ("filter:within", "warning")
+    assert problem.what == "never sees a failure: [filter:around] further out catches all of them"
+
+
 def launch(path: Path, **wishes: object) -> Launch:
     made = Launch(find_target(str(path)), Wishes(**wishes))  # type: ignore[arg-type]
     made.load()
