@@ -54,7 +54,7 @@ echo "== lint and types"
 sh .ci/lint.sh "$work/main/bin"
 
 echo "== the whole suite on $("$PYTHON" -V)"
-WHEATPASTE_WHEEL="$(echo "$PWD/$work"/dist/*.whl)" "$work/main/bin/python" -P -m pytest -n "${JOBS:-2}" --dist loadgroup -q "$@"
+WHEATPASTE_SOAK="${WHEATPASTE_SOAK:-180}" WHEATPASTE_WHEEL="$(echo "$PWD/$work"/dist/*.whl)" "$work/main/bin/python" -P -m pytest -n "${JOBS:-2}" --dist loadgroup -q "$@"
 
 echo "== a walk through every command, from the wheel alone"
 sh .ci/walk.sh "$PYTHON" "$work"/dist/*.whl

@@ -19,6 +19,11 @@ if TYPE_CHECKING:
     from selenium.webdriver import Chrome
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with what takes longest."""
+    items.sort(key=lambda item: item.get_closest_marker("early") is None)
+
+
 @pytest.fixture
 def client() -> Callable[..., Client]:
     """Makes a test client of an app: ``client(app, script_name="/site")``. Strict unless told ``lint=False``."""

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import functools
-from typing import NamedTuple
+import io
+from typing import Any, NamedTuple
 
 import h11
+from cheroot.server import Gateway, HTTPConnection, HTTPRequest, HTTPServer
 from gunicorn.config import Config
 from gunicorn.http.errors import NoMoreData, ParseException
 from gunicorn.http.parser import RequestParser
@@ -101,3 +103,52 @@ def by_gunicorn(data: bytes) -> Reading:
     except ParseException as error:
         return Reading(found, f"{type(error).__name__}: {error}")
     return Reading(found, "end")
+
+
+class _Socket:
+    """What cheroot reads a connection from: the bytes that came, and a place for what it says."""
+
+    def __init__(self, data: bytes) -> None:
+        self._data = data
+        self.said = io.BytesIO()
+
+    def makefile(self, _: Any, mode: str, __: int) -> io.BytesIO:
+        return io.BytesIO(self._data) if mode == "rb" else self.said
+
+
+class _Collecting(Gateway):
+    """Takes the place of an app: reads the body, and the trailers, which come before the next request."""
+
+    def respond(self) -> None:
+        request: HTTPRequest = self.req
+        request.sent_headers = True  # nothing is to be answered
+        body = request.rfile.read()
+        if request.chunked_read:
+            list(request.rfile.read_trailer_lines())
+        elif request.rfile.remaining:
+            raise EOFError("the body is cut")
+        request.server.found.append(Message(request.method.decode("latin-1"), request.uri.decode("latin-1"), body))
+
+
+@functools.cache
+def _cheroot() -> HTTPServer:
+    server = HTTPServer(("127.0.0.1", 0), _Collecting)  # binds nothing until it is started
+    server.error_log = lambda message="", level=20, traceback=False: server.failures.append(message)
+    return server
+
+
+def by_cheroot(data: bytes) -> Reading:
+    server = _cheroot()
+    server.found, server.failures = [], []
+    sock = _Socket(data)
+    connection = HTTPConnection(server, sock, sock.makefile)
+    while connection.communicate():
+        pass
+    if server.failures:
+        return Reading(server.found, "cut" if "EOFError" in server.failures[0] else server.failures[0])
+    said = sock.said.getvalue().replace(b"HTTP/1.1 100 Continue\r\n\r\n", b"")
+    if said:
+        head, _, text = said.partition(b"\r\n\r\n")
+        status = head.partition(b"\r\n")[0].removeprefix(b"HTTP/1.1 ")
+        return Reading(server.found, b": ".join([status, text]).decode("latin-1"))
+    return Reading(server.found, "end" if not connection.rfile.read(1) else "close")

@@ -1,4 +1,4 @@
-"""Mutated requests, read by the server and by three other projects in this process.
+"""Mutated requests, read by the server and by four other projects in this process.
 
 What the server answers the others must read alike: the same messages with the same bodies, or a proxy of their kind in
 front of it could be made to see other requests than it does. Where they refuse what it answers, the table says why.
@@ -16,7 +16,7 @@ from conformance_exchange import alive
 from engine_in_thread import EngineInThread
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from other_parsers import Message, Reading, by_gunicorn, by_h11, by_waitress
+from other_parsers import Message, Reading, by_cheroot, by_gunicorn, by_h11, by_waitress
 from raw_http import Wire
 
 from wheatpaste.server.settings import Settings
@@ -141,7 +141,12 @@ def by_us(server: EngineInThread, *pieces: bytes) -> Reading:
     )
 
 
-OTHERS: dict[str, Callable[[bytes], Reading]] = {"h11": by_h11, "Waitress": by_waitress, "gunicorn": by_gunicorn}
+OTHERS: dict[str, Callable[[bytes], Reading]] = {
+    "h11": by_h11,
+    "Waitress": by_waitress,
+    "gunicorn": by_gunicorn,
+    "cheroot": by_cheroot,
+}
 EXPLAINED = {
     "h11": {
         "no request line received": "it overlooks no empty line before a request, which RFC 9112 2.2 allows",
@@ -154,6 +159,11 @@ EXPLAINED = {
         "InvalidRequestMethod": "it wants methods of three to twenty letters without #",
         "InvalidRequestLine: Invalid HTTP request line: ''": "it overlooks no empty line before a request",
         "close": "it keeps no connection of HTTP/1.0 in some cases",
+    },
+    "cheroot": {
+        "400 Bad Request: Absolute URI not allowed": "it takes the absolute form where it is a proxy, and //a for that",
+        "400 Bad Request: Malformed Request-Line": "it overlooks one empty line before a request, not several",
+        "close": "it keeps no connection of HTTP/1.0 whose Connection has other words than that",
     },
 }
 """Why each of them refuses what the server answers, by the beginning of what it says."""
@@ -172,7 +182,7 @@ def disagreement(ours: Reading, others: Reading, explained: dict[str, str]) -> s
 
 
 @settings(
-    max_examples=1500,
+    max_examples=4000,
     derandomize=True,
     database=None,
     deadline=None,
@@ -244,4 +254,4 @@ def test_the_changes_are_such_that_parsers_disagree() -> None:
                     found.add((one, other))
 
     compare()
-    assert {("h11", "gunicorn"), ("h11", "Waitress"), ("Waitress", "gunicorn")} <= found
+    assert {("h11", "gunicorn"), ("h11", "Waitress"), ("Waitress", "gunicorn"), ("cheroot", "h11")} <= found
