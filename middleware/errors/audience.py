@@ -1,6 +1,7 @@
 """Who is shown the details of an error: a browser at this machine, which asks for it by one of its own names.
 
-Reads ``wheatpaste.peer``, ``REMOTE_ADDR``, ``HTTP_HOST`` and the notes of the request's record.
+Reads ``wheatpaste.peer``, ``REMOTE_ADDR``, ``HTTP_HOST``, ``HTTP_VIA`` and its kind, ``HTTP_SEC_FETCH_SITE``
+(``_MODE``) and the notes of the request's record.
 """
 
 from __future__ import annotations
@@ -12,6 +13,18 @@ from ...protocol.peers import Networks, is_direct, peer_of, read_address
 from ...protocol.wsgi import Environ
 
 _LOOPBACK = Networks(("127.0.0.0/8", "::1"))
+
+
+def loaded_by_another_site(environ: Environ) -> str | None:
+    """Why the answer is not for the developer's own eyes, as a sentence, or None: a page of another site loads it.
+
+    Whether that page may read it is for the headers of the app and of filters around it to say (CORS), and many that
+    are being developed let everybody. A link that is followed is something else, and so is another port of this
+    machine, where the developer's other server may be.
+    """
+    if environ.get("HTTP_SEC_FETCH_SITE") != "cross-site" or environ.get("HTTP_SEC_FETCH_MODE") == "navigate":
+        return None
+    return "a page of another site has asked for it"
 
 
 class Audience:

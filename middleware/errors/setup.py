@@ -12,7 +12,7 @@ from ...protocol.paths import script_name, uri_path
 from ...protocol.trace import DETAILS_SHOWN, Trace
 from ...protocol.wsgi import Environ, WSGIApp
 from .answer import STATUS, Answer
-from .audience import Audience
+from .audience import Audience, loaded_by_another_site
 from .catch import Catcher
 from .collect.settings import Collecting
 from .desk import Desk
@@ -102,7 +102,7 @@ class Setup:
         if self._replay is not None and self._replay.is_running(environ):
             return Answer(status=STATUS, headers=[], body=b"")  # the outcome is told, and no page
         if options.debug:
-            refusal = self._audience.refusal(environ)
+            refusal = self._audience.refusal(environ) or loaded_by_another_site(environ)
             if refusal is None:
                 Trace.of(environ).note(DETAILS_SHOWN)
                 return details(record, environ, links=self._links(environ), xmlhttp_key=options.xmlhttp_key)
