@@ -23,17 +23,23 @@ from .record import Phase
 KEY = "wheatpaste.errors"
 _THROW = "paste.throw_errors"
 _EXPECTED = "paste.expected_exceptions"
+# PEP 3333 has bytes alone, and servers take the others.
+_BYTES = (bytes, bytearray, memoryview)
 
 
 class Catcher:
-    """Stands around an app. ``CatchErrors`` makes one of its options."""
+    """Stands around an app. ``CatchErrors`` makes one of its options.
 
-    __slots__ = ("_app", "_desk", "_render")
+    ``checks``: lists are looked through for what is no bytes, which takes its time with each request.
+    """
 
-    def __init__(self, app: WSGIApp, desk: Desk, render: Render) -> None:
+    __slots__ = ("_app", "_checks", "_desk", "_render")
+
+    def __init__(self, app: WSGIApp, desk: Desk, render: Render, *, checks: bool = False) -> None:
         self._app = app
         self._desk = desk
         self._render = render
+        self._checks = checks
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Body:
         """Call the app; nothing is wrapped around a body that can no longer fail."""
@@ -53,6 +59,8 @@ class Catcher:
             raise
         kind = type(body)
         if kind is list or kind is tuple:
+            if self._checks and (wrong := _first_wrong(body)) is not None:
+                return self.answer(wrong, environ, start_response, "body")
             return body  # nothing of the app runs any more
         wrapper = environ.get("wsgi.file_wrapper")
         if kind is wrapper and isinstance(wrapper, type):
@@ -104,6 +112,25 @@ def is_expected(error: Exception, expected: tuple[Any, ...]) -> bool:
     return bool(expected) and issubclass(type(error), tuple(kind for kind in expected if isinstance(kind, type)))
 
 
+def _first_wrong(body: Any) -> TypeError | None:
+    for piece in body:
+        if type(piece) is not bytes and not isinstance(piece, _BYTES):
+            return _no_piece(piece, body)
+    return None
+
+
+def _no_piece(piece: Any, body: Any) -> TypeError:
+    from .no_body import no_piece  # a mistake that is mended once
+
+    return no_piece(piece, body)
+
+
+def _told_better(error: Exception, body: Any) -> Exception:
+    from .no_body import is_body, no_body
+
+    return error if is_body(body) else no_body(body)
+
+
 class _Body:
     """A body that is watched while it is made."""
 
@@ -135,23 +162,31 @@ class _Body:
         try:
             if self._iterator is None:
                 self._iterator = iter(self._body)
-            chunk = next(self._iterator)
+            chunk: Any = next(self._iterator)
         except StopIteration:
             raise
         except Exception as error:
             if is_expected(error, self._expected):
                 raise
-            if self._sent:
-                self._catcher.late(error, self._environ, "body")
-                raise
-            self._rest = iter(self._catcher.answer(error, self._environ, self._start_response, "body"))
-            return next(self._rest)
+            return self._failed(error if self._iterator is not None else _told_better(error, self._body))
         except SystemExit as error:
             self._catcher.leaving(error, self._environ)
             raise
+        if type(chunk) is not bytes and not isinstance(chunk, _BYTES):
+            return self._failed(_no_piece(chunk, self._body))
         if chunk:
             self._sent = True
-        return chunk
+        return chunk  # type: ignore[return-value]
+
+    def _failed(self, error: Exception) -> bytes:
+        if self._sent:
+            self._catcher.late(error, self._environ, "body")
+            try:
+                raise error
+            finally:
+                del error  # or its traceback and this frame keep each other alive
+        self._rest = iter(self._catcher.answer(error, self._environ, self._start_response, "body"))
+        return next(self._rest)
 
     def close(self) -> None:
         """Close the app's body. What that raises is reported, and does not touch a reply that is whole."""

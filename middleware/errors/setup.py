@@ -50,7 +50,8 @@ class Setup:
             on_frames=None if self._console is None else self._keep_frames,
         )
         self._closing: list[Callable[[], object]] = [self._desk.close]
-        self._call = self._outside(Catcher(self._inside(options.app), self._desk, self._render))
+        catcher = Catcher(self._inside(options.app), self._desk, self._render, checks=options.debug)
+        self._call = self._outside(catcher)
 
     @property
     def call(self) -> WSGIApp:

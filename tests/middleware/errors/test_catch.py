@@ -16,6 +16,7 @@ from engine_in_thread import engines, wait_for
 
 from wheatpaste.middleware.errors.answer import STATUS, Answer
 from wheatpaste.middleware.errors.catch import Catcher
+from wheatpaste.middleware.errors.catch_errors import CatchErrors
 from wheatpaste.middleware.errors.desk import Desk
 from wheatpaste.middleware.errors.record import ErrorRecord
 from wheatpaste.middleware.http_exceptions import HTTPExceptions
@@ -332,6 +333,68 @@ def test_a_client_that_leaves_is_no_error(catching: Catching, reports: Reports) 
 def test_a_body_that_is_none_is_an_error_of_the_app(body: Any, catching: Catching, reports: Reports) -> None:
     assert Client(catching(returning(body))).get("/").status == 500
     assert [record.raised.name for record in reports] == ["TypeError"]
+
+
+async def asynchronous() -> list[bytes]:
+    return [b"one"]
+
+
+def pieces_of_text() -> Iterator[Any]:
+    yield "one"
+
+
+NO_BODIES = [
+    pytest.param(lambda: None, "has returned None", id="nothing"),
+    pytest.param(asynchronous, "is asynchronous (asynchronous, ", id="a coroutine"),
+    pytest.param(lambda: 42, "of the type int", id="a number"),
+    pytest.param(lambda: "one", "[text.encode()]", id="text"),
+    pytest.param(lambda: b"one", "[data]", id="bytes"),
+    pytest.param(lambda: {"one": 1}, "of the type dict", id="a dict"),
+    pytest.param(lambda: ["one"], "text.encode()", id="text in a list"),
+    pytest.param(lambda: ("one",), "text.encode()", id="text in a tuple"),
+    pytest.param(lambda: [b"one", None], "NoneType", id="nothing in a list"),
+    pytest.param(lambda: iter([1]), "of the type int", id="a number in an iterator"),
+    pytest.param(pieces_of_text, f"made by pieces_of_text, {__file__}:", id="text of a generator"),
+]
+
+
+@every_server
+@pytest.mark.parametrize(("make", "told"), NO_BODIES)
+def test_what_is_no_body_is_told_in_words_that_help(
+    served: Any, make: Callable[[], Any], told: str, reports: Reports
+) -> None:
+    def app(environ: dict[str, Any], start_response: Any) -> Any:
+        return returning(make())(environ, start_response)
+
+    with served(Catcher(app, Desk(reporters=(reports,)), page, checks=True)) as address:
+        status, _, body = ask(address)
+    assert status == 500
+    assert told in reports[0].headline
+    assert body.decode() == f"the page of {reports[0].headline}"
+
+
+def test_the_developer_is_told_of_text_in_a_list_by_the_filter() -> None:
+    app = CatchErrors(returning(["one"]), debug=True)
+    answer = Client(app, environ={"wheatpaste.peer": "127.0.0.1", "REMOTE_ADDR": "127.0.0.1"}).get("/")
+    assert (answer.status, "text.encode()" in answer.text) == (500, True)
+    app.close()
+
+
+def test_text_after_bytes_cuts_the_connection(catching: Catching, reports: Reports) -> None:
+    pieces: list[Any] = [b"one", "two"]
+    response = Client(catching(returning(iter(pieces)))).get("/", stream=True)
+    rest = iter(response)
+    assert next(rest) == b"one"
+    with pytest.raises(TypeError, match="encode"):
+        next(rest)
+    response.close()
+    assert [record.sent for record in reports] == [True]
+
+
+@pytest.mark.parametrize("body", [[bytearray(b"one")], [memoryview(b"one")], iter([bytearray(b"one")])])
+def test_what_servers_take_for_bytes_passes(body: Any, catching: Catching, reports: Reports) -> None:
+    assert [bytes(piece) for piece in catching(returning(body))({}, lambda *given: None)] == [b"one"]
+    assert reports == []
 
 
 def test_an_app_reports_what_it_has_handled(catching: Catching, reports: Reports) -> None:
