@@ -42,7 +42,7 @@ class HTTPExceptions:
         try:
             body = self.app(environ, start_response)
         except Exception as error:
-            if not isinstance(error, _kinds()):
+            if not _is_answer(error):
                 raise
             return _answer(error, environ, start_response)
         wrapper = environ.get("wsgi.file_wrapper")
@@ -69,13 +69,19 @@ def _kinds() -> tuple[type[Exception], ...]:
     return (HTTPException, _Answering) if old is None else (HTTPException, _Answering, old.HTTPException)
 
 
+def _is_answer(error: Exception) -> bool:
+    # By its class: ``isinstance`` would also ask the error itself, whose __class__ may be a property.
+    return issubclass(type(error), _kinds())
+
+
 def _answer(error: Exception, environ: Environ, start_response: StartResponse) -> Body:
     """Start the answer that the exception stands for, in place of one that may have been started."""
     old = sys.modules.get("paste.httpexceptions")
     # Paste makes WebOb's exceptions pass for its own.
-    of_paste = old is not None and isinstance(error, old.HTTPException) and not isinstance(error, HTTPException)
+    kind = type(error)
+    of_paste = old is not None and issubclass(kind, old.HTTPException) and not issubclass(kind, HTTPException)
     answer: Any = _translate(error) if of_paste else error
-    given: ExcInfo = (type(error), error, error.__traceback__)
+    given: ExcInfo = (kind, error, error.__traceback__)
 
     def start(status: str, headers: Headers, exc_info: ExcInfo | None = None, /) -> Write:
         for name, value in [("status", status), *headers]:
@@ -133,7 +139,7 @@ class _Body:
                 self._iterator = iter(self._bodies[0])
             chunk = next(self._iterator)
         except Exception as error:
-            if not isinstance(error, _kinds()):
+            if not _is_answer(error):
                 raise
             answer = _answer(error, self._environ, self._start_response)
             self._bodies.append(answer)

@@ -214,6 +214,34 @@ def test_exceptions_of_frameworks_answer(made: str, client: Callable[..., Client
     assert "gone" in response.text
 
 
+class LyingAboutItsClass(ValueError):
+    @property
+    def __class__(self) -> Any:
+        raise LookupError("who knows")
+
+
+class PretendingToBeAnAnswer(ValueError):
+    @property
+    def __class__(self) -> Any:
+        return exc.HTTPNotFound
+
+
+@pytest.mark.parametrize("when", EARLY)
+@pytest.mark.parametrize("kind", [LyingAboutItsClass, PretendingToBeAnAnswer])
+def test_an_error_is_what_its_class_is_and_not_what_it_says(when: str, kind: type[Exception]) -> None:
+    caught: list[type] = []
+
+    def outer(environ: dict[str, Any], start_response: Any) -> Any:
+        try:
+            return list(HTTPExceptions(raising(kind("boom"), when))(environ, start_response))
+        except Exception as error:
+            caught.append(type(error))
+            start_response("500 Internal Server Error", list(TEXT), (ValueError, ValueError(), None))
+            return [b"caught"]
+
+    assert (Client(outer).get("/").status, caught) == (500, [kind])
+
+
 def test_an_instance_that_claims_to_be_an_app_is_none() -> None:
     error = ValueError("boom")
     error.__call__ = lambda environ, start_response: []  # type: ignore[attr-defined]
