@@ -44,6 +44,7 @@ _OF_THE_BODY = frozenset(
 _OF_THE_STATUS = frozenset(
     ["allow", "location", "proxy-authenticate", "retry-after", "www-authenticate", "x-error-id", "x-request-id"]
 )
+_OF_THE_CONNECTION = frozenset(["connection", "keep-alive", "te", "trailer", "transfer-encoding", "upgrade"])
 
 
 class _Page(NamedTuple):
@@ -165,21 +166,21 @@ class _Exchange:
                 write(piece)
             return body
         try:
-            close = getattr(body, "close", None)
-            if close is not None:
-                close()
+            _close(body)
             self._pass(held.status, merge(held.headers, reply.headers), held.exc_info)
         except BaseException:
-            close = getattr(reply.body, "close", None)
-            if close is not None:
-                close()
+            _close(reply.body)
             raise
+        if self._came.get("REQUEST_METHOD") == "HEAD":
+            # Not every page minds it, nor every server; what is sent all the same is read as the next reply.
+            _close(reply.body)
+            return []
         return reply.body
 
     def _ask(self, held: _Held) -> Reply | None:
         environ = self._came
         child = asking(environ, held.page.path)
-        code, _, reason = held.status.partition(" ")
+        code, reason = held.status[:3], held.status[4:]
         child[KEY] = {
             "status": int(code),
             "reason": reason,
@@ -203,9 +204,7 @@ class _Exchange:
             trace.rollback(mark)  # the request's record is about what was asked for
         if reply.status[:1] != "2" and reply.status[:3] != code:
             log.error("the page for %s answered %s", code, reply.status)
-            close = getattr(reply.body, "close", None)
-            if close is not None:
-                close()
+            _close(reply.body)
             return None
         return reply
 
@@ -248,14 +247,18 @@ class _Unstarted:
         return next(self._pieces)
 
     def close(self) -> None:
-        close = getattr(self._body, "close", None)
-        if close is not None:
-            close()
+        _close(self._body)
+
+
+def _close(body: Body) -> None:
+    close = getattr(body, "close", None)
+    if close is not None:
+        close()
 
 
 def merge(theirs: Headers, page: Headers) -> Headers:
     """The headers of an error with its page: those of the page, and of the error what is not about its body."""
-    of_the_page = [(name, value) for name, value in page if name.lower() not in _OF_THE_STATUS]
+    of_the_page = [pair for pair in page if pair[0].lower() not in _OF_THE_STATUS | _OF_THE_CONNECTION]
     replaced = {name.lower() for name, _ in of_the_page} - {"set-cookie", "vary"}
     kept = [pair for pair in theirs if pair[0].lower() not in _OF_THE_BODY and pair[0].lower() not in replaced]
     return _with_one_vary([*kept, *of_the_page])

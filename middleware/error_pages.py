@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 from ..config.values import import_object
 from ..protocol.bodies import on_close
+from ..protocol.headers import check_header
 from ..protocol.wsgi import Body, Environ, ExcInfo, Headers, Write, WSGIApp
 
 log = logging.getLogger(__name__)
@@ -90,7 +91,8 @@ class _File:
 def ask(app: WSGIApp, environ: Environ) -> Reply:
     """Call an app and wait for its first piece, so that its headers are there. Raises what the app raises.
 
-    What it writes comes before what it returns. Raises ``RuntimeError`` if it never starts a reply.
+    What it writes comes before what it returns. Raises ``RuntimeError`` if it never starts a reply, ``ValueError`` for
+    headers that cannot be sent.
     """
     started: list[tuple[str, Headers]] = []
     written: list[bytes] = []
@@ -98,6 +100,8 @@ def ask(app: WSGIApp, environ: Environ) -> Reply:
     def start_response(status: str, headers: Headers, exc_info: ExcInfo | None = None, /) -> Write:
         if started and exc_info is None:
             raise RuntimeError("start_response was called twice")
+        for name, value in headers:
+            check_header(name, value.strip(" \t"))  # or the server would refuse them, when the reply itself is gone
         started[:] = [(status, headers)]
         return written.append
 

@@ -246,6 +246,31 @@ def test_head_stays_head(site: Site) -> None:
     assert (response.status, response.body, response.headers["Content-Length"]) == (404, b"", "8")
 
 
+@pytest.mark.parametrize(
+    "pages", [{"404": "/errors/404"}, {"404": "file"}], ids=["a page that minds no HEAD", "a file"]
+)
+def test_head_gets_no_body_whatever_the_page_does(site: Site, pages: dict[str, str], tmp_path: Path) -> None:
+    """A body that nobody expects would be read as the next reply."""
+    (tmp_path / "404.html").write_text("from the file")
+    closing = Closing(b"the page")
+    site.answers["/errors/404"] = answering("200 OK", closing)
+    app = ErrorDocument(
+        site, pages={code: place.replace("file", f"file:{tmp_path}/404.html") for code, place in pages.items()}
+    )
+    started: list[str] = []
+    environ = {"REQUEST_METHOD": "HEAD", "PATH_INFO": "/missing", "HTTP_ACCEPT": "text/html"}
+    body = app(environ, lambda status, headers, exc_info=None: started.append(status))
+    assert (started, list(body)) == (["404 Not Found"], [])
+    assert closing.closed == (1 if pages["404"] != "file" else 0)
+
+
+def test_what_a_page_says_of_its_connection_is_left_out(site: Site) -> None:
+    site.answers["/errors/404"] = answering(
+        "200 OK", b"the page", [*HTML, ("Connection", "close"), ("Transfer-Encoding", "chunked"), ("Keep-Alive", "9")]
+    )
+    assert browse(ErrorDocument(site, pages={"404": "/errors/404"}), "/missing").text == "the page"
+
+
 def test_the_record_of_the_request_is_about_what_was_asked_for(site: Site) -> None:
     def mounted(environ: dict[str, Any], start_response: Any) -> Any:
         Trace.of(environ).take(Mount("/errors"))
@@ -283,9 +308,12 @@ def _silent(environ: dict[str, Any], start_response: Any) -> list[bytes]:
         _silent,
         answering("500 Internal Server Error", b"worse"),
         answering("302 Found", b"", [("Location", "/login")]),
+        answering("200 OK", b"split", [*HTML, ("X-Page", "a\r\nSet-Cookie: b=c")]),
+        answering("200 OK", b"split", [*HTML, ("X-Page\nX", "a")]),
         answering("403 Forbidden", b"no"),
     ],
-    ids=["raises", "raises in its body", "starts no reply", "is an error", "sends elsewhere", "is refused"],
+    ids=["raises", "raises in its body", "starts no reply", "is an error", "sends elsewhere"]
+    + ["has a line break in a value", "has one in a name", "is refused"],
 )
 @pytest.mark.parametrize(
     "old", [answering("404 Not Found"), lazily("404 Not Found", b"ol", b"d")], ids=["list", "lazy"]
