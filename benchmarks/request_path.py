@@ -47,7 +47,7 @@ class Path:
         self.pairs = [socket.socketpair() for _ in range(CONNECTIONS)]
         for ours, _ in self.pairs:
             ours.setblocking(False)
-            self.engine.welcome(ours, reader, connection_environ(("127.0.0.1", 50_000)), is_tcp=True)
+            self.engine.welcome(ours, reader, connection_environ(ours, ("127.0.0.1", 50_000)), is_tcp=True)
             connection = self.engine.connections.open[ours.fileno()]
             connection.recv = lambda size: request
             connection.send_now = len

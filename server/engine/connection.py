@@ -12,7 +12,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from ...protocol.wsgi import Environ
-from ..http1.client_gone import ClientGone
+from ..http1.client_gone import CLIENT_DISCONNECTED, ClientGone, ClientWatch
 from .output import FileStretch, Output
 
 if TYPE_CHECKING:
@@ -240,6 +240,8 @@ class Connection:
         self.sock = sock
         self.recv = sock.recv
         self.send_now = sock.send
+        # The socket that it took the descriptor from looks closed.
+        self.facts = {**self.facts, CLIENT_DISCONNECTED: ClientWatch(sock)}
 
     def shut_down_writing(self) -> bool:
         """Tell the client that nothing more comes. False when it is gone already."""

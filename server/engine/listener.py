@@ -78,7 +78,7 @@ class Listener:
             if self._is_tcp and not self._inherits:
                 with contextlib.suppress(OSError):
                     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            self._engine.welcome(sock, self.reader, connection_environ(address), is_tcp=self._is_tcp)
+            self._engine.welcome(sock, self.reader, connection_environ(sock, address), is_tcp=self._is_tcp)
 
     def _take(self) -> tuple[Any, Any]:
         listener: Any = self.sock

@@ -1,16 +1,19 @@
 """The environ keys that all requests of a listener or of a connection share (PEP 3333).
 
-Beside the keys of PEP 3333 it writes ``REMOTE_HOST``, ``REMOTE_PORT`` and ``wheatpaste.peer``.
+Beside the keys of PEP 3333 it writes ``REMOTE_HOST``, ``REMOTE_PORT``, ``wheatpaste.peer`` and
+``waitress.client_disconnected``.
 """
 
 from __future__ import annotations
 
 import socket
 import sys
+from typing import Any
 
 from ...protocol.peers import PEER
 from ...protocol.wsgi import Environ
 from ..settings import Settings
+from .client_gone import CLIENT_DISCONNECTED, ClientWatch
 from .file_wrapper import FileWrapper, IteratedFileWrapper
 
 
@@ -38,10 +41,17 @@ def listener_environ(listener: socket.socket, settings: Settings) -> Environ:
     }
 
 
-def connection_environ(address: object) -> Environ:
+def connection_environ(sock: Any, address: object) -> Environ:
     """What is the same for all requests of one connection."""
+    watch = ClientWatch(sock)
     if isinstance(address, tuple):
         host = str(address[0])
-        return {"REMOTE_ADDR": host, "REMOTE_HOST": host, "REMOTE_PORT": str(address[1]), PEER: host}
+        return {
+            "REMOTE_ADDR": host,
+            "REMOTE_HOST": host,
+            "REMOTE_PORT": str(address[1]),
+            PEER: host,
+            CLIENT_DISCONNECTED: watch,
+        }
     # The other end of a UNIX socket has no address.
-    return {"REMOTE_ADDR": "", "REMOTE_HOST": "", "REMOTE_PORT": "", PEER: ""}
+    return {"REMOTE_ADDR": "", "REMOTE_HOST": "", "REMOTE_PORT": "", PEER: "", CLIENT_DISCONNECTED: watch}
