@@ -1,7 +1,7 @@
 """Who is shown the details of an error: a browser at this machine, which asks for it by one of its own names.
 
-Reads ``wheatpaste.peer``, ``REMOTE_ADDR``, ``HTTP_HOST``, ``HTTP_VIA`` and its kind, ``HTTP_SEC_FETCH_SITE``
-(``_MODE``) and the notes of the request's record.
+Reads ``wheatpaste.peer``, ``REMOTE_ADDR``, ``SERVER_PROTOCOL``, ``HTTP_HOST``, ``HTTP_VIA`` and its kind,
+``HTTP_SEC_FETCH_SITE`` (``_MODE``) and the notes of the request's record.
 """
 
 from __future__ import annotations
@@ -49,6 +49,10 @@ class Audience:
                 return f"the client {peer or 'has no address and'} is not of this machine: allow_peers may name it"
             if not is_direct(environ):
                 return "the request came through a proxy: allow_peers = * shows details to everybody behind it"
+            if environ.get("SERVER_PROTOCOL") == "HTTP/1.0":
+                # nginx, unless told otherwise, passes on neither the client nor the host that was asked for. But until
+                # its version 1.29.7 it speaks what no browser has spoken for twenty years.
+                return "the request is one of HTTP/1.0, as a proxy sends it: allow_peers = * shows details behind it"
         host = read_host(environ.get("HTTP_HOST") or environ.get("SERVER_NAME") or "")
         if host is None or not self._names(host.host):
             return f"the request is for the host {environ.get('HTTP_HOST', '')!r}: allow_hosts may name it"

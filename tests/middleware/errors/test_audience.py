@@ -94,6 +94,7 @@ ELSEWHERE: dict[str, tuple[dict[str, str], dict[str, str]]] = {
     "a proxy of RFC 7239": ({"Forwarded": "for=127.0.0.1"}, {}),
     "a proxy of another kind": ({"X-Real-IP": "127.0.0.1"}, {}),
     "a proxy that says nothing but its name": ({"Via": "1.1 edge"}, {}),
+    "a proxy that says nothing, but speaks as few others do": ({}, {"SERVER_PROTOCOL": "HTTP/1.0"}),
     "the PROXY protocol": ({}, {"wheatpaste.peer": "unknown", "wheatpaste.proxied_by": "127.0.0.1"}),
     "a UNIX socket": ({}, {"wheatpaste.peer": "", "REMOTE_ADDR": ""}),
     "a script of another site": ({"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "cors"}, {}),
