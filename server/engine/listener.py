@@ -41,6 +41,7 @@ class Listener:
         self._inherits = False
         self._shares = engine.settings.multiprocess and hasattr(os, "sched_yield")
         self._at_once = 1 if self._shares else _AT_ONCE
+        self._passes = False
         sock.setblocking(False)
         if self._is_tcp:
             with contextlib.suppress(OSError):
@@ -58,6 +59,12 @@ class Listener:
 
     def accept(self, most: int | None = None) -> None:
         """Take the connections that wait, some of them at least; where other processes take them too, one."""
+        if self._passes and most is None:
+            # In turns: who has taken one lets the others go first, or a burst would be this process's alone. Whether it
+            # is still there the poller says at once.
+            self._passes = False
+            os.sched_yield()
+            return
         for _ in range(self._at_once if most is None else most):
             try:
                 sock, address = self._take()
@@ -73,8 +80,7 @@ class Listener:
                 self._turn_away(sock, refusal)
                 continue
             sock.setblocking(False)
-            if self._shares:
-                os.sched_yield()  # or a burst would be this process's alone before the others are awake
+            self._passes = self._shares
             if self._is_tcp and not self._inherits:
                 with contextlib.suppress(OSError):
                     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)

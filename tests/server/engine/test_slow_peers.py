@@ -104,7 +104,7 @@ def test_a_hundred_that_do_not_read_their_reply_cost_no_thread(serving: Callable
         before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
         for wire in readers:
             wire.send(get("/blob"))
-        wait_for(lambda: served.states().get("writing") == 100, "all replies wait for their readers", 20)
+        wait_for(lambda: served.states().get("writing") == 100, "all replies wait for their readers", 60)
         served.rests()
         assert served.median(fast) < 0.1
         grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
