@@ -69,9 +69,13 @@ def kind_of(value: object, kind: type) -> Kind:
     return _by_repr(value, kind, find(kind, "__repr__"))
 
 
+# Looks for the function behind its decorators, and may never come to an end.
+_ENDLESS = frozenset({("bottle", "Route")})
+
+
 def _is_lazy(kind: type) -> bool:
     names = [short_name(each) for each in bases(kind)]
-    if not _LAZY.isdisjoint(names):
+    if not _LAZY.isdisjoint(names) or (module_name(kind), names[0]) in _ENDLESS:
         return True
     # Others may be called a query or a proxy, too; those that load by themselves have hooks for it.
     return any(map(_PERHAPS_LAZY.fullmatch, names)) and (

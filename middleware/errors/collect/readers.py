@@ -27,6 +27,7 @@ _LEAST = 0.001  # seconds; with less nobody could answer
 _QUICK = 0.02  # seconds; longer than that, an answer has been waited for
 
 _hanging = 0
+_hanging_kinds: dict[int, type] = {}  # classes whose code has not come back yet, which nobody asks again
 _lock = threading.Lock()
 
 
@@ -39,10 +40,11 @@ class Unanswered(Exception):
 
 
 class _Question:
-    __slots__ = ("answer", "answered", "ask", "context", "cost", "fault", "given_up")
+    __slots__ = ("answer", "answered", "ask", "context", "cost", "fault", "given_up", "kind")
 
-    def __init__(self, ask: Callable[[], Any]) -> None:
+    def __init__(self, ask: Callable[[], Any], kind: type | None) -> None:
         self.ask = ask
+        self.kind = kind
         # What the code finds in context variables is what the request's own thread has there.
         self.context = contextvars.copy_context()
         self.answered = threading.Lock()
@@ -73,11 +75,16 @@ class Reader:
         """How many seconds may still be spent."""
         return max(self._left, 0.0)
 
-    def ask(self, code: Callable[[], Any]) -> str:
-        """What the code returns, if that is a text. Raises :class:`Unanswered`."""
+    def ask(self, code: Callable[[], Any], kind: type | None = None) -> str:
+        """What the code returns, if that is a text. Raises :class:`Unanswered`.
+
+        ``kind`` is the class whose code it is: while that hangs in another thread, it is not asked again.
+        """
+        if kind is not None and id(kind) in _hanging_kinds:
+            raise Unanswered("its repr takes too long", hangs=True)
         if self._left < _LEAST or self._patience <= 0:
             raise Unanswered("no time was left")
-        question = _Question(code)
+        question = _Question(code, kind)
         began = perf_counter()
         try:
             self._put(question)
@@ -102,6 +109,8 @@ class Reader:
                 return True
             question.given_up = True
             _hanging += 1
+            if question.kind is not None:
+                _hanging_kinds[id(question.kind)] = question.kind
         self._end()
         return False
 
@@ -146,6 +155,7 @@ def _answer(questions: SimpleQueue[_Question | None]) -> None:
             question.answered.release()
             if question.given_up:
                 _hanging -= 1
+                _hanging_kinds.pop(id(question.kind), None)
         del question
 
 

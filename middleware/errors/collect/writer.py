@@ -213,7 +213,7 @@ class Writer:
             return self.with_attributes(value, depth, " (its repr takes too long)")
         own = find(kind, "__sentry_repr__")
         try:
-            text = self.reader.ask((lambda: own(value)) if callable(own) else (lambda: repr(value)))
+            text = self.reader.ask((lambda: own(value)) if callable(own) else (lambda: repr(value)), kind)
         except Unanswered as reason:
             if reason.hangs:
                 self._slow.add(id(kind))

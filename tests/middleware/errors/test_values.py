@@ -508,3 +508,36 @@ def test_a3_15_locals_with_secrets_are_shown_without_them() -> None:
     texts = [show(name, value, budget).text for name, value in variables.items()]
     assert texts[0] == "'ann'"
     assert not any(SECRET in text for text in texts)
+
+
+def test_row_15_a_class_whose_repr_hangs_is_asked_once_in_a_process() -> None:
+    """Each thread that never comes back takes its share of the interpreter."""
+    leave = threading.Event()
+    asked = []
+
+    class Hanging:
+        def __repr__(self) -> str:
+            asked.append(1)
+            leave.wait(30)
+            return "late"
+
+    try:
+        for _ in range(3):
+            budget = Budget(Collecting(seconds=0.03))
+            assert "too long" in show("value", Hanging(), budget).text
+            budget.close()
+        assert len(asked) == 1
+    finally:
+        leave.set()
+
+
+def test_a_route_of_bottle_is_shown_by_its_type() -> None:
+    import bottle
+
+    app = bottle.Bottle()
+    app.route("/")(lambda: "")
+    budget = Budget(Collecting())
+    try:
+        assert "Route" in show("route", app.routes[0], budget).text
+    finally:
+        budget.close()
