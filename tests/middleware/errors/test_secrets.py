@@ -97,7 +97,7 @@ class _Wire(Transport):
 def wire() -> Iterator[_Wire]:
     transport = _Wire()
     with sentry_sdk.isolation_scope():
-        sentry_sdk.init(dsn="https://public@sentry.invalid/1", transport=transport, auto_enabling_integrations=False)
+        sentry_sdk.init(dsn="https://public@sentry.invalid/1", transport=transport, default_integrations=False)
         yield transport
         sentry_sdk.get_client().close(timeout=0)
         sentry_sdk.get_global_scope().set_client(None)

@@ -37,7 +37,7 @@ def kept() -> Iterator[Kept]:
     transport = Kept()
     with sentry_sdk.isolation_scope():
         # What it would integrate with is not of this test, and not free of warnings.
-        sentry_sdk.init(dsn="https://public@sentry.invalid/1", transport=transport, auto_enabling_integrations=False)
+        sentry_sdk.init(dsn="https://public@sentry.invalid/1", transport=transport, default_integrations=False)
         yield transport
         sentry_sdk.get_client().close(timeout=0)
         sentry_sdk.get_global_scope().set_client(None)
