@@ -86,7 +86,12 @@ def returning(body: Any, headers: list[tuple[str, str]] | None = None) -> Any:
 @contextlib.contextmanager
 def by_waitress(app: Any) -> Iterator[tuple[str, int]]:
     server = waitress.create_server(app, host="127.0.0.1", port=0, threads=2)
-    thread = threading.Thread(target=server.run, daemon=True)
+
+    def run() -> None:
+        with contextlib.suppress(OSError):  # its loop may still look at the socket that is closed below
+            server.run()
+
+    thread = threading.Thread(target=run, daemon=True)
     thread.start()
     try:
         yield ("127.0.0.1", server.effective_port)
