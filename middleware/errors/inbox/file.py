@@ -49,7 +49,7 @@ _GROUP = (
     " (SELECT e.id FROM inbox_errors e WHERE e.group_id = g.id ORDER BY e.number DESC LIMIT 1),"
     " (SELECT count(*) FROM inbox_errors e WHERE e.group_id = g.id) FROM inbox_groups g"
 )
-_GROUP_OF = "SELECT coalesce((SELECT group_id FROM inbox_errors WHERE id = ?1), ?1)"
+_GROUP_OF = "SELECT coalesce((SELECT group_id FROM inbox_errors WHERE id = ?), ?)"
 _PATIENCE = 2.0
 _MOST_WAITING = 50
 
@@ -205,7 +205,7 @@ class FileInbox:
         """The group of this id, or the one that the occurrence of this id belongs to."""
         self._catch_up()
         with self._database.reading() as connection:
-            (group,) = connection.execute(_GROUP_OF, (named(name),)).fetchone()
+            (group,) = connection.execute(_GROUP_OF, (named(name),) * 2).fetchone()
             row = connection.execute(f"{_GROUP} WHERE g.id = ?", (group,)).fetchone()
             hours = connection.execute(
                 "SELECT hour, count FROM inbox_hours WHERE group_id = ? ORDER BY hour", (group,)
@@ -229,7 +229,7 @@ class FileInbox:
         for occurrence, packed in reversed(list(self._waiting)):
             if name in (occurrence.id, occurrence.group):
                 return unpack(packed)
-        return self._one("WHERE id = ?1 OR group_id = ?1 ORDER BY number DESC LIMIT 1", name)
+        return self._one("WHERE id = ? OR group_id = ? ORDER BY number DESC LIMIT 1", name, name)
 
     def latest(self) -> ErrorRecord | None:
         """The last record."""
@@ -240,7 +240,7 @@ class FileInbox:
         """Put a group into a state; whether there is one."""
         now = self._clock()
         with self._database.writing() as connection:
-            (group,) = connection.execute(_GROUP_OF, (named(name),)).fetchone()
+            (group,) = connection.execute(_GROUP_OF, (named(name),) * 2).fetchone()
             connection.execute(
                 "UPDATE inbox_groups SET changed = ?, state = ? WHERE id = ? AND state != ?", (now, state, group, state)
             )
@@ -259,7 +259,7 @@ class FileInbox:
         with self._database.writing() as connection:
             if name is None:
                 return connection.execute("DELETE FROM inbox_groups").rowcount
-            (group,) = connection.execute(_GROUP_OF, (named(name),)).fetchone()
+            (group,) = connection.execute(_GROUP_OF, (named(name),) * 2).fetchone()
             return connection.execute("DELETE FROM inbox_groups WHERE id = ?", (group,)).rowcount
 
     @property
