@@ -107,7 +107,7 @@ class CatchErrors:
         default=(),
         doc="Folders that the editor knows under another name, as here=there, for containers.",
         check=each(path_complaint),
-        sample="/app=/home/me/shop",
+        sample="/app=/code/shop",
     )
     console: bool = option(
         default=False,

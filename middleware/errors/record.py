@@ -181,9 +181,9 @@ class Request:
 class ErrorRecord:
     """One failure.
 
-    ``id`` names this occurrence, ``group`` all that have the same fingerprint (``E-XXXXX``). ``time`` is in seconds
-    since 1970. ``sent`` says that part of the reply was sent, so that the client could not be told. ``filters`` are
-    the layers around the app, outermost first; ``config`` what the app was configured with.
+    ``id`` names this occurrence, ``group`` all that have the same fingerprint (such as ``E-7K3QX``). ``time`` is in
+    seconds since 1970. ``sent`` says that part of the reply was sent, so that the client could not be told.
+    ``filters`` are the layers around the app, outermost first; ``config`` what the app was configured with.
     """
 
     id: str

@@ -470,7 +470,6 @@ def test_the_old_name_shows_its_pages_to_everybody(write_ini: WriteIni) -> None:
 
 def test_the_oracle_agrees_about_cookies_and_status() -> None:
     """Paste's own filter keeps the status and the cookies of both."""
-    pytest.importorskip("paste")
     import warnings
 
     with warnings.catch_warnings():

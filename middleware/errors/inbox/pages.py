@@ -9,7 +9,7 @@ writes no environ keys.
 ``/index.json``, ``.md``    the same for tools
 ``/latest``                 leads to the last error; also ``.md`` and ``.json``
 ``/ID``                     an error as a page (or text, by ``Accept``); ``.md``, ``.json``, ``.txt``
-``/E-XXXXX``                a group, with the errors of it that are kept; ``.md``, ``.json``
+``/E-7K3QX``                a group, with the errors of it that are kept; ``.md``, ``.json``
 ``/ID/source``              more lines around a frame: ``?frame=0.3&all=function``
 ==========================  =============================================================
 """

@@ -106,5 +106,5 @@ def path_complaint(word: str) -> str | None:
     """What is wrong with one ``here=there``, or None."""
     here, equals, there = word.partition("=")
     if not equals or not here.strip() or not there.strip():
-        return "must say here=there, such as /app=/home/me/shop"
+        return "must say here=there, such as /app=/code/shop"
     return None

@@ -6,6 +6,10 @@ import textwrap
 from pathlib import Path
 from typing import Any
 
+import chameleon
+import jinja2
+import mako.lookup as mako_lookup
+import mako.template as mako_template
 import pytest
 from failing_code import Project, failure_of, marked, texts_of
 
@@ -13,11 +17,6 @@ from wheatpaste.middleware.errors.collect import templates
 from wheatpaste.middleware.errors.collect.capture import collect
 from wheatpaste.middleware.errors.collect.templates import Place
 from wheatpaste.middleware.errors.record import ErrorRecord, Frame
-
-chameleon = pytest.importorskip("chameleon")
-jinja2 = pytest.importorskip("jinja2")
-mako_lookup = pytest.importorskip("mako.lookup")
-mako_template = pytest.importorskip("mako.template")
 
 
 @pytest.fixture
@@ -208,7 +207,6 @@ def test_row_09_django_templates_have_their_place(project: Project) -> None:
     import subprocess
     import sys
 
-    pytest.importorskip("django")
     project.write("<p>\n  {{ total }}\n</p>\n", "page.html")
     project.write("<p>\n{% if %}</p>\n", "broken.html")
     done = subprocess.run(

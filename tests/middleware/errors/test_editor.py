@@ -72,15 +72,15 @@ def test_a_path_cannot_add_to_the_address():
 @pytest.mark.parametrize(
     ("path", "there"),
     [
-        ("/app/shop/views.py", "/home/me/shop/shop/views.py"),
-        ("/app/lib/x.py", "/home/me/lib/x.py"),
+        ("/app/shop/views.py", "/code/shop/shop/views.py"),
+        ("/app/lib/x.py", "/code/lib/x.py"),
         ("/apple/x.py", "/apple/x.py"),
         ("/other/x.py", "/other/x.py"),
         ("/", "/"),
     ],
 )
 def test_folders_of_a_container_are_those_of_the_editor(path: str, there: str):
-    editor = editor_of("x:{file}", ["/app=/home/me/shop", "/app/lib=/home/me/lib/"])
+    editor = editor_of("x:{file}", ["/app=/code/shop", "/app/lib=/code/lib/"])
     assert editor.link(path) == f"x:{there}"
 
 
@@ -119,4 +119,4 @@ def test_a_folder_needs_both_of_its_names(word: str):
 
 
 def test_a_folder_with_both_names_is_fine():
-    assert path_complaint("/app=/home/me/a=b") is None
+    assert path_complaint("/app=/code/a=b") is None
