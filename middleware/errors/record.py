@@ -6,7 +6,7 @@ renders it needs to escape, not to hide. It becomes JSON and back without loss.
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 Pairs = tuple[tuple[str, str], ...]
@@ -200,7 +200,6 @@ class ErrorRecord:
     pid: int = 0
     thread: str = ""
     host: str = ""
-    elsewhere: Pairs = field(default=())  # anything else worth a row: name and text
 
     @property
     def raised(self) -> Raised:

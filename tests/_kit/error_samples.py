@@ -553,7 +553,7 @@ def rich() -> ErrorRecord:
             for each in group().exceptions
         ),
     )
-    return record(*chained, *more, elsewhere=(("load", "0.4 0.3 0.3"),), omitted_exceptions=3)
+    return record(*chained, *more, omitted_exceptions=3)
 
 
 MARKUP = """"'><script>alert(1)</script></textarea><!--"""

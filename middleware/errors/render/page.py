@@ -147,7 +147,7 @@ class _Tables:
         self.cookies = self._bounded(request.cookies)
         self.headers = self._bounded(request.headers)
         process = (("Thread", record.thread), ("Process", str(record.pid or "")), ("Machine", record.host))
-        self.versions = self._bounded((*record.versions, *process, *record.elsewhere))
+        self.versions = self._bounded((*record.versions, *process))
         self.config = self._bounded(record.config)
         self.environ = self._bounded(request.environ)
 

@@ -235,7 +235,7 @@ def _details(record: ErrorRecord, ink: _Ink) -> Iterator[str]:
         yield from _section("Form", request.form, ink)
     yield from _section("Configuration", record.config, ink)
     yield from _section("Around the app", [(str(place), each) for place, each in enumerate(record.filters, 1)], ink)
-    facts = [("host", record.host), ("process", str(record.pid or "")), ("thread", record.thread), *record.elsewhere]
+    facts = [("host", record.host), ("process", str(record.pid or "")), ("thread", record.thread)]
     yield from _section("Where", [pair for pair in facts if pair[1]], ink)
     yield from _section("Versions", record.versions, ink)
 
