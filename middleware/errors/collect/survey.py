@@ -79,6 +79,7 @@ class Survey:
         self._stands: dict[tuple[int, int, int], _Stand] = {}
         self._blocks: dict[int, Block | None] = {}
         self._learned: set[int] = set()  # ids of frames
+        self._looked: dict[tuple[int, int, int, bool], dict[str, Any]] = {}
         self._room = _MOST_VARIABLES
         self._left = _SECONDS
         if settings.variables:
@@ -281,20 +282,33 @@ class Survey:
             spot = spots[index]
             if spot.step is None:
                 continue
-            running, stand, found = spot.step.frame, spot.stand, spot.found
+            running, found = spot.step.frame, spot.found
             if info := info_of(running, self._budget):
                 found["info"] = (info,)
             if supplement := supplement_of(running, self._budget):
                 found["supplement"] = supplement
             if self._settings.variables and (index == focus or thread_time() - began < self._left):
-                most = min(self._settings.most_variables, max(self._room, 0))
-                names = None if stand.place is None else stand.place.variables or {}
-                shown, omitted = variables_of(running, stand.text, most, self._budget, names=names)
-                self._room -= len(shown)
-                found |= {"variables": shown, "omitted_variables": omitted}
-                if stand.place is None and position < _EVALUATED:
-                    found["expressions"] = expressions_of(running, stand.statement, self._budget)
+                values = self._values(running, spot.stand, position < _EVALUATED)
+                self._room -= len(values["variables"])
+                found |= values
         self._left -= thread_time() - began
+
+    def _values(self, running: FrameType, stand: _Stand, evaluates: bool) -> dict[str, Any]:
+        """The variables of a frame, and the values of the parts of its statement."""
+        most = min(self._settings.most_variables, max(self._room, 0))
+        # Members of a group, causes and contexts mostly come out of one frame, whose variables are what they are now.
+        key = (id(running), id(stand), most, evaluates)
+        if key in self._looked:
+            return self._looked[key]
+        names = None if stand.place is None else stand.place.variables or {}
+        shown, omitted = variables_of(running, stand.text, most, self._budget, names=names)
+        values: dict[str, Any] = {"variables": shown, "omitted_variables": omitted}
+        if stand.place is not None:  # whose stand is its own, and may be gone before its id is
+            return values
+        if evaluates:
+            values["expressions"] = expressions_of(running, stand.statement, self._budget)
+        self._looked[key] = values
+        return values
 
 
 def _place_for(told: _Stand, spots: list[_Spot]) -> int:

@@ -187,6 +187,40 @@ def test_row_05_in_a_thousand_nested_groups_the_leaf_stays() -> None:
     assert record.omitted_exceptions + len(record.exceptions) == 1001
 
 
+def test_row_05_members_out_of_one_frame_all_have_its_variables_which_are_read_once(project: Project) -> None:
+    record = project.record(
+        """
+        def import_lines(counted):
+            failures = []
+            for number in range(20):
+                try:
+                    int(f"line {number}")
+                except ValueError as error:
+                    failures.append(error)
+            raise ExceptionGroup("no line can be read", failures)
+
+        class Counted:
+            asked = 0
+
+            def __repr__(self):
+                Counted.asked += 1
+                return f"<asked {Counted.asked} times>"
+
+        import_lines(Counted())
+        """
+    )
+    shown = [
+        variable.text
+        for raised in record.exceptions
+        for frame in raised.frames
+        for variable in frame.variables
+        if variable.name == "counted"
+    ]
+    assert len(shown) == 21
+    # Once for the line that raised the group, and once for the one at which all members failed.
+    assert set(shown) == {"<asked 1 times>", "<asked 2 times>"}
+
+
 def test_row_05_an_exception_that_stands_in_several_groups_is_there_once() -> None:
     shared = ValueError("shared")
     record = collect(ExceptionGroup("a", [shared, ExceptionGroup("b", [shared])]))
