@@ -143,13 +143,14 @@ class Inspector:
         return None
 
     def _ours(self, node: Node, factory: Any, reader: Reader, traits: _Traits) -> Iterator[Node]:
-        sound = self._judge_objects(node, traits)
+        named = _named_objects(node, reader, traits)
+        sound = self._judge_objects(node, named)
         reading = self._read(node, reader, importing=self.importing and sound)
         self._read_nodes[node] = reader, reading
         for problem in reading.problems:
             self.resolver.report(problem)
-        # Without importing, some values are text still where an object is due.
-        ready = self.importing and sound or not any(name in reading.values for name in traits.imports)
+        # Without importing, some values are text still where an object is due, and making the component may import.
+        ready = self.importing and sound or not (named or any(name in reading.values for name in traits.imports))
         if ready and not reading.errors and not isinstance(factory, CompositeFactory):
             self._make(node, reader, reading)
         if reading.values.get("trusted_proxies") and "trusted_proxy" not in node.values:
@@ -181,20 +182,18 @@ class Inspector:
             if child is not None:
                 yield child
 
-    def _judge_objects(self, node: Node, traits: _Traits) -> bool:
+    def _judge_objects(self, node: Node, named: Iterable[tuple[str, str]]) -> bool:
         """Whether the objects of Python that keys of ours name are there, as far as can be known."""
         sound = True
-        for name in traits.imports:
-            value = node.values.get(name)
-            for word in value.text.split() if value is not None else ():
-                try:
-                    reference = Reference.parse_module(word)
-                except BadReference:
-                    continue  # its form is looked at with that of all other values
-                flaw = self._flaw_of(reference) if reference.object else None
-                if flaw is not None and value is not None:
-                    sound = False
-                    self._report_value(node, name, value, f"{word}: {flaw.what}", flaw.fix, flaw.code)
+        for key, word in named:
+            try:
+                reference = Reference.parse_module(word)
+            except BadReference:
+                continue  # its form is looked at with that of all other values
+            flaw = self._flaw_of(reference) if reference.object else None
+            if flaw is not None:
+                sound = False
+                self._report_value(node, key, node.values[key], f"{word}: {flaw.what}", flaw.fix, flaw.code)
         return sound
 
     def _flaw_of(self, reference: Reference) -> Mismatch | None:
@@ -377,6 +376,16 @@ class Inspector:
             if place.line in option.lines:
                 return key
         return None
+
+
+def _named_objects(node: Node, reader: Reader, traits: _Traits) -> list[tuple[str, str]]:
+    """The keys of a section of ours that name objects of Python, and each object that they name."""
+    named = [(key, word) for key in traits.imports if key in node.values for word in node.values[key].text.split()]
+    family = reader.family
+    if family is not None:
+        texts = {key: value.text for key, value in node.values.items() if family.takes(key)}
+        named += [(key, text.strip()) for key, text in texts.items() if family.imports(text)]
+    return named
 
 
 def _no_app(environ: Any, start_response: Any) -> list[bytes]:

@@ -43,7 +43,8 @@ class Family:
 
     ``takes`` says whether a key belongs to it; ``parse`` reads a value, given the folder that relative paths are
     relative to, and raises ``ValueError`` with a phrase. ``key``, ``kind`` and ``doc`` are what people are told;
-    ``sample`` is a key with its value.
+    ``sample`` is a key with its value. ``imports`` says whether a value names an object of Python, which the component
+    imports when it is made.
     """
 
     name: str
@@ -53,6 +54,7 @@ class Family:
     kind: str
     doc: str
     sample: tuple[str, str]
+    imports: Callable[[str], bool] = lambda text: False
 
 
 @record
@@ -243,6 +245,8 @@ class Reader:
             hint = "remove it: this takes no options"
         elif nearest(key, known) is None and self.unknown == "warning":
             hint = "it has no effect"
+        elif nearest(key, known) is None and self.family is not None:
+            hint += f", and {self.family.key}"
         return place.problem(key, "no such option", hint, severity=self.unknown, code="unknown-option")
 
 

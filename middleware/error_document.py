@@ -26,7 +26,7 @@ from ..protocol.headers import split_list
 from ..protocol.negotiate import wanted_form
 from ..protocol.trace import DETAILS_SHOWN, Trace
 from ..protocol.wsgi import Body, Environ, ExcInfo, Headers, StartResponse, Write, WSGIApp
-from .error_pages import Place, Reply, ask, asking, page_of, read_place
+from .error_pages import Place, Reply, ask, asking, names_an_app, page_of, read_place
 
 log = logging.getLogger(__name__)
 
@@ -281,6 +281,7 @@ _FAMILY = Family(
     kind="page",
     doc="The page for a status or a class of them: a path of the site, file:page.html, or module:app.",
     sample=("404", "/errors/404"),
+    imports=names_an_app,
 )
 
 

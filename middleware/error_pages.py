@@ -58,6 +58,11 @@ def read_place(text: str, folder: str | None = None) -> Place:
     return Place(app=text)
 
 
+def names_an_app(text: str) -> bool:
+    """Whether this is ``module:app``, whose module is imported when the page is made."""
+    return _MODULE.fullmatch(text.strip()) is not None
+
+
 def page_of(place: Place, site: WSGIApp) -> WSGIApp:
     """The app that answers with the page: ``site`` where the page is a path. Raises ``ValueError`` with a phrase."""
     if place.file is not None:

@@ -10,6 +10,7 @@ import pytest
 from hostile import Planned
 
 from wheatpaste import loadapp
+from wheatpaste.config.check import check_file
 from wheatpaste.config.options import OptionError
 from wheatpaste.middleware.error_document import ErrorDocument, merge
 from wheatpaste.middleware.http_exceptions import HTTPExceptions
@@ -459,6 +460,31 @@ def test_wrong_pages_of_an_ini_are_named_together(write_ini: WriteIni) -> None:
         (8, "4o4"),
         (9, "500"),
     ]
+
+
+@pytest.mark.parametrize(
+    ("pages", "said"),
+    [
+        ("4xx = sorry:page", []),
+        ("4xx = sorry:pgae", ["did you mean 'page'?"]),
+        ("4xx = nosuch:page", ["install what has it, or add its folder to python_path in [wheatpaste]"]),
+    ],
+)
+def test_a_check_knows_the_app_of_a_page_without_importing_it(
+    write_ini: WriteIni, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, pages: str, said: list[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "sorry.py").write_text("def page(environ, start_response): ...\nraise SystemError('was imported')\n")
+    path = write_ini(INI.format(use="egg:wheatpaste#errordocument", pages=pages))
+    found = check_file(str(path))
+    assert [problem.fix for problem in found] == said
+    assert all(problem.line == 7 for problem in found)
+
+
+def test_a_key_that_is_no_status_is_told_what_keys_there_are(write_ini: WriteIni) -> None:
+    path = write_ini(INI.format(use="egg:wheatpaste#errordocument", pages="4x = /x"))
+    (problem,) = check_file(str(path))
+    assert str(problem).endswith("4x: no such option; there are: everybody, and 404, 4xx, …")
 
 
 def test_the_old_name_shows_its_pages_to_everybody(write_ini: WriteIni) -> None:
