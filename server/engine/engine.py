@@ -10,12 +10,11 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import signal
 import socket
 import threading
 import time
 from collections import Counter, deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from ...protocol.wsgi import Environ, WSGIApp
@@ -111,17 +110,14 @@ class Engine:
 
     def run(self) -> None:
         """Serve until :meth:`stop`, then until running requests are done or the drain's deadline has passed."""
-        with self._signals():
-            self._start()
-            if self._on_ready is not None:
-                self._on_ready()
-            while not self._gate.acquire(timeout=_LOOK_EVERY):
-                pass  # a signal that comes just before a wait without end would be handled when that is over
-            while not self.crew.finished:
-                began = self.stopping
-                left = 0.0 if self._forced or began is None else began + self.settings.deadlines.drain - self.clock()
-                if left <= 0 or not self._gate.acquire(timeout=left):
-                    self._finish()
+        if self._handle_signals:
+            # Under `serve` another part of the process listens to them.
+            from ..stop_signals import stopped_by_signals
+
+            with stopped_by_signals(self.stop):
+                self._serve()
+        else:
+            self._serve()
         self._end()
 
     def stop(self, *, force: bool = False) -> None:
@@ -147,6 +143,18 @@ class Engine:
     def snapshot(self) -> dict[str, Any]:
         """What it is doing at this moment; see :mod:`.snapshot`."""
         return snapshot_of(self)
+
+    def _serve(self) -> None:
+        self._start()
+        if self._on_ready is not None:
+            self._on_ready()
+        while not self._gate.acquire(timeout=_LOOK_EVERY):
+            pass  # a signal that comes just before a wait without end would be handled when that is over
+        while not self.crew.finished:
+            began = self.stopping
+            left = 0.0 if self._forced or began is None else began + self.settings.deadlines.drain - self.clock()
+            if left <= 0 or not self._gate.acquire(timeout=left):
+                self._finish()
 
     def _start(self) -> None:
         forecast = Forecast()
@@ -180,29 +188,6 @@ class Engine:
         while self.crew.waiting:
             self.connections.drop(self.crew.waiting.popleft().connection)  # nobody will run their requests
         self.poller.close()
-
-    @contextlib.contextmanager
-    def _signals(self) -> Iterator[None]:
-        """SIGTERM and Ctrl-C end the server gently, a second Ctrl-C at once. Only the main thread may listen."""
-        if not self._handle_signals or threading.current_thread() is not threading.main_thread():
-            yield
-            return
-        interrupts = 0
-
-        def on_signal(number: int, frame: object) -> None:
-            nonlocal interrupts
-            if number == signal.SIGINT:
-                interrupts += 1
-            self.stop(force=interrupts > 1)
-
-        before = {number: signal.signal(number, on_signal) for number in (signal.SIGINT, signal.SIGTERM)}
-        try:
-            yield
-        finally:
-            for number, handler in before.items():
-                signal.signal(number, handler)
-        if interrupts > 1:
-            raise KeyboardInterrupt
 
     # ---- the leader ----
 

@@ -7,11 +7,9 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import signal
 import socket
-import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from waitress import wasyncore
@@ -24,9 +22,34 @@ from waitress.utilities import queue_logger
 from ...protocol.peers import FORWARDING_REMOVED, keep_peer
 from ...protocol.trace import Trace
 from ...protocol.wsgi import Body, Environ, StartResponse, WSGIApp
+from ..stop_signals import stopped_by_signals
+from .borrowed import opened
 
 # A connection that was accepted a moment ago and has said nothing yet is probably about to speak.
 _NEWBORN = 0.5
+
+
+def serve(
+    server: Any,
+    app: WSGIApp,
+    settings: Mapping[str, Any],
+    *,
+    grace: float,
+    sockets: Sequence[socket.socket] | None,
+    started: Callable[[tuple[str, ...]], object] | None,
+    ended: Callable[[], object] | None,
+) -> None:
+    """What the ``serve`` of a component does, with ``settings`` in Waitress's words. See ``Startable.serve``."""
+    with opened(server, sockets) as listeners:
+        urls = server.urls(listeners)  # read now: an engine that stops closes the sockets
+        engine = Engine(app, listeners, settings, grace=grace)
+        if started is not None:
+            started(urls)
+        try:
+            engine.run()
+        finally:
+            if ended is not None:
+                ended()
 
 
 class Engine:
@@ -70,7 +93,7 @@ class Engine:
     def run(self) -> None:
         """Serve until stopped, in this thread."""
         try:
-            with self._signals():
+            with stopped_by_signals(self.stop):
                 while not self._is_done():
                     wasyncore.loop(timeout=self._tick(), map=self._map, use_poll=self._use_poll, count=1)
         finally:
@@ -109,29 +132,6 @@ class Engine:
                 else:
                     channel.will_close = True
         return not busy
-
-    @contextlib.contextmanager
-    def _signals(self) -> Iterator[None]:
-        """SIGTERM and Ctrl-C end the server gently, a second Ctrl-C at once. Only the main thread may listen."""
-        if threading.current_thread() is not threading.main_thread():
-            yield
-            return
-        interrupts = 0
-
-        def on_signal(number: int, frame: object) -> None:
-            nonlocal interrupts
-            if number == signal.SIGINT:
-                interrupts += 1
-            self.stop(force=interrupts > 1)
-
-        before = {number: signal.signal(number, on_signal) for number in (signal.SIGINT, signal.SIGTERM)}
-        try:
-            yield
-        finally:
-            for number, handler in before.items():
-                signal.signal(number, handler)
-        if interrupts > 1:
-            raise KeyboardInterrupt
 
 
 class _Task(WSGITask):  # type: ignore[misc]  # waitress has no types

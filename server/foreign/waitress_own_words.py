@@ -20,7 +20,7 @@ from ...config.values import Seconds, Size
 from ...protocol.wsgi import WSGIApp
 from ..complaints import PROXY_HEADERS
 from . import borrowed
-from .borrowed import ADDRESSES, UNTRUSTED, borrows, opened
+from .borrowed import ADDRESSES, UNTRUSTED, borrows
 
 if TYPE_CHECKING:
     from ..http_server import HTTPServer
@@ -132,18 +132,17 @@ class WaitressInOwnWords:
         server opens its own. ``started`` is told the URLs once requests can come. Raises ``OptionError`` when an
         address cannot be listened on, ``KeyboardInterrupt`` at a second Ctrl-C.
         """
-        from .waitress_engine import Engine
+        from .waitress_engine import serve
 
-        with opened(self, sockets) as listeners:
-            urls = self.urls(listeners)  # read now: an engine that stops closes the sockets
-            engine = Engine(app, listeners, self._adjustments(), grace=self.graceful_timeout)
-            if started is not None:
-                started(urls)
-            try:
-                engine.run()
-            finally:
-                if ended is not None:
-                    ended()
+        serve(
+            self,
+            app,
+            self._adjustments(),
+            grace=self.graceful_timeout,
+            sockets=sockets,
+            started=started,
+            ended=ended,
+        )
 
     def hurried(self, grace: float) -> WaitressInOwnWords:
         """The same server, that at its end waits for running requests no longer than ``grace`` seconds."""

@@ -16,7 +16,7 @@ from ...config.options import component
 from ...protocol.wsgi import WSGIApp
 from ..advice import advice
 from . import borrowed
-from .borrowed import EVERYWHERE, borrows, lacking, opened
+from .borrowed import EVERYWHERE, borrows, lacking
 from .front import Front
 
 
@@ -49,19 +49,17 @@ class WaitressServer:
         ended: Callable[[], object] | None = None,
     ) -> None:
         """Serve ``app`` until SIGTERM or Ctrl-C. Raises ``OptionError``, ``KeyboardInterrupt`` at a second Ctrl-C."""
-        from .waitress_engine import Engine
+        from .waitress_engine import serve
 
-        with opened(self, sockets) as listeners:
-            urls = self.urls(listeners)
-            front = Front(app, self.ours, takes_prefix=False)
-            engine = Engine(front, listeners, self._adjustments(), grace=self.ours.drain_timeout)
-            if started is not None:
-                started(urls)
-            try:
-                engine.run()
-            finally:
-                if ended is not None:
-                    ended()
+        serve(
+            self,
+            Front(app, self.ours, takes_prefix=False),
+            self._adjustments(),
+            grace=self.ours.drain_timeout,
+            sockets=sockets,
+            started=started,
+            ended=ended,
+        )
 
     def _adjustments(self) -> dict[str, Any]:
         ours = self.ours
