@@ -43,7 +43,7 @@ class Catcher:
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Body:
         """Call the app; nothing is wrapped around a body that can no longer fail."""
-        if environ.get(_THROW):
+        if _THROW in environ and environ[_THROW]:
             return self._app(environ, start_response)
         expected = expected_in(environ) if _EXPECTED in environ else ()
         environ[_THROW] = True
