@@ -260,9 +260,10 @@ def _clear(inbox: FileInbox, asked: _Asked, options: argparse.Namespace) -> int:
 
 def _unknown(name: str) -> int:
     from ..middleware.errors.collect.identity import is_id
+    from ..middleware.errors.inbox.groups import named
 
     terminal = Terminal()
-    if is_id(name.strip().upper()):
+    if is_id(named(name)):
         terminal.error(f"there is no error {name}; the oldest ones go when new ones come")
     else:
         terminal.error(f"{name} is no id: they look like K7QX-M3PZ, or E-7K3QX for a group")

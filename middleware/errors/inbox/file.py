@@ -250,10 +250,6 @@ class FileInbox:
             )
         return done.rowcount == 1
 
-    def resolve(self, name: str) -> bool:
-        """``mark(name, "resolved")``."""
-        return self.mark(name, "resolved")
-
     def clear(self, name: str | None = None) -> int:
         """Forget one group, or all of them; how many there were."""
         with self._database.writing() as connection:

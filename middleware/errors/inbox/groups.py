@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from ..record import ErrorRecord, Phase
+from ..render.outline import where
 
 State = Literal["open", "resolved", "ignored"]
 """``resolved`` ends with the next failure of the group; ``ignored`` lasts until somebody opens it."""
@@ -75,24 +76,12 @@ def occurrence_of(record: ErrorRecord) -> Occurrence:
         time=record.time,
         headline=_short(record.headline),
         type=_short(record.raised.type),
-        place=_short(place_of(record)),
+        place=_short(where(record)),
         method="" if request is None else _short(request.method),
         url="" if request is None else _short(request.url or f"{request.script_name}{request.path_info}"),
         phase=record.phase,
         sent=record.sent,
     )
-
-
-def place_of(record: ErrorRecord) -> str:
-    """Where it failed: the frame that matters most, of the root cause if the exception itself has none."""
-    frame = record.focus
-    if frame is None:
-        root = record.root
-        if root.focus is None:
-            return ""
-        frame = root.frames[root.focus]
-    place = f"{frame.file}:{frame.line}" if frame.line else frame.file
-    return f"{place} in {frame.function}" if frame.function else place
 
 
 def hour_of(time: float) -> int:

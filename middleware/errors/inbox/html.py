@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ....protocol.wsgi import Headers
+from ..render.outline import phase_of
 from ..render.templates import static, template
 from .faces import iso
 from .groups import STATES, Group, Occurrence
@@ -16,12 +17,6 @@ _MOST_ROWS = 300
 _HEIGHT = 22
 _STEP = 4
 _LABELS = {"open": "Open", "resolved": "Resolved", "ignored": "Ignored", "all": "All"}
-_PHASES = {
-    "body": "while the body was sent",
-    "close": "when the body was closed",
-    "reported": "reported by the app",
-    "slow": "a slow request",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +111,8 @@ def group_page(group: Group, occurrences: Sequence[Occurrence], *, now: float, n
         row=_row(group, now, "week"),
         changed=age(group.changed, now) if group.changed is not None else "",
         occurrences=[
-            (each, age(each.time, now), iso(each.time) or "", _PHASES.get(each.phase, "")) for each in occurrences
+            (each, age(each.time, now), iso(each.time) or "", phase_of(each.phase, sent=each.sent))
+            for each in occurrences
         ],
     )
 

@@ -43,9 +43,6 @@ class Inbox(Protocol):
     def mark(self, name: str, state: State) -> bool:
         """Put a group (named by itself, or by one of its occurrences) into a state; whether there is one."""
 
-    def resolve(self, name: str) -> bool:
-        """``mark(name, "resolved")``."""
-
     def clear(self, name: str | None = None) -> int:
         """Forget one group, or all of them; how many there were."""
 

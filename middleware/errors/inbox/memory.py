@@ -129,10 +129,6 @@ class MemoryInbox:
             kept.resolved = kept.changed if state == "resolved" else None
             return True
 
-    def resolve(self, name: str) -> bool:
-        """``mark(name, "resolved")``."""
-        return self.mark(name, "resolved")
-
     def clear(self, name: str | None = None) -> int:
         """Forget one group, or all of them; how many there were."""
         with self._lock:

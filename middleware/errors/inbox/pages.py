@@ -34,7 +34,7 @@ from ..answer import Answer, wanted
 from ..record import ErrorRecord
 from ..render.links import Links
 from .faces import group_data, group_markdown, list_data, list_markdown, list_text, occurrence_data
-from .groups import Group, State
+from .groups import Group, State, named
 from .keeper import Inbox
 from .selection import Selection, selection_of
 from .sources import NoSource, source_lines
@@ -165,7 +165,7 @@ class InboxPages:
 
     def _one(self, environ: Environ, name: str, form: Form) -> Answer:
         group = self._inbox.group(name)
-        if group is None or group.id == name.strip().upper():
+        if group is None or group.id == named(name):
             return self._group(environ, group, form)
         record = self._inbox.find(name)
         return _nothing() if record is None else self._record(environ, record, form)

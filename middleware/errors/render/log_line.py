@@ -19,7 +19,7 @@ def as_line(record: ErrorRecord) -> str:
     if place:
         parts.append(f"at {one_line(place, 300)}")
     request = record.request
-    said = [phase_of(record)]
+    said = [phase_of(record.phase, sent=record.sent)]
     if request is not None:
         said.insert(0, one_line(f"{request.method} {request.script_name}{request.path_info}".strip(), 300))
     about = ", ".join(each for each in said if each)

@@ -131,7 +131,7 @@ def _page(record: ErrorRecord, subject: str) -> str:
         id=one_line(record.id),
         group=one_line(record.group),
         moment=moment(record),
-        phase=phase_of(record),
+        phase=phase_of(record.phase, sent=record.sent),
         asked="" if request is None else one_line(f"{request.method} {request.url}".strip(), 2000),
         parts=list(_parts(record)),
         tables=list(_tables(record)),

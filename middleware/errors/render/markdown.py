@@ -64,7 +64,7 @@ def _facts(record: ErrorRecord) -> str:
     place = where(record)
     if place:
         facts.append(f"At {span(place)}")
-    phase = phase_of(record)
+    phase = phase_of(record.phase, sent=record.sent)
     if phase:
         facts.append(phase[0].upper() + phase[1:])
     return "\n".join(f"- {fact}" for fact in facts if fact)

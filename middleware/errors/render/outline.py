@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from ..record import ErrorRecord, Frame, Raised
+from ..record import ErrorRecord, Frame, Phase, Raised
 
 _LAST = 3
 """How many frames are shown of a traceback that nobody owns."""
@@ -141,15 +141,15 @@ def where(record: ErrorRecord) -> str:
     return ""
 
 
-def phase_of(record: ErrorRecord) -> str:
+def phase_of(phase: Phase, *, sent: bool) -> str:
     """When it happened, as a clause; empty for the usual moment, the call of the app."""
     said = {
         "body": "while the body was made",
         "close": "when the reply was closed",
         "reported": "handled by the app, which reported it",
-        "slow": "still running",
-    }.get(record.phase, "")
-    if record.sent:
+        "slow": "while it was still running",
+    }.get(phase, "")
+    if sent:
         return f"{said}, after part of the reply was sent" if said else "after part of the reply was sent"
     return said
 

@@ -73,7 +73,7 @@ def debug_page(record: ErrorRecord, *, nonce: str, links: Links = Links()) -> st
         module=raised.type.removesuffix(raised.name),
         message=message,
         message_is_cut=is_cut,
-        phase=phase_of(record),
+        phase=phase_of(record.phase, sent=record.sent),
         moment=moment(record),
         address=request.url.partition("://")[2] or request.url if request else "",
         tables=_Tables(record),

@@ -65,7 +65,7 @@ def _head(record: ErrorRecord, ink: _Ink) -> Iterator[str]:
     request = record.request
     if request is not None and (request.method or request.url):
         yield f"  {one_line(_asked(request), 2000)}"
-    phase = phase_of(record)
+    phase = phase_of(record.phase, sent=record.sent)
     if phase:
         yield f"  {phase}"
 

@@ -206,7 +206,7 @@ def test_the_same_record_twice_is_kept_once(inbox: Inbox):
 
 def test_what_is_resolved_comes_back_when_it_fails_again(inbox: Inbox, clock: Clock):
     inbox.add(record())
-    assert inbox.resolve("E-22222")
+    assert inbox.mark("E-22222", "resolved")
     (group,) = inbox.groups()
     assert (group.state, group.changed, group.resolved, group.came_back) == (
         "resolved",
@@ -402,7 +402,7 @@ def test_another_process_sees_the_same(shared: FileInbox, path: Path):
     assert other.groups() == shared.groups()
     assert other.find("K7QX-M3PZ") == shared.find("K7QX-M3PZ")
     assert other.secret == shared.secret
-    other.resolve("E-22222")
+    other.mark("E-22222", "resolved")
     assert shared.groups()[0].state == "resolved"
     other.clear()
     assert shared.groups() == []

@@ -78,6 +78,18 @@ def test_the_list_shows_each_group_with_its_counts(visitor: Client):
     assert "The last 200 errors, in the memory of process" in shown
 
 
+def test_a_group_says_what_was_unusual_about_each_moment(visitor: Client, inbox: MemoryInbox):
+    kept = inbox.find("77QX-M3PZ")
+    assert kept is not None
+    inbox.add(replace(kept, id="88QX-M3PZ", phase="slow"))
+    inbox.add(replace(kept, id="99QX-M3PZ", phase="body", sent=True))
+    shown = text_of(get(visitor, "/E-22222"))
+    assert "while it was still running" in shown[shown.index("88QX-M3PZ") : shown.index("77QX-M3PZ")]
+    unusual = "while the body was made, after part of the reply was sent"
+    assert shown.count(unusual) == 1
+    assert shown.index("99QX-M3PZ") < shown.index(unusual) < shown.index("88QX-M3PZ")
+
+
 def test_an_empty_list_says_so(client: Callable[..., Client]):
     page = get(client(InboxPages(MemoryInbox(), lambda environ: None)), "/")
     assert "No errors. The next one is listed here" in text_of(page)

@@ -274,7 +274,7 @@ def test_a11_the_line_names_id_group_place_and_request() -> None:
         ({"sent": True}, "after part of the reply was sent"),
         ({"phase": "close"}, "when the reply was closed"),
         ({"phase": "reported"}, "handled by the app, which reported it"),
-        ({"phase": "slow"}, "still running"),
+        ({"phase": "slow"}, "while it was still running"),
     ],
 )
 def test_when_it_happened_is_said_unless_it_is_usual(changed: dict[str, Any], said: str) -> None:
