@@ -84,7 +84,7 @@ class Inspector:
         self._variants: dict[Hashable, set[Hashable]] = {}
         self._below: dict[Hashable, Hashable | None] = {}
         self._traits: dict[type, _Traits] = {}
-        self._lines: list[tuple[tuple[Node, ...], int, Node, bool]] = []
+        self._tops: list[tuple[Node, int | None, bool]] = []
         self._read_nodes: dict[Node, tuple[Reader, Reading]] = {}
         self.optional = False
         """Whether what is looked at from now on is never started."""
@@ -94,23 +94,21 @@ class Inspector:
         entrance = map_at(root)
         if entrance is not None:
             self.maps.roots.append(entrance)
-        waiting: list[tuple[Node, tuple[Node, ...]]] = [(root, ())]
+        waiting: list[tuple[Node, int | None]] = [(root, None)]
         while waiting:
-            top, outside = waiting.pop()
-            filters, app = top.unfold()
-            around = (*outside, *filters)
-            self._lines.append((around, len(outside), app, self.optional))
+            top, mounted_by = waiting.pop()
+            here = len(self._tops)
+            self._tops.append((top, mounted_by, self.optional))
             for node in top.walk():
                 if node.shape == "factory" and node.reference is not None:
-                    waiting.extend((child, around) for child in self._factory(node))
+                    waiting.extend((child, here) for child in self._factory(node))
 
     def rules(self, public: str | None, server: Mapping[str, str]) -> Iterator[Problem]:
         """What components know of their sections, where they stand and who can reach them; see ``surroundings``."""
         if any(traits.rules for traits in self._traits.values()):
-            from .surroundings import Line, judge
+            from .surroundings import judge, lines_of
 
-            lines = [Line(*each) for each in self._lines]
-            yield from judge(lines, self._read_nodes, self._key_at, public=public, server=server)
+            yield from judge(lines_of(self._tops), self._read_nodes, self._key_at, public=public, server=server)
 
     # -- one factory --
 

@@ -11,8 +11,6 @@ from contextvars import ContextVar
 from types import MappingProxyType
 from typing import Literal, NamedTuple
 
-from .records import record
-
 How = Literal["section", "default", "set", "get", "inherited", "command line", "environment", "code", "built in"]
 
 
@@ -29,8 +27,7 @@ class Origin(NamedTuple):
         return place if self.file is None or self.how in ("section", "code") else f"{place} ({self.how})"
 
 
-@record
-class BuildSite:
+class BuildSite(NamedTuple):
     """The section that a factory is being called for.
 
     ``origins`` names the place of each local key, ``inherited`` that of each global key.

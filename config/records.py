@@ -92,6 +92,7 @@ def record(cls: type[T] | None = None, /, *, kw_only: bool = False) -> type[T] |
     return make if cls is None else make(cls)
 
 
+@dataclass_transform(frozen_default=True, eq_default=False, field_specifiers=(field,))
 def frozen(cls: type[T], *, kw_only: bool = False) -> type[T]:
     """Make a class a record that is equal to nothing but itself.
 

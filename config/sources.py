@@ -13,7 +13,7 @@ import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from importlib.machinery import ModuleSpec, PathFinder
 
-from .records import record
+from .records import frozen, record
 
 _MOST_HOPS = 6
 _MOST_BYTES = 1 << 20
@@ -39,9 +39,9 @@ class Flaw:
     near: tuple[str, ...] = ()
 
 
-@record
+@frozen
 class Found:
-    """A definition, and that it is the only one of its name."""
+    """A definition, and that it is the only one of its name. Each is one of its own, also as a key."""
 
     node: Definition
     file: str

@@ -78,6 +78,19 @@ Read = Mapping[Node, tuple[Reader, Reading]]
 """The nodes of ours, and how their sections were read."""
 
 
+def lines_of(tops: Iterable[tuple[Node, int | None, bool]]) -> list[Line]:
+    """The lines that begin with these nodes.
+
+    With each comes the index of the line whose app mounts it, None where nobody does, and whether it is optional.
+    """
+    lines: list[Line] = []
+    for top, mounted_by, optional in tops:
+        outside = () if mounted_by is None else lines[mounted_by].filters
+        filters, app = top.unfold()
+        lines.append(Line((*outside, *filters), len(outside), app, optional))
+    return lines
+
+
 def judge(
     lines: Iterable[Line],
     read: Read,
