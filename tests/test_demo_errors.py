@@ -11,6 +11,8 @@ from demo_server import DEMO, start_demo
 from running_server import RunningServer
 from selenium.webdriver import Chrome
 
+from wheatpaste.middleware.errors.record import ErrorRecord
+
 pytestmark = pytest.mark.slow
 
 EXAMPLES = DEMO.parent.parent / "examples"
@@ -76,6 +78,15 @@ def test_the_failing_line_of_the_app_is_the_first_that_is_shown(
     assert focus["path"] == str(EXAMPLES / file)
     failing = next(each["text"] for each in focus["lines"] if each["number"] == focus["line"])
     assert failing.strip() == line
+
+
+def test_what_a_framework_did_with_the_error_is_not_its_cause(demo: RunningServer) -> None:
+    answer = demo.request("GET", "/wiki/cellar", BROWSER)
+    record = ErrorRecord.from_data(
+        json.loads(demo.request("GET", f"/.errors/{answer.headers['X-Error-ID']}.json").body)
+    )
+    assert record.root.type == "KeyError"
+    assert "Root cause" not in answer.text
 
 
 @broken

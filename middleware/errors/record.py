@@ -109,9 +109,10 @@ class Gap:
 class Raised:
     """One exception of the tree, which a record holds as a flat list.
 
-    ``parent`` is the index of the exception that it is cause, context or member of. ``suppressed``: a context that
-    ``raise … from`` hides from Python's own traceback. ``focus`` is the index of the frame that matters most, or None
-    without frames. ``omitted_members`` and ``omitted_frames`` count what was left out; ``gaps`` tell where frames were.
+    ``parent`` is the index of the exception that it is cause, context or member of. ``suppressed``: a context that has
+    not led to it, because ``raise … from`` hides it, or because it came later, and the exception was raised once more
+    while it was handled. ``focus`` is the index of the frame that matters most, or None without frames.
+    ``omitted_members`` and ``omitted_frames`` count what was left out; ``gaps`` tell where frames were.
     """
 
     type: str

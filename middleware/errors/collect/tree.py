@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from types import FrameType, TracebackType
 
 from ..record import Relation
 
@@ -94,7 +95,41 @@ def _before(error: BaseException, index: int) -> Iterator[Branch]:
     if cause is not None:
         yield Branch(cause, index, "cause")
     if context is not None and context is not cause:
-        yield Branch(context, index, "context", bool(slots["__suppress_context__"].__get__(error)))
+        hidden = bool(slots["__suppress_context__"].__get__(error)) or _came_before(error, context)
+        yield Branch(context, index, "context", hidden)
+
+
+def _came_before(error: BaseException, context: BaseException) -> bool:
+    """Whether ``error`` was there before its context, and was raised once more while that was handled.
+
+    Frameworks do that where they find no handler of an error. A frame that has caught the error then stands in the
+    traceback twice: from where it raised it again, and, further in, from the first time.
+    """
+    caught, steps = _steps(context)[:1], _steps(error)
+    if not caught:
+        return False
+    handler, position = caught[0]
+    first: dict[int, int] = {}
+    last: dict[int, int] = {}
+    for index, (frame, _) in enumerate(steps):
+        first.setdefault(id(frame), index)
+        last[id(frame)] = index
+    if id(handler) not in last:
+        return False
+    here = last[id(handler)]
+    if first[id(handler)] < here:
+        return steps[here][1] < position
+    return any(first[frame] < here < last[frame] for frame in last)
+
+
+def _steps(error: BaseException) -> list[tuple[FrameType, int]]:
+    """The frames of a traceback, from the one that has caught it inwards, and how far each had come."""
+    steps = []
+    step: TracebackType | None = BaseException.__dict__["__traceback__"].__get__(error)
+    while step is not None:
+        steps.append((step.tb_frame, step.tb_lasti))
+        step = step.tb_next
+    return steps
 
 
 def _chosen(found: list[Branch], most: int) -> set[int]:

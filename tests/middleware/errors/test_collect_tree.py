@@ -6,6 +6,7 @@ import json
 import sys
 import time
 from pathlib import Path
+from textwrap import dedent
 from typing import Any
 
 import pytest
@@ -92,6 +93,84 @@ def test_row_04_a_context_that_python_hides_is_there_and_says_that_it_is_hidden(
     )
     assert ("context", 0, "KeyError: 'a'", True) in outline(record)
     assert record.root.name != "KeyError"
+
+
+AGAIN = """
+def work():
+    raise KeyError("it")
+
+def look_for_a_handler():
+    raise LookupError("none")
+"""
+
+
+@pytest.mark.parametrize(
+    ("source", "later"),
+    [
+        # As Pyramid does: caught, nobody found who handles it, raised again further in.
+        (
+            """
+            def again(error, trace):
+                raise error.with_traceback(trace)
+            def handle(error):
+                try:
+                    look_for_a_handler()
+                except LookupError:
+                    again(error, error.__traceback__)
+            try:
+                work()
+            except KeyError as error:
+                handle(error)
+            """,
+            True,
+        ),
+        # In the frame that has caught it.
+        (
+            """
+            try:
+                work()
+            except KeyError as error:
+                try:
+                    look_for_a_handler()
+                except LookupError:
+                    raise error
+            """,
+            True,
+        ),
+        # What was being handled when it was raised for the first time has led to it, whoever raises it again.
+        (
+            """
+            def clean_up():
+                try:
+                    work()
+                except KeyError as error:
+                    raise error
+            try:
+                look_for_a_handler()
+            except LookupError:
+                clean_up()
+            """,
+            False,
+        ),
+        (
+            """
+            try:
+                try:
+                    look_for_a_handler()
+                except LookupError:
+                    work()
+            except KeyError as error:
+                raise error
+            """,
+            False,
+        ),
+    ],
+    ids=["handed on", "in place", "raised again further in", "raised again further out"],
+)
+def test_row_04_what_came_later_is_no_cause_of_what_is_raised_again(project: Project, source: str, later: bool) -> None:
+    record = project.record(AGAIN + dedent(source))
+    assert outline(record) == [("raised", None, "KeyError: 'it'", False), ("context", 0, "LookupError: none", later)]
+    assert record.root.type == ("KeyError" if later else "LookupError")
 
 
 def test_row_04_a_circle_of_causes_ends() -> None:
