@@ -238,6 +238,7 @@ class FileInbox:
 
     def mark(self, name: str, state: State) -> bool:
         """Put a group into a state; whether there is one."""
+        self._catch_up()
         now = self._clock()
         with self._database.writing() as connection:
             (group,) = connection.execute(_GROUP_OF, (named(name),) * 2).fetchone()
@@ -252,6 +253,7 @@ class FileInbox:
 
     def clear(self, name: str | None = None) -> int:
         """Forget one group, or all of them; how many there were."""
+        self._catch_up()  # or what waits would be there again
         with self._database.writing() as connection:
             if name is None:
                 return connection.execute("DELETE FROM inbox_groups").rowcount

@@ -433,6 +433,21 @@ def test_errors_that_cannot_be_written_wait_until_they_can(
     assert shared.groups()[0].count == 4
 
 
+def test_errors_that_waited_are_marked_and_forgotten_as_all_others(shared: FileInbox, path: Path):
+    shared.groups()
+    lock = sqlite3.connect(path, isolation_level=None)
+    lock.execute("BEGIN IMMEDIATE")
+    shared.add(record())
+    lock.execute("ROLLBACK")
+    assert shared.mark("E-22222", "ignored")
+    lock.execute("BEGIN IMMEDIATE")
+    shared.add(record(name="22QX-M3PZ"))
+    lock.execute("ROLLBACK")
+    lock.close()
+    assert shared.clear() == 1
+    assert shared.groups() == []
+
+
 def test_the_pages_can_be_shown_while_the_file_cannot_be_written(shared: FileInbox, path: Path):
     shared.add(record())
     lock = sqlite3.connect(path, isolation_level=None)
