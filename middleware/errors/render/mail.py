@@ -5,7 +5,6 @@ Mails about one group refer to the same message id, so that readers keep them to
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterable, Iterator, Sequence
 from email.message import EmailMessage
 from email.policy import SMTP
@@ -42,30 +41,29 @@ def as_digest(tallies: Sequence[Tally], envelope: Envelope, *, now: float, other
     """What was counted and not mailed one by one; ``others`` are failures of groups too many to be told apart."""
     rows = sorted(tallies, key=lambda tally: (-tally.count, tally.group))
     total = sum(tally.count for tally in rows) + others
-    kinds = f"{len(rows)} kind{'s' * (len(rows) != 1)}"
+    is_one = len(rows) == 1 and not others
+    kinds = "many kinds" if others else "one kind" if is_one else f"{len(rows)} kinds"
     headline = f"{total} more error{'s' * (total != 1)} of {kinds}"
-    if len(rows) == 1:
-        headline = f"{total} more: {rows[0].line}"
-    message = _begun(envelope, headline, now)
-    if len(rows) == 1:
+    message = _begun(envelope, f"{total} more: {rows[0].line}" if is_one else headline, now)
+    if is_one:
         message["X-Error-Group"] = _header(rows[0].group)
         message["References"] = _thread(rows[0].group, envelope)
     period = _period(rows)
     rest = f"And {others} of other kinds." if others else ""
-    lines = [headline if len(rows) != 1 else f"{total} more error{'s' * (total != 1)} of one kind", f"  {period}", ""]
+    lines = [headline, *([f"  {period}"] if period else []), ""]
     for row in rows:
         lines += [f"{row.count:>6} x {one_line(row.group)}  {one_line(row.line, 500)}"]
-        lines += [f"{' ' * 9}last at {_clock(row.last)}: {', '.join(map(one_line, row.ids))}"]
+        lines += [f"{' ' * 9}last at {moment(row.last)}: {', '.join(map(one_line, row.ids))}"]
     message.set_content("\n".join([*lines, *([rest] if rest else [])]) + "\n", charset="utf-8")
     page = template("digest.html").render(
         subject=str(message["Subject"]),
-        headline=lines[0],
+        headline=headline,
         period=period,
         rows=[
             {
                 "count": row.count,
                 "group": one_line(row.group),
-                "last": _clock(row.last),
+                "last": moment(row.last),
                 "line": one_line(row.line, 500),
                 "ids": ", ".join(map(one_line, row.ids)),
             }
@@ -106,17 +104,10 @@ def _thread(group: str, envelope: Envelope) -> str:
     return f"<{letters or 'error'}.group@{_domain(envelope.sender)}>"
 
 
-def _clock(seconds: float) -> str:
-    try:
-        return time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(seconds))
-    except (OverflowError, ValueError, OSError):
-        return ""
-
-
 def _period(rows: Sequence[Tally]) -> str:
     if not rows:
         return ""
-    return f"{_clock(min(row.first for row in rows))} to {_clock(max(row.last for row in rows))}"
+    return f"{moment(min(row.first for row in rows))} to {moment(max(row.last for row in rows))}"
 
 
 # --- the HTML part ----------------------------------------------------------------------------------------------------
@@ -130,7 +121,7 @@ def _page(record: ErrorRecord, subject: str) -> str:
         where=one_line(where(record), 400),
         id=one_line(record.id),
         group=one_line(record.group),
-        moment=moment(record),
+        moment=moment(record.time),
         phase=phase_of(record.phase, sent=record.sent),
         asked="" if request is None else one_line(f"{request.method} {request.url}".strip(), 2000),
         parts=list(_parts(record)),

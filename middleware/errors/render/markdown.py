@@ -57,7 +57,7 @@ def fenced(text: str, language: str = "text") -> str:
 
 
 def _facts(record: ErrorRecord) -> str:
-    facts = [f"Error {span(record.id)}, group {span(record.group)}", moment(record)]
+    facts = [f"Error {span(record.id)}, group {span(record.group)}", moment(record.time)]
     request = record.request
     if request is not None and (request.method or request.url):
         facts.append(span(f"{request.method} {request.url or request.script_name + request.path_info}".strip()))

@@ -154,12 +154,12 @@ def phase_of(phase: Phase, *, sent: bool) -> str:
     return said
 
 
-def moment(record: ErrorRecord) -> str:
-    """When, in UTC: ``2026-11-26 02:47:12 UTC``."""
+def moment(seconds: float) -> str:
+    """A time since 1970 in UTC: ``2026-11-26 02:47:12 UTC``; empty for what no calendar has."""
     import time
 
     try:
-        return time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(record.time))
+        return time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(seconds))
     except (OverflowError, ValueError, OSError):  # a record from a file may say anything
         return ""
 

@@ -74,7 +74,7 @@ def debug_page(record: ErrorRecord, *, nonce: str, links: Links = Links()) -> st
         message=message,
         message_is_cut=is_cut,
         phase=phase_of(record.phase, sent=record.sent),
-        moment=moment(record),
+        moment=moment(record.time),
         address=request.url.partition("://")[2] or request.url if request else "",
         tables=_Tables(record),
         source=Sources(),

@@ -36,7 +36,7 @@ def plain_page(
     path = str(environ.get("SCRIPT_NAME", "")) + str(environ.get("PATH_INFO", ""))
     values = {
         "error_id": record.id,
-        "time": moment(record),
+        "time": moment(record.time),
         "message": MESSAGE if message is None else message,
         "status": STATUS,
         "path": path.encode("latin-1", "replace").decode("utf-8", "replace"),

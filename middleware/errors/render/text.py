@@ -61,7 +61,7 @@ def _head(record: ErrorRecord, ink: _Ink) -> Iterator[str]:
     place = where(record)
     if place:
         yield f"  at {ink('strong', one_line(place, 400))}"
-    yield "  " + ", ".join(filter(None, (one_line(record.id), f"group {one_line(record.group)}", moment(record))))
+    yield "  " + ", ".join(filter(None, (one_line(record.id), f"group {one_line(record.group)}", moment(record.time))))
     request = record.request
     if request is not None and (request.method or request.url):
         yield f"  {one_line(_asked(request), 2000)}"

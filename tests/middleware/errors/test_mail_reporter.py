@@ -19,8 +19,10 @@ from mail_server import MailServer, hang, hang_up, peer
 
 from wheatpaste.middleware.errors.record import ErrorRecord
 from wheatpaste.middleware.errors.render.envelope import Envelope
+from wheatpaste.middleware.errors.render.mail import as_digest
 from wheatpaste.middleware.errors.report.mail import MailReporter, mail_server
 from wheatpaste.middleware.errors.report.mail import MailServer as Server
+from wheatpaste.middleware.errors.tally import Tally
 from wheatpaste.testing import Clock
 
 # aiosmtpd has a word to say about logins without STARTTLS.
@@ -138,6 +140,24 @@ def test_row_38_a_digest_tells_of_several_kinds(serving: Callable[..., MailServe
     assert digest["X-Error-Group"] is None
     text = digest.get_body(("plain",)).get_content()  # type: ignore[union-attr]
     assert text.index("2 x E-BBBBB") < text.index("1 x E-AAAAA")
+
+
+@pytest.mark.parametrize(
+    "tallies",
+    [
+        pytest.param((), id="of none that is known"),
+        pytest.param((Tally(group="E-AAAAA", count=2, first=TIME, last=TIME, line="it fails"),), id="of one more"),
+    ],
+)
+def test_row_38_a_digest_of_more_kinds_than_are_told_apart_is_of_no_one_kind(tallies: tuple[Tally, ...]) -> None:
+    digest = as_digest(tallies, ENVELOPE, now=TIME, others=5)
+    count = 5 + sum(tally.count for tally in tallies)
+    assert digest["Subject"] == f"[shop] {count} more errors of many kinds"
+    assert digest["X-Error-Group"] is None
+    assert digest["References"] is None
+    for part in digest.iter_parts():
+        assert f"{count} more errors of many kinds" in part.get_content()
+        assert "And 5 of other kinds." in part.get_content()
 
 
 def test_without_an_interval_each_failure_is_a_mail(serving: Callable[..., MailServer]) -> None:

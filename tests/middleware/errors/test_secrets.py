@@ -66,7 +66,7 @@ FACES: dict[str, Callable[[ErrorRecord], str]] = {
     "exceptions_of": lambda record: _json(exceptions_of(record)),
 }
 # Functions of a record that make no face of their own: parts of faces, and what is called with more than a record.
-_NO_FACES = {"branches", "parts", "where", "moment", "details", "public"}
+_NO_FACES = {"branches", "parts", "where", "details", "public"}
 
 
 def test_every_face_that_there_is_is_looked_at() -> None:
