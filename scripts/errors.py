@@ -18,7 +18,6 @@ from .terminal import Terminal, printable, short_path
 if TYPE_CHECKING:
     from ..middleware.errors.inbox.file import FileInbox
     from ..middleware.errors.inbox.groups import Group, State
-    from ..middleware.errors.inbox.selection import Selection
 
 _COMMANDS = ("list", "show", "resolve", "ignore", "reopen", "clear")
 _STATES: dict[str, State] = {"resolve": "resolved", "ignore": "ignored", "reopen": "open"}
@@ -151,10 +150,7 @@ def _where_else(kept: Kept) -> str:
 def _nothing_yet(file: Path, asked: _Asked, options: argparse.Namespace) -> int:
     """There is no file, and none is made: it would belong to whoever looks."""
     if asked.command in ("list", "clear") and not asked.words:
-        if options.json:
-            dump({"version": 1, "counts": {"open": 0, "resolved": 0, "ignored": 0}, "groups": []})
-        else:
-            print("No errors." if not options.markdown else "# Errors\n\nNone.")
+        _print_list([], [], options)
         Terminal().line(f"{short_path(str(file))} does not exist: no error was kept yet")
         return 0
     Terminal().error(f"{short_path(str(file))} does not exist: no error was kept yet")
@@ -165,22 +161,26 @@ def _nothing_yet(file: Path, asked: _Asked, options: argparse.Namespace) -> int:
 
 
 def _list(inbox: FileInbox, asked: _Asked, options: argparse.Namespace) -> int:
-    from ..middleware.errors.inbox.faces import list_data, list_markdown
     from ..middleware.errors.inbox.selection import Selection
 
     everything = inbox.groups()
     chosen = Selection(state=options.state, words=" ".join(asked.words))
-    groups = chosen.of(everything)
+    _print_list(chosen.of(everything), everything, options)
+    return 0
+
+
+def _print_list(groups: list[Group], everything: list[Group], options: argparse.Namespace) -> None:
+    from ..middleware.errors.inbox.faces import list_data, list_markdown
+
     if options.json:
         dump(list_data(groups, everything))
     elif options.markdown:
         Terminal(sys.stdout).line(list_markdown(groups, time.time()).rstrip("\n"))
     else:
-        _print_list(groups, everything, chosen)
-    return 0
+        _print_rows(groups, everything, options.state)
 
 
-def _print_list(groups: list[Group], everything: list[Group], chosen: Selection) -> None:
+def _print_rows(groups: list[Group], everything: list[Group], chosen: str) -> None:
     from ..middleware.errors.inbox.faces import list_cells
     from ..middleware.errors.inbox.selection import state_counts
 
@@ -198,10 +198,10 @@ def _print_list(groups: list[Group], everything: list[Group], chosen: Selection)
         if where:
             terminal.line(f"{' ' * (sum(widths) + 6)}  {paint(where, 'dim')}")
     counts = state_counts(everything)
-    others = [f"{counts[state]} {state}" for state in counts if counts[state] and state != chosen.state]
+    others = [f"{counts[state]} {state}" for state in counts if counts[state] and state != chosen]
     if not rows:
         terminal.line("No errors." if not everything else f"No such errors, but there are {' and '.join(others)}.")
-    elif others and chosen.state != "all":
+    elif others and chosen != "all":
         terminal.line(paint(f"and {', '.join(others)} (--state)", "dim"))
 
 
