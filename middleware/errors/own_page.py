@@ -10,6 +10,7 @@ import json
 from typing import Any
 from urllib.parse import urlsplit
 
+from ...protocol.bodies import InvalidLength, content_length
 from ...protocol.hosts import read_host
 from ...protocol.wsgi import Body, Environ, Headers, StartResponse
 
@@ -45,12 +46,12 @@ def _same_origin(origin: str, environ: Environ) -> bool:
 
 def read_json(environ: Environ, most: int) -> dict[str, Any] | None:
     """The object that was sent, in at most this many bytes; None for whatever else was."""
-    length = environ.get("CONTENT_LENGTH") or ""
-    if not (length.isascii() and length.isdigit()) or len(length) > 9 or int(length) > most:
-        return None
     try:
-        asked = json.loads(environ["wsgi.input"].read(int(length)))
-    except (ValueError, RecursionError):
+        length = content_length(environ)
+        if length is None or length > most:
+            return None
+        asked = json.loads(environ["wsgi.input"].read(length))
+    except (InvalidLength, ValueError, RecursionError):
         return None
     return asked if isinstance(asked, dict) else None
 
