@@ -163,6 +163,7 @@ def _start_anew() -> None:
     """A child process has none of its parent's threads, and perhaps a lock that one of them held."""
     global _hanging, _lock
     _hanging = 0
+    _hanging_kinds.clear()
     _lock = threading.Lock()
 
 

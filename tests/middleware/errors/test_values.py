@@ -9,7 +9,9 @@ import datetime
 import decimal
 import enum
 import functools
+import os
 import pathlib
+import subprocess
 import sys
 import threading
 import time
@@ -529,6 +531,39 @@ def test_row_15_a_class_whose_repr_hangs_is_asked_once_in_a_process() -> None:
         assert len(asked) == 1
     finally:
         leave.set()
+
+
+FORKING = """
+import os, sys, threading
+from wheatpaste.middleware.errors.collect.settings import Collecting
+from wheatpaste.middleware.errors.collect.values import Budget, show
+
+leave = threading.Event()
+
+class Hanging:
+    def __repr__(self):
+        leave.wait(30)
+        return "well again"
+
+print(show("value", Hanging(), Budget(Collecting(seconds=0.03))).text, flush=True)
+child = os.fork()
+if not child:
+    leave.set()
+    print(show("value", Hanging(), Budget(Collecting(seconds=5))).text, flush=True)
+    os._exit(0)
+os.waitpid(child, 0)
+leave.set()
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="only POSIX forks")
+def test_row_15_what_hangs_in_a_parent_process_is_asked_again_in_its_child() -> None:
+    """The thread that waits there is not here, and so nobody would ever say that it has come back."""
+    ran = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", FORKING], capture_output=True, text=True, timeout=60, check=True
+    )
+    assert ran.stdout.splitlines() == ["<Hanging (its repr takes too long)>", "well again"]
 
 
 def test_a_route_of_bottle_is_shown_by_its_type() -> None:
