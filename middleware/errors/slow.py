@@ -104,7 +104,10 @@ class SlowRequests:
             self._running.clear()
             self._reported.clear()
             self._pid = os.getpid()
-            threading.Thread(target=self._loop, name="wheatpaste-slow-requests", daemon=True).start()
+            try:
+                threading.Thread(target=self._loop, name="wheatpaste-slow-requests", daemon=True).start()
+            except RuntimeError as fault:  # too many threads; that must not fail the request, too
+                logger.error("slow requests are not reported in process %s: %s", self._pid, fault)
 
     def _loop(self) -> None:
         while not self._closed.wait(min(self._after / _LOOKS, _LONGEST_PAUSE)):

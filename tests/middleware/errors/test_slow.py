@@ -206,6 +206,20 @@ def test_the_thread_of_the_process_looks_by_itself(seen: Seen) -> None:
     assert seen[0][1] == "/held"
 
 
+def test_without_a_thread_to_watch_requests_are_answered_all_the_same(
+    seen: Seen, clock: Clock, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fail(thread: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    watch = watching(lambda environ, start_response: [b"one"], seen, clock)
+    monkeypatch.setattr(threading.Thread, "start", fail)
+    assert [watch({}, lambda *given: None) for _ in range(2)] == [[b"one"], [b"one"]]
+    assert [record.getMessage() for record in caplog.records] == [
+        f"slow requests are not reported in process {os.getpid()}: can't start new thread"
+    ]
+
+
 FORKING = """
 import os, sys, threading
 from wheatpaste.middleware.errors.catch_errors import CatchErrors
