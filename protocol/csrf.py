@@ -16,7 +16,7 @@ from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Callable, Collection
 from typing import Literal, NamedTuple
 
-from .hosts import HostPort, read_host
+from .hosts import read_host
 from .wsgi import Environ, Headers
 
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
@@ -87,16 +87,12 @@ def _is_ours(origin: str, environ: Environ) -> bool:
     if scheme == "http" and here == "https":
         return False  # whoever is on the wire can write such a page
     # Behind a proxy that speaks TLS, and does not say so, a page of ours is https where we see http.
-    return _without_default(theirs, scheme) == _without_default(ours, scheme) or theirs == ours
+    return theirs.without_default_port(scheme) == ours.without_default_port(scheme) or theirs == ours
 
 
 def _server(environ: Environ) -> str:
     name, port = environ.get("SERVER_NAME", ""), environ.get("SERVER_PORT", "")
     return f"[{name}]:{port}" if ":" in name else f"{name}:{port}"
-
-
-def _without_default(host: HostPort, scheme: str) -> HostPort:
-    return host.without_default_port(scheme)
 
 
 class Tokens:
