@@ -12,17 +12,7 @@ import threading
 from collections.abc import Iterable
 from typing import Any
 
-Stamp = tuple[int, int, int] | None
-"""Modification time in nanoseconds, size and inode of a file; None while there is none."""
-
-
-def stamp_of(path: str) -> Stamp:
-    """The stamp of the file as it is now."""
-    try:
-        found = os.stat(path)
-    except OSError:
-        return None
-    return (found.st_mtime_ns, found.st_size, found.st_ino)
+from ..protocol.file_stamps import Stamp, stamp_of
 
 
 class FileWatch:

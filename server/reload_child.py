@@ -19,9 +19,9 @@ import threading
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from ..protocol.file_stamps import stamp_of
 from ..protocol.shelf import inherit
 from .failures import Failure, ending_of
-from .file_watch import stamp_of
 
 VARIABLE = "WHEATPASTE_RELOAD"
 _INTERVAL = 0.5

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 from prerequisites import lacking
 
-from wheatpaste.server.file_watch import FileWatch, Nudge, stamp_of
+from wheatpaste.protocol.file_stamps import stamp_of
+from wheatpaste.server.file_watch import FileWatch, Nudge
 
 
 @pytest.fixture

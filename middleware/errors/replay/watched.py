@@ -7,12 +7,10 @@ import sys
 from collections.abc import Iterable
 from typing import NamedTuple
 
+from ....protocol.file_stamps import Stamp, stamp_of
 from ..record import ErrorRecord
 
 _MOST = 60
-
-Stamp = tuple[int, int, int] | None
-"""Modification time in nanoseconds, size and inode of a file; None while there is none."""
 
 
 class WatchedFile(NamedTuple):
@@ -21,15 +19,6 @@ class WatchedFile(NamedTuple):
     path: str
     name: str
     stamp: Stamp
-
-
-def stamp_of(path: str) -> Stamp:
-    """The stamp of the file as it is now."""
-    try:
-        found = os.stat(path)
-    except OSError:
-        return None
-    return (found.st_mtime_ns, found.st_size, found.st_ino)
 
 
 def files_of(record: ErrorRecord) -> tuple[WatchedFile, ...]:
