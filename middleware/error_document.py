@@ -22,6 +22,7 @@ from typing import NamedTuple
 from ..config.factories import make_filter_factory
 from ..config.options import OptionError, component, option
 from ..config.reader import Family
+from ..protocol.bodies import close_body
 from ..protocol.headers import split_list
 from ..protocol.negotiate import wanted_form
 from ..protocol.trace import DETAILS_SHOWN, Trace
@@ -166,14 +167,14 @@ class _Exchange:
                 write(piece)
             return body
         try:
-            _close(body)
+            close_body(body)
             self._pass(held.status, merge(held.headers, reply.headers), held.exc_info)
         except BaseException:
-            _close(reply.body)
+            close_body(reply.body)
             raise
         if self._came.get("REQUEST_METHOD") == "HEAD":
             # Not every page minds it, nor every server; what is sent all the same is read as the next reply.
-            _close(reply.body)
+            close_body(reply.body)
             return []
         return reply.body
 
@@ -204,7 +205,7 @@ class _Exchange:
             trace.rollback(mark)  # the request's record is about what was asked for
         if reply.status[:1] != "2" and reply.status[:3] != code:
             log.error("the page for %s answered %s", code, reply.status)
-            _close(reply.body)
+            close_body(reply.body)
             return None
         return reply
 
@@ -247,13 +248,7 @@ class _Unstarted:
         return next(self._pieces)
 
     def close(self) -> None:
-        _close(self._body)
-
-
-def _close(body: Body) -> None:
-    close = getattr(body, "close", None)
-    if close is not None:
-        close()
+        close_body(self._body)
 
 
 def merge(theirs: Headers, page: Headers) -> Headers:

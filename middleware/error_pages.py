@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from ..config.values import import_object
-from ..protocol.bodies import on_close
+from ..protocol.bodies import close_body, on_close
 from ..protocol.headers import check_header
 from ..protocol.wsgi import Body, Environ, ExcInfo, Headers, Write, WSGIApp
 
@@ -121,16 +121,10 @@ def ask(app: WSGIApp, environ: Environ) -> Reply:
         if not started:
             raise RuntimeError("no reply was started")
     except BaseException:
-        _close(body)
+        close_body(body)
         raise
     whole: Iterator[bytes] = chain(written, first, pieces)
-    return Reply(*started[0], on_close(environ, whole, lambda: _close(body)))
-
-
-def _close(body: Body) -> None:
-    close = getattr(body, "close", None)
-    if close is not None:
-        close()
+    return Reply(*started[0], on_close(environ, whole, lambda: close_body(body)))
 
 
 def asking(environ: Environ, path: str) -> Environ:

@@ -35,6 +35,13 @@ def on_close(environ: Environ, body: Body, *callbacks: Callback) -> Body:
     return (_SizedBody if hasattr(body, "__len__") else _ClosingBody)(body, callbacks)
 
 
+def close_body(body: Body) -> None:
+    """Close a body, if it is one that is to be closed (PEP 3333)."""
+    close: Callback | None = getattr(body, "close", None)
+    if close is not None:
+        close()
+
+
 class _Closing:
     __slots__ = ("_callbacks",)
 

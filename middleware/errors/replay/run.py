@@ -11,9 +11,10 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from ....protocol.bodies import close_body
 from ....protocol.trace import KEY as TRACE
 from ....protocol.trace import Trace
-from ....protocol.wsgi import Body, Environ, ExcInfo, Headers, Write, WSGIApp
+from ....protocol.wsgi import Environ, ExcInfo, Headers, Write, WSGIApp
 from ..catch import expected_in, is_expected
 from ..record import ErrorRecord
 from .heard import CameRequest, is_of_request
@@ -76,7 +77,7 @@ def run(
                     cut = True
                     break
         finally:
-            _close(body)
+            close_body(body)
     except Exception as raised:
         # What broke a reply that had begun was told to the attempt on its way.
         if is_expected(raised, expected_in(current)):
@@ -108,12 +109,6 @@ def _environ(request: CameRequest, current: Environ, attempt: Attempt) -> Enviro
     for note in asks.notes:
         trace.note(note)
     return environ
-
-
-def _close(body: Body) -> None:
-    close = getattr(body, "close", None)
-    if close is not None:
-        close()
 
 
 class _Reply:
