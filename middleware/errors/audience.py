@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from ...protocol.hosts import read_host
+from ...protocol.hosts import parse_host, read_host
 from ...protocol.peers import Networks, is_direct, peer_of, read_address
 from ...protocol.wsgi import Environ
 
@@ -27,6 +27,23 @@ def loaded_by_another_site(environ: Environ) -> str | None:
     return "a page of another site has asked for it"
 
 
+def host_complaint(pattern: str) -> str | None:
+    """What is wrong with a name under which details may be asked for, or None."""
+    return "is no host such as dev.example.com, *.example.com or *, without a port" if _host(pattern) is None else None
+
+
+def _host(pattern: str) -> str | None:
+    """A pattern of hosts in the form in which hosts are compared, or None for what can fit none."""
+    if pattern == "*":
+        return pattern
+    below = "*." if pattern.startswith("*.") else ""
+    try:
+        host, port = parse_host(pattern.removeprefix(below))
+    except ValueError:
+        return None
+    return below + host if port is None else None
+
+
 class Audience:
     """The peers and hosts for which details are shown, besides this machine and its own names.
 
@@ -39,7 +56,7 @@ class Audience:
         words = tuple(peers)
         self._everybody = "*" in words
         self._peers = Networks(words)
-        self._hosts = tuple(host.lower() for host in hosts)
+        self._hosts = frozenset(filter(None, map(_host, hosts)))
 
     def refusal(self, environ: Environ) -> str | None:
         """Why this request is shown no details, as a sentence for the log that says what would change it, or None."""

@@ -17,6 +17,7 @@ from ...config.options import at_least, between, component, each, option
 from ...config.values import Imported, Seconds, Size
 from ...protocol.peers import network_complaint
 from ...protocol.wsgi import Body, Environ, StartResponse, WSGIApp
+from .audience import host_complaint
 from .inbox.keeper import inbox_complaint
 from .render.editor import editor_complaint, path_complaint
 from .report.addresses import address_complaint, server_complaint, webhook_complaint
@@ -36,6 +37,8 @@ def _path_complaint(path: str) -> str | None:
 def _template_complaint(path: Path | None) -> str | None:
     if path is None:
         return None
+    if not path.is_file():
+        return f"there is no file {path}"
     from .render.plain_page import template_complaint  # Jinja is only for who has a page
 
     return template_complaint(path)
@@ -65,6 +68,7 @@ class CatchErrors:
         default=(),
         doc="Names under which details may be asked for, besides localhost and its addresses: dev.example.com, "
         "*.example.com, or * for any.",
+        check=each(host_complaint),
         sample="dev.example.com",
     )
     path: str = option(

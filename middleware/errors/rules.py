@@ -6,6 +6,8 @@ Only a console or details that strangers reach keep a site from starting; the re
 from __future__ import annotations
 
 from collections.abc import Iterator
+from importlib.util import find_spec
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ...config.listeners import is_local
@@ -22,7 +24,27 @@ def rules(options: CatchErrors, stack: Surroundings) -> Iterator[KeyProblem]:
     yield from _exposed(options, stack)
     yield from _several_processes(options, stack)
     yield from _misplaced(stack)
+    yield from _files(options)
     yield from _reports(options)
+
+
+def _files(options: CatchErrors) -> Iterator[KeyProblem]:
+    # Each of them is only opened when something fails, which is late to learn of a mistake.
+    if isinstance(options.inbox, Path):
+        yield from no_place("inbox", options.inbox)
+    if options.error_log is not None:
+        yield from no_place("error_log", options.error_log)
+    for folder in options.project:
+        if not folder.is_dir():
+            yield KeyProblem("project", f"there is no folder {folder}", "name the folders of your own code", "warning")
+
+
+def no_place(key: str, file: Path) -> Iterator[KeyProblem]:
+    """Why a file cannot be made where it is to be, as far as can be known before it is."""
+    if file.is_dir():
+        yield KeyProblem(key, f"{file} is a folder", "name a file in it", "warning")
+    elif not file.parent.is_dir():
+        yield KeyProblem(key, f"there is no folder {file.parent}", "make it, for the user of the server", "warning")
 
 
 def _exposed(options: CatchErrors, stack: Surroundings) -> Iterator[KeyProblem]:
@@ -88,6 +110,8 @@ def _misplaced(stack: Surroundings) -> Iterator[KeyProblem]:
 
 
 def _reports(options: CatchErrors) -> Iterator[KeyProblem]:
+    if options.sentry and find_spec("sentry_sdk") is None:
+        yield KeyProblem("sentry", "the Sentry SDK is not installed", "pip install sentry-sdk", "warning")
     if not options.error_email:
         return
     if options.smtp_password and not options.smtp_username:

@@ -6,17 +6,22 @@ Where in the stack: anywhere; without a file of its own it shows what the errors
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ....config.factories import make_app_factory
+from ....config.mounts import KeyProblem
 from ....config.options import component, each, option
 from ....protocol.peers import network_complaint
 from ....protocol.wsgi import Body, Environ, StartResponse
-from ..audience import Audience
-from .keeper import Inbox
+from ..audience import Audience, host_complaint
+from .keeper import Inbox, file_complaint
 from .pages import InboxPages
+
+if TYPE_CHECKING:
+    from ....config.surroundings import Surroundings
 
 _FILTER = "wheatpaste.errors"
 _ALLOWED = "wheatpaste.allowed"
@@ -37,6 +42,7 @@ class ErrorsInbox:
     inbox: Path | None = option(
         default=None,
         doc="The SQLite file in which the errors filter keeps them; without it, what the filter around this app keeps.",
+        check=file_complaint,
         sample="/var/lib/shop/errors.sqlite",
     )
     allow: str | None = option(
@@ -53,6 +59,7 @@ class ErrorsInbox:
     allow_hosts: tuple[str, ...] = option(
         default=(),
         doc="Names under which they may be asked for, besides localhost and its addresses.",
+        check=each(host_complaint),
         sample="dev.example.com",
     )
     _audience: Audience = field(init=False, repr=False, default=Audience())
@@ -87,6 +94,20 @@ class ErrorsInbox:
             ],
         )
         return [] if environ["REQUEST_METHOD"] == "HEAD" else [body]
+
+    def problems(self, stack: Surroundings) -> Iterator[KeyProblem]:
+        """What a check says of the section where it stands."""
+        from ..rules import no_place  # for a check alone
+
+        if self.inbox is not None:
+            yield from no_place("inbox", self.inbox)
+        elif not any("errors" in each.names for each in stack.outside):
+            yield KeyProblem(
+                None,
+                "has nothing to show: no errors filter stands around this app",
+                "put one there, or name the file of its inbox: inbox = %(here)s/errors.sqlite",
+                "warning",
+            )
 
     def close(self) -> None:
         """Let go of the file."""

@@ -65,6 +65,13 @@ def inbox_complaint(where: Literal["memory", "none"] | Path) -> str | None:
     return None
 
 
+def file_complaint(where: Path | None) -> str | None:
+    """What is wrong with the file of an inbox that others keep, or None: the words of the filter are no files here."""
+    if where is not None and where.name in ("memory", "none"):
+        return "must be the file of an inbox; without this option the app shows what the errors filter around it keeps"
+    return None
+
+
 def inbox_of(
     where: Literal["memory", "none"] | Path, size: int = 200, *, clock: Callable[[], float] = time.time
 ) -> Inbox | None:

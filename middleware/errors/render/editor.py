@@ -7,6 +7,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from urllib.parse import quote
 
+from ....config.problems import nearest
+
 _JETBRAINS = "open?file={file}&line={line}&column={column}"
 _FILE_URL = "open?url=file:///{file}&line={line}&column={column}"
 _VSCODE = "file/{file}:{line}:{column}"
@@ -91,6 +93,9 @@ def editor_complaint(editor: str | None) -> str | None:
         return None
     scheme = _SCHEME.match(editor)
     if scheme is None:
+        meant = nearest(editor, PRESETS)
+        if meant is not None:
+            return f"is no editor that is known; did you mean {meant!r}?"
         return f"is no editor that is known: {', '.join(PRESETS)}, or a URL with {{file}}, {{line}} and {{column}}"
     if scheme[1].lower() in _RUNS_CODE:
         return "must open an editor, not run code in the page"

@@ -124,3 +124,11 @@ SAME_DEVELOPER = {
 @pytest.mark.parametrize("headers", list(SAME_DEVELOPER.values()), ids=list(SAME_DEVELOPER))
 def test_what_the_developer_does_shows_them(errors: CatchErrors, headers: dict[str, str]) -> None:
     assert MESSAGE in ask(errors, headers, {}).text
+
+
+@pytest.mark.parametrize("written", ["b\xfccher.example", "B\xdcCHER.Example.", "*.example", "xn--bcher-kva.example"])
+def test_names_are_the_same_however_they_are_written(written: str) -> None:
+    made = CatchErrors(failing, debug=True, allow_hosts=(written,))
+    assert MESSAGE in ask(made, {"Host": "xn--bcher-kva.example:8080"}, {}).text
+    assert MESSAGE not in ask(made, {"Host": "example"}, {}).text
+    made.close()

@@ -27,7 +27,12 @@ INI = """
         ("editor = ed", "is no editor that is known"),
         ("editor = javascript:alert({file})", "must open an editor"),
         ("editor_paths = /app", "must say here=there"),
-        ("template = missing.html", "cannot be read"),
+        ("editor = vscoode", "did you mean 'vscode'"),
+        ("template = missing.html", "there is no file .*missing.html"),
+        ("template = .", "there is no file"),
+        ("allow_hosts = dev.example.com http://dev.example.com", "'http://dev.example.com' is no host such as"),
+        ("allow_hosts = dev.example.com:8080", "without a port"),
+        ("allow_hosts = *.exa*mple.com", "is no host such as"),
         ("template = broken.html", "line 2: "),
     ],
 )

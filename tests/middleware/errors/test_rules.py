@@ -73,6 +73,14 @@ MAIL = "error_email = a@example.com\n"
         pytest.param("debug = true", "workers = auto", "debug", "warning", "inbox =", id="an inbox for each process"),
         pytest.param(MAIL + "smtp_password = x9", "", "smtp_password", "warning", "smtp_username", id="no user"),
         pytest.param(MAIL + "smtp_username = me", "", "smtp_username", "warning", "smtp_password", id="no password"),
+        pytest.param("inbox = no/e.sqlite", "", "inbox", "warning", "no; make it", id="an inbox in no folder"),
+        pytest.param(
+            "inbox = %(here)s", "", "inbox", "warning", "is a folder; name a file", id="an inbox in place of a folder"
+        ),
+        pytest.param("error_log = no/e.jsonl", "", "error_log", "warning", "no; make it", id="a log in no folder"),
+        pytest.param(
+            "project = %(here)s no", "", "project", "warning", "there is no folder", id="code that is nowhere"
+        ),
         pytest.param(
             MAIL + "smtp_username = me\nsmtp_password = k2hs-81jd\nsmtp_server = mail.example.com:587",
             "",
@@ -112,6 +120,46 @@ def test_what_is_said(site: Callable[..., Path], errors: str, server: str, key: 
 )
 def test_nothing_is_said(site: Callable[..., Path], errors: str, server: str) -> None:
     assert told(site(errors, server)) == []
+
+
+def test_sentry_without_its_sdk_is_said(site: Callable[..., Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    path = site("sentry = true")
+    assert told(path) == []
+    monkeypatch.setitem(sys.modules, "sentry_sdk", None)
+    (problem,) = told(path)
+    assert str(problem).endswith("sentry: the Sentry SDK is not installed; pip install sentry-sdk")
+
+
+INBOX = """\
+[app:main]
+use = egg:wheatpaste#errors_inbox
+{line}
+filter-with = errors
+[filter:errors]
+use = {filter}
+"""
+
+
+@pytest.mark.parametrize(
+    ("line", "around", "words"),
+    [
+        ("", "egg:wheatpaste#errors", []),
+        ("inbox = e.sqlite", "egg:wheatpaste#httpexceptions", []),
+        ("", "egg:wheatpaste#httpexceptions", ["no errors filter stands around this app; put one there"]),
+        ("inbox = no/e.sqlite", "egg:wheatpaste#errors", ["no; make it"]),
+    ],
+)
+def test_an_app_that_has_nothing_to_show_says_so(write_ini: Write, line: str, around: str, words: list[str]) -> None:
+    problems = told(write_ini(INBOX.format(line=line, filter=around)))
+    assert [each.severity for each in problems] == ["warning"] * len(words)
+    for each, said in zip(problems, words, strict=True):
+        assert said in str(each)
+
+
+@pytest.mark.parametrize("word", ["memory", "none"])
+def test_a_word_of_the_filter_is_no_file_of_the_app(write_ini: Write, word: str) -> None:
+    (problem,) = check_file(str(write_ini(INBOX.format(line=f"inbox = {word}", filter="egg:wheatpaste#errors"))))
+    assert "must be the file of an inbox" in str(problem)
 
 
 def test_debug_on_a_public_server_is_said_once(site: Callable[..., Path]) -> None:
