@@ -10,6 +10,7 @@ from types import FrameType
 from typing import Any
 
 import pytest
+from strange_pages import Changed, strange_headers
 
 from wheatpaste.middleware.errors.audience import Audience
 from wheatpaste.middleware.errors.catch_errors import CatchErrors
@@ -133,22 +134,8 @@ def test_without_a_pass_nothing_runs(developer: Developer) -> None:
 
 # Conditions: each of them alone keeps a browser out that has a pass ---------------------------------------------------
 
-BY_HEADER: dict[str, dict[str, str | None]] = {
-    "a form": {"Content-Type": "application/x-www-form-urlencoded"},
-    "a form of text": {"Content-Type": "text/plain"},
-    "no type": {"Content-Type": None},
-    "another site's page": {"Origin": "http://evil.example"},
-    "another site's page, as the browser says": {"Sec-Fetch-Site": "cross-site"},
-    "another port": {"Origin": "http://localhost:9999"},
-    "another port, as the browser says": {"Sec-Fetch-Site": "same-site"},
-    "another scheme": {"Origin": "https://localhost:8080"},
-    "a page of no origin": {"Origin": "null"},
-    "a broken origin": {"Origin": "http://[::1"},
-    "an origin with a path": {"Origin": "http://localhost:8080/x"},
-    "an origin with a name before it": {"Origin": "http://localhost:8080@evil.example"},
-    "neither origin nor metadata": {"Origin": None, "Sec-Fetch-Site": None},
-    "no origin": {"Origin": None},
-    "typed into the address bar": {"Sec-Fetch-Site": "none"},
+BY_HEADER: dict[str, Changed] = {
+    **strange_headers("localhost:8080"),
     "DNS rebinding": {"Host": "evil.example", "Origin": "http://evil.example"},
     "DNS rebinding with a port": {"Host": "evil.example:8080", "Origin": "http://evil.example:8080"},
     "a host that begins like ours": {"Host": "localhost.evil.example", "Origin": "http://localhost.evil.example"},
@@ -164,7 +151,7 @@ BY_HEADER: dict[str, dict[str, str | None]] = {
 
 @pytest.mark.parametrize("headers", list(BY_HEADER.values()), ids=list(BY_HEADER))
 def test_a_request_that_is_not_from_our_page_runs_nothing(
-    developer: Developer, headers: dict[str, str | None], caplog: pytest.LogCaptureFixture
+    developer: Developer, headers: Changed, caplog: pytest.LogCaptureFixture
 ) -> None:
     developer.open()
     answer = developer.run("globals()['RAN'].append('ran')", headers=headers)

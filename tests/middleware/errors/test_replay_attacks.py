@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from replay_site import OWN_PAGE, FailingApp, ReplaySite, well
+from strange_pages import Changed, strange_headers
 
 from wheatpaste.middleware.errors.audience import Audience
 from wheatpaste.middleware.errors.catch_errors import CatchErrors
@@ -28,25 +29,12 @@ def site(app: FailingApp) -> ReplaySite:
     return ReplaySite(app)
 
 
-BY_HEADER: dict[str, dict[str, str | None]] = {
-    "a form": {"Content-Type": "application/x-www-form-urlencoded"},
-    "a form of text": {"Content-Type": "text/plain"},
-    "no type": {"Content-Type": None},
-    "another site's page": {"Origin": "http://evil.example"},
-    "another site's page, as the browser says": {"Sec-Fetch-Site": "cross-site"},
-    "another port": {"Origin": "http://localhost:9999"},
-    "another port, as the browser says": {"Sec-Fetch-Site": "same-site"},
-    "another scheme": {"Origin": "https://localhost"},
-    "a page of no origin": {"Origin": "null"},
-    "an origin with a name before it": {"Origin": "http://localhost@evil.example"},
-    "no origin": {"Origin": None, "Sec-Fetch-Site": None},
-    "typed into the address bar": {"Sec-Fetch-Site": "none"},
-}
+BY_HEADER = strange_headers("localhost")
 
 
 @pytest.mark.parametrize("headers", list(BY_HEADER.values()), ids=list(BY_HEADER))
 def test_a_request_that_is_not_from_our_page_runs_nothing(
-    site: ReplaySite, app: FailingApp, headers: dict[str, str | None], caplog: pytest.LogCaptureFixture
+    site: ReplaySite, app: FailingApp, headers: Changed, caplog: pytest.LogCaptureFixture
 ) -> None:
     id = site.fail()
     assert site.post(id, headers=headers).status == 403
