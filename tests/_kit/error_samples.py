@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from wheatpaste.middleware.errors.record import (
@@ -196,24 +197,22 @@ def _type(text: str) -> str:
 
 _LIBRARY = "/srv/shop/.venv/lib/python3.13/site-packages/"
 
-_SERVED = (
-    *(
-        frame(
-            WEB,
-            failing,
-            file="tinyweb/app.py",
-            function=function,
-            folder=_LIBRARY,
-            own=False,
-            package="tinyweb",
-            variables=shown(request="<Request POST /checkout>"),
-        )
-        for failing, function in (
-            ("self.middleware(self.dispatch)(request)", "App.__call__"),
-            ("handler(request)", "with_session.<locals>.handle"),
-            ("rule.view(request, **match.groupdict())", "App.dispatch"),
-        )
-    ),
+_SERVED = tuple(
+    frame(
+        WEB,
+        failing,
+        file="tinyweb/app.py",
+        function=function,
+        folder=_LIBRARY,
+        own=False,
+        package="tinyweb",
+        variables=shown(request="<Request POST /checkout>"),
+    )
+    for failing, function in (
+        ("self.middleware(self.dispatch)(request)", "App.__call__"),
+        ("handler(request)", "with_session.<locals>.handle"),
+        ("rule.view(request, **match.groupdict())", "App.dispatch"),
+    )
 )
 
 _VIEW = frame(
@@ -243,24 +242,18 @@ _TOTAL = frame(
     info=("basket 4711",),
 )
 
+_price_of = partial(frame, PRICES, file="shop/prices.py", function="price_of", block=(12, 18))
+
 # A statement that fails as a whole has no span.
-_PRICE = frame(
-    PRICES,
+_PRICE = _price_of(
     'raise PriceMissing(f"no price in {currency} for {sku!r}") from error',
-    file="shop/prices.py",
-    function="price_of",
-    block=(12, 18),
     variables=shown(currency="'SEK'", sku="'BREAD-7'", row="Row(sku='BREAD-7', amounts={'EUR': '4.20'})"),
     expressions=shown(),
     span=None,
 )
 
-_KEY = frame(
-    PRICES,
+_KEY = _price_of(
     "row.amounts[currency]",
-    file="shop/prices.py",
-    function="price_of",
-    block=(12, 18),
     variables=shown(row="Row(sku='BREAD-7', amounts={'EUR': '4.20'})", currency="'SEK'", sku="'BREAD-7'"),
     expressions=shown(**{"row.amounts": "{'EUR': '4.20'}"}),
 )
