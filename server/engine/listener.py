@@ -41,7 +41,7 @@ class Listener:
         self._inherits = False
         self._shares = engine.settings.multiprocess and hasattr(os, "sched_yield")
         self._at_once = 1 if self._shares else _AT_ONCE
-        self._passes = False
+        self._took_one = False
         sock.setblocking(False)
         if self._is_tcp:
             with contextlib.suppress(OSError):
@@ -58,11 +58,14 @@ class Listener:
         self._engine.poller.watch(self.fd, READ)
 
     def accept(self, most: int | None = None) -> None:
-        """Take the connections that wait, some of them at least; where other processes take them too, one."""
-        if self._passes and most is None:
-            # In turns: who has taken one lets the others go first, or a burst would be this process's alone. Whether it
-            # is still there the poller says at once.
-            self._passes = False
+        """Take some of the connections that wait. Where other processes take them too: one, and none the next time.
+
+        ``most`` is for an end, where nobody is left a turn.
+        """
+        if self._took_one and most is None:
+            # A process that is awake takes a burst faster than the others wake up, and would answer all of it alone: it
+            # looks at its other sockets first. What is in the queue still then, the poller reports again.
+            self._took_one = False
             os.sched_yield()
             return
         for _ in range(self._at_once if most is None else most):
@@ -80,7 +83,7 @@ class Listener:
                 self._turn_away(sock, refusal)
                 continue
             sock.setblocking(False)
-            self._passes = self._shares
+            self._took_one = self._shares
             if self._is_tcp and not self._inherits:
                 with contextlib.suppress(OSError):
                     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)

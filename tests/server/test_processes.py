@@ -71,7 +71,8 @@ def test_a_burst_of_connections_is_shared_out_among_the_workers(site: WorkerSite
                 client.sendall(b"GET /pid HTTP/1.1\r\nHost: x\r\n\r\n")
             pids = Counter(client.recv(4096).rpartition(b"\r\n")[2] for client in clients)
         smaller.append(min(pids.values()) if len(pids) == 2 else 0)
-    assert sorted(smaller)[5] >= 8, smaller
+    # Where they take no turns, most bursts are answered by one alone; a machine that is busy spoils single ones.
+    assert sorted(smaller)[4] >= 8, smaller
 
 
 def test_it_says_that_it_serves_when_all_workers_do(site: WorkerSite) -> None:

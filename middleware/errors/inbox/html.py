@@ -117,6 +117,11 @@ def group_page(group: Group, occurrences: Sequence[Occurrence], *, now: float, n
     )
 
 
+def nothing_page(what: str, *, errors: str, nonce: str) -> str:
+    """A sentence in the place of what is not there, and the way to the list, whose address is ``errors``."""
+    return _render("inbox_nothing.html", nonce, token="", what=what, errors=errors)
+
+
 def _render(name: str, nonce: str, token: str, **values: Any) -> str:
     style = static("colours.css") + static("inbox.css")
     return template(name).render(nonce=nonce, token=token, style=style, **values)

@@ -119,7 +119,7 @@ class InboxPages:
             return self._source(environ, source["name"])
         here = _HERE.fullmatch(path)
         if here is None:
-            return _nothing()
+            return _nothing(environ)
         form = _SUFFIXES[here["suffix"]] if here["suffix"] else None
         if here["name"] == "index":
             return self._list(environ, form or wanted(environ))
@@ -158,7 +158,7 @@ class InboxPages:
     def _latest(self, environ: Environ, form: Form | None) -> Answer:
         record = self._inbox.latest()
         if record is None:
-            return _text(_NOT_FOUND, "There is no error.\n")
+            return _nothing(environ, "There is no error here.")
         if form is not None:
             return self._record(environ, record, form)
         return _text("302 Found", f"{record.id}\n", [("Location", record.id)])
@@ -168,11 +168,11 @@ class InboxPages:
         if group is None or group.id == named(name):
             return self._group(environ, group, form)
         record = self._inbox.find(name)
-        return _nothing() if record is None else self._record(environ, record, form)
+        return _nothing(environ) if record is None else self._record(environ, record, form)
 
     def _group(self, environ: Environ, group: Group | None, form: Form) -> Answer:
         if group is None:
-            return _nothing()
+            return _nothing(environ)
         occurrences = self._inbox.occurrences(group.id)
         now = self._clock()
         if form == "json":
@@ -214,7 +214,7 @@ class InboxPages:
         asked = dict(parse_qsl(environ.get("QUERY_STRING", "")[:200]))
         record = self._inbox.find(name)
         if record is None:
-            return _nothing()
+            return _nothing(environ)
         try:
             lines = source_lines(record, asked.get("frame", ""), "file" if asked.get("all") == "file" else "function")
         except NoSource as error:
@@ -248,7 +248,7 @@ class InboxPages:
             self._inbox.clear(name)
             return _see_other("../")
         if not self._inbox.mark(name, _STATES[action["action"]]):
-            return _nothing()
+            return _nothing(environ)
         return _see_other(f"../{name}" if fields.get("back") == "group" else f"../{_list_query(fields)}")
 
 
@@ -305,8 +305,17 @@ def _json(data: Any, status: str = _OK) -> Answer:
     return _answer(status, json.dumps(data) + "\n", CONTENT_TYPES["json"], [_VARY])
 
 
-def _nothing() -> Answer:
-    return _text(_NOT_FOUND, "There is no such error here. The oldest ones go when new ones come.\n")
+def _nothing(
+    environ: Environ, what: str = "There is no such error here. The oldest ones go when new ones come."
+) -> Answer:
+    if wanted(environ) != "html":
+        return _text(_NOT_FOUND, f"{what}\n", [_VARY])
+    from ..render.page import new_nonce
+    from .html import list_headers, nothing_page
+
+    nonce = new_nonce()
+    page = nothing_page(what, errors=f"{_mount(environ)}/", nonce=nonce)
+    return Answer(status=_NOT_FOUND, headers=[*list_headers(nonce), _VARY], body=page.encode())
 
 
 def _see_other(place: str) -> Answer:

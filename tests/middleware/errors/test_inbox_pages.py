@@ -199,6 +199,18 @@ def test_other_paths_are_not_found(visitor: Client, path: str):
     assert get(visitor, path).status == 404
 
 
+@pytest.mark.parametrize("path", ["/NQQX-M3PZ", "/E-99999", "/nowhere/at/all", "/latest"])
+def test_what_is_not_there_has_a_way_to_what_is(inbox: MemoryInbox, visitor: Client, path: str) -> None:
+    inbox.clear()
+    page = get(visitor, path)
+    assert page.status == 404
+    assert 'href="/.errors/">All errors</a>' in page.text
+    assert "nonce-" in page.headers["Content-Security-Policy"]
+    plain = visitor.get(path, headers={"Accept": "*/*"})
+    assert (plain.status, plain.headers["Content-Type"]) == (404, "text/plain; charset=utf-8")
+    assert plain.text.startswith("There is no ")
+
+
 def test_the_mount_itself_leads_to_the_list(visitor: Client):
     answer = get(visitor, "")
     assert (answer.status, answer.headers["Location"]) == (301, "/.errors/")

@@ -218,7 +218,6 @@ def test_pieces_make_no_difference(server: EngineInThread, data: bytes, cuts: li
         assert (read.stop == "end") == (whole.stop == "end") or b"100-continue" in data
 
 
-@pytest.mark.timeout(300)
 @settings(
     max_examples=400,
     derandomize=True,

@@ -1,0 +1,70 @@
+"""How connections are taken from a listening socket."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Iterator
+from contextlib import ExitStack
+
+import pytest
+from paced_app import PacedApp
+
+from wheatpaste.server.engine import Engine
+from wheatpaste.server.engine.listener import Listener
+from wheatpaste.server.forecast import Forecast
+from wheatpaste.server.http1.base_environ import listener_environ
+from wheatpaste.server.http1.heads import HeadReader
+from wheatpaste.server.settings import Settings
+
+CLIENTS = 4
+
+
+@pytest.fixture
+def waiting() -> Iterator[socket.socket]:
+    """A listening socket in whose queue some connections wait."""
+    with ExitStack() as stack:
+        listening = stack.enter_context(socket.create_server(("127.0.0.1", 0)))
+        for _ in range(CLIENTS):
+            stack.enter_context(socket.create_connection(listening.getsockname(), 10))
+        yield listening
+
+
+def opened(sock: socket.socket, *, multiprocess: bool) -> tuple[Engine, Listener]:
+    """A listener of an engine that does not run, so that nobody else takes anything."""
+    settings = Settings(multiprocess=multiprocess)
+    engine = Engine(PacedApp(), [], settings)
+    listener = Listener(engine, sock, HeadReader(listener_environ(sock, settings), settings, Forecast()))
+    listener.open()
+    return engine, listener
+
+
+def end(engine: Engine, listener: Listener) -> None:
+    listener.close()
+    engine.connections.close()
+    engine.poller.close()
+
+
+def test_a_process_alone_takes_all_that_wait_at_once(waiting: socket.socket) -> None:
+    engine, listener = opened(waiting, multiprocess=False)
+    listener.accept()
+    assert len(engine.connections.open) == CLIENTS
+    end(engine, listener)
+
+
+def test_a_process_among_others_takes_one_and_leaves_the_next_turn_to_them(waiting: socket.socket) -> None:
+    engine, listener = opened(waiting, multiprocess=True)
+    taken = []
+    for _ in range(5):
+        listener.accept()
+        taken.append(len(engine.connections.open))
+        assert any(fd == listener.fd for fd, _ in engine.poller.poll(0)), "the poller reports what is left"
+    assert taken == [1, 1, 2, 2, 3]
+    end(engine, listener)
+
+
+def test_at_its_end_it_takes_all_that_wait_whoevers_turn_it_is(waiting: socket.socket) -> None:
+    engine, listener = opened(waiting, multiprocess=True)
+    listener.accept()
+    listener.close()
+    assert len(engine.connections.open) == CLIENTS
+    end(engine, listener)
