@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass
 
+from ...protocol.answer import Answer
 from ...protocol.negotiate import Form
-from ...protocol.wsgi import Environ, Headers
+from ...protocol.wsgi import Environ
 from .record import ErrorRecord
 
 logger = logging.getLogger(__name__)
@@ -15,16 +15,6 @@ logger = logging.getLogger(__name__)
 STATUS = "500 Internal Server Error"
 ERROR_ID = "X-Error-ID"
 _LAST_RESORT = b"Internal Server Error\n"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Answer:
-    """A whole response."""
-
-    status: str
-    headers: Headers
-    body: bytes
-
 
 Render = Callable[[ErrorRecord, Environ], Answer]
 

@@ -15,8 +15,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from ...protocol.answer import Answer
 from ...protocol.wsgi import Body, Environ, StartResponse, WSGIApp
-from .answer import Answer, Render, answer_to
+from .answer import Render, answer_to
 from .desk import Desk
 from .record import Phase
 

@@ -8,10 +8,11 @@ from types import FrameType
 from typing import TYPE_CHECKING
 
 from ...config.options import OptionError
+from ...protocol.answer import Answer
 from ...protocol.paths import script_name, uri_path
 from ...protocol.trace import DETAILS_SHOWN, Trace
 from ...protocol.wsgi import Environ, WSGIApp
-from .answer import STATUS, Answer
+from .answer import STATUS
 from .audience import Audience, loaded_by_another_site
 from .catch import Catcher
 from .collect.settings import Collecting

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 from urllib.parse import urlencode
 
-from wheatpaste.middleware.errors.answer import STATUS, Answer
+from wheatpaste.middleware.errors.answer import STATUS
 from wheatpaste.middleware.errors.audience import Audience
 from wheatpaste.middleware.errors.catch import Catcher
 from wheatpaste.middleware.errors.desk import Desk
@@ -15,6 +15,7 @@ from wheatpaste.middleware.errors.inbox.memory import MemoryInbox
 from wheatpaste.middleware.errors.record import ErrorRecord
 from wheatpaste.middleware.errors.replay.replay import Replay
 from wheatpaste.middleware.errors.site import ErrorSite
+from wheatpaste.protocol.answer import Answer
 from wheatpaste.protocol.shelf import OwnShelf, Shelf
 from wheatpaste.testing import Client, Response
 

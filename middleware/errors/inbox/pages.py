@@ -24,13 +24,14 @@ from collections.abc import Callable
 from typing import Any
 from urllib.parse import parse_qsl
 
+from ....protocol.answer import Answer
 from ....protocol.csrf import Forms, Tokens, intrusion
 from ....protocol.hosts import read_host
 from ....protocol.negotiate import CONTENT_TYPES, Form
 from ....protocol.paths import uri_path
 from ....protocol.wsgi import Body, Environ, Headers, StartResponse
 from ...storage.store import StoreError
-from ..answer import Answer, wanted
+from ..answer import wanted
 from ..record import ErrorRecord
 from ..render.links import Links
 from .faces import group_data, group_markdown, list_data, list_markdown, list_text, occurrence_data

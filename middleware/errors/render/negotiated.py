@@ -9,9 +9,10 @@ from __future__ import annotations
 from pathlib import Path
 from urllib.parse import parse_qsl
 
+from ....protocol.answer import Answer
 from ....protocol.negotiate import CONTENT_TYPES, Form
 from ....protocol.wsgi import Environ, Headers
-from ..answer import STATUS, Answer, wanted
+from ..answer import STATUS, wanted
 from ..record import ErrorRecord
 from . import problem
 from .links import Links

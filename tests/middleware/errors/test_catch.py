@@ -14,12 +14,13 @@ import pytest
 import waitress
 from engine_in_thread import engines, wait_for
 
-from wheatpaste.middleware.errors.answer import STATUS, Answer
+from wheatpaste.middleware.errors.answer import STATUS
 from wheatpaste.middleware.errors.catch import Catcher
 from wheatpaste.middleware.errors.catch_errors import CatchErrors
 from wheatpaste.middleware.errors.desk import Desk
 from wheatpaste.middleware.errors.record import ErrorRecord
 from wheatpaste.middleware.http_exceptions import HTTPExceptions
+from wheatpaste.protocol.answer import Answer
 from wheatpaste.testing import Client
 
 TEXT = [("Content-Type", "text/plain")]

@@ -352,7 +352,8 @@ def test_row_28_nothing_that_failed_is_held(inbox: Inbox):
 
 
 def _plain(record: ErrorRecord) -> object:
-    from wheatpaste.middleware.errors.answer import STATUS, Answer
+    from wheatpaste.middleware.errors.answer import STATUS
+    from wheatpaste.protocol.answer import Answer
 
     return Answer(status=STATUS, headers=[("Content-Type", "text/plain")], body=as_text(record).encode())
 

@@ -1,0 +1,1 @@
+"""A login in front of any WSGI app: who asks, whether they may, and how they show who they are."""
