@@ -15,9 +15,9 @@ import time
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import NamedTuple
 
 from ...config.problems import ConfigError, Problem
+from ...config.records import field, record
 from ...config.weak_secrets import weakness
 
 SHORTEST_SECRET = 32
@@ -34,17 +34,15 @@ _HEAD = """\
 """
 
 
-class Key(NamedTuple):
+@record
+class Key:
     """One key: 32 bytes under an id of eight hexadecimal digits; ``created`` is a day, ``''`` where none is known."""
 
     id: str
-    secret: bytes
+    secret: bytes = field(repr=False)
     created: str = ""
 
     __redact__ = True  # pages of errors show nothing of it
-
-    def __repr__(self) -> str:
-        return f"Key({self.id}, {self.created or 'day unknown'})"
 
 
 def new_key(clock: Callable[[], float] = time.time) -> Key:
