@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
+from ...protocol.answer import Answer
 from ...protocol.csrf import Forms, Tokens
 from ...protocol.paths import uri_path
 from ..storage.store import Store
 from .account import Account
+from .answers import problem
 from .logins import Logins
 from .method import Method
 from .return_to import safe_target
@@ -17,6 +19,9 @@ from .site import Site
 
 if TYPE_CHECKING:
     from .visit import Visit
+
+Page = Callable[["Visit"], Answer]
+"""One of our pages."""
 
 
 class Authority:
@@ -39,7 +44,9 @@ class Authority:
         users: Any = None,
         factors: Any = None,
         links: Any = None,
-        policy: Any = None,
+        identities: Any = None,
+        interrupted: Any = None,
+        rules: Any = None,
         methods: tuple[Method, ...] = (),
         clock: Callable[[], float] = time.time,
     ) -> None:
@@ -54,7 +61,9 @@ class Authority:
         self.users = users
         self.factors = factors
         self.links = links
-        self.policy = policy
+        self.identities = identities
+        self.interrupted = interrupted
+        self.rules = rules
         self.methods = methods
         self.clock = clock
         self.logins = Logins(self)
@@ -64,6 +73,43 @@ class Authority:
             cookie="wheatpaste.form",
             trusted=site.trusted_origins,
         )
+        self.app_tokens = Tokens(lambda: self.vault.key("app forms"), purpose="app", clock=clock)
+        self.routes: dict[str, Page] = {}
+        """Pages by their path below the mount; a key that ends in ``/*`` takes all below it."""
+        self.well_known: dict[str, Page] = {}
+        """Pages at paths that standards fix (RFC 8615), by ``PATH_INFO``."""
+        self.strippers: list[Callable[[Visit], object]] = []
+        """Take out of the environ what a client must not say, before anything is read."""
+        self.enterers: list[Callable[[Visit], object]] = []
+        """Put into the environ what compatible names need, once it is known who asks."""
+        self.second_factor_wanted: Callable[[Account, Visit], bool] = lambda account, visit: account.has_second_factor
+        self.message_page: Callable[[Visit, str, str], Answer] | None = None
+        self.closers: list[Callable[[], object]] = []
+
+    def add_routes(self, routes: Mapping[str, Page]) -> None:
+        """Add pages. Raises ``ValueError`` where two claim the same path."""
+        for path, page in routes.items():
+            if path in self.routes:
+                raise ValueError(f"two pages claim {path!r}")
+            self.routes[path] = page
+
+    def page(self, visit: Visit, path: str) -> Answer:
+        """The answer of one of our own pages; ``path`` is below the mount, without its first slash."""
+        page = self.routes.get(path)
+        if page is None:
+            head, slash, _ = path.rpartition("/")
+            while slash and page is None:
+                page = self.routes.get(f"{head}/*")
+                head, slash, _ = head.rpartition("/")
+        if page is None:
+            return self.message(visit, "404 Not Found", "There is no such page here.")
+        return page(visit)
+
+    def message(self, visit: Visit, status: str, text: str) -> Answer:
+        """One sentence, as a page where there are pages."""
+        if self.message_page is not None:
+            return self.message_page(visit, status, text)
+        return problem(status, text)
 
     def url(self, visit: Visit, name: str = "") -> str:
         """The path of one of our pages, as a browser asks for it: ``url(visit, "login")``."""
@@ -79,8 +125,30 @@ class Authority:
 
     def needs_second_factor(self, account: Account, visit: Visit) -> bool:
         """Whether a login with one factor is not enough for this user."""
-        return account.has_second_factor
+        return self.second_factor_wanted(account, visit)
 
     def resume(self, visit: Visit, account: Account, target: str) -> str:
         """Where to send the browser once it is signed in."""
         return safe_target(target) or uri_path(visit.script_name) + "/"
+
+    def interrupt(self, visit: Visit) -> Answer | None:
+        """Keep the form that an ended session has interrupted, and send the browser to the login; None if it cannot."""
+        return None
+
+    def decide(self, visit: Visit) -> Any:
+        """What the rules say of a request; None where there are none, and the app decides."""
+        return None if self.rules is None else self.rules.decide(visit)
+
+    def allowed(self, visit: Visit) -> Callable[[str], bool]:
+        """The function of ``wheatpaste.allowed`` for a request. Without the permissions' own nobody may anything."""
+        return _nobody
+
+    def close(self) -> None:
+        """Let go of files and connections."""
+        for close in self.closers:
+            close()
+        self.store.close()
+
+
+def _nobody(rule: str) -> bool:
+    return False

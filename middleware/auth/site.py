@@ -31,8 +31,10 @@ def _public_complaint(url: str | None) -> str | None:
         return "must be what a browser's address line begins with, such as https://wiki.example.org"
     if parts.path not in ("", "/"):
         return "must be scheme and host alone, without a path: mounts are known from each request"
-    if parts.scheme == "http" and parts.hostname not in ("localhost", "127.0.0.1", "::1") and not (
-        parts.hostname.endswith(".localhost")
+    if (
+        parts.scheme == "http"
+        and parts.hostname not in ("localhost", "127.0.0.1", "::1")
+        and not (parts.hostname.endswith(".localhost"))
     ):
         return "must begin with https:// unless the host is this machine: passwords and cookies could be read"
     return None

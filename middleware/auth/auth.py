@@ -1,0 +1,211 @@
+"""``egg:wheatpaste#auth``: a login in front of an app, through the 401 that it answers.
+
+Where in the stack: around all that is to be protected, inside what rewrites addresses and whatever reports errors.
+
+Reads the headers and cookies of its methods. Writes ``REMOTE_USER``, ``AUTH_TYPE``, ``REMOTE_USER_TOKENS`` and
+``REMOTE_USER_DATA``, which it removes first, whoever has set them; ``wheatpaste.identity`` (plain data),
+``wheatpaste.allowed``, ``wheatpaste.login``, ``wheatpaste.logout``, ``wheatpaste.csrf_token``,
+``wheatpaste.csrf_complaint`` (functions), ``wheatpaste.login_url``, ``wheatpaste.logout_url``; ``wheatpaste.visit`` for
+the parts of its own that stand further in.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+from ...protocol.answer import Answer
+from ...protocol.trace import Trace
+from ...protocol.wsgi import Body, Environ, Headers, StartResponse, WSGIApp
+from ..http_exceptions import HTTPExceptions
+from ..storage.store import StoreError
+from .answers import problem
+from .authority import Authority
+from .desk import Desk
+from .identity import Identity
+from .interception import Interception
+from .method import Failed
+from .refusals import forbidden, remedied, step_up, unauthenticated, wanted_step
+from .visit import Visit
+
+log = logging.getLogger(__name__)
+
+VISIT = "wheatpaste.visit"
+
+FORGEABLE = (
+    "REMOTE_USER",
+    "AUTH_TYPE",
+    "REMOTE_USER_TOKENS",
+    "REMOTE_USER_DATA",
+    "wheatpaste.identity",
+    "wheatpaste.allowed",
+    VISIT,
+)
+"""What only the filter may say; it goes before anything else is looked at."""
+
+_ACTION = "x-auth-action"
+
+
+class Guard:
+    """What the filter does with each request, for one authority."""
+
+    def __init__(self, app: WSGIApp, authority: Authority) -> None:
+        self._app = HTTPExceptions(app)
+        self._authority = authority
+        self._mount = authority.site.mount
+        self._below = authority.site.mount + "/"
+        self._intercepted = frozenset(authority.site.intercept)
+
+    def __call__(self, environ: Environ, start_response: StartResponse) -> Body:
+        """Let the request through to the app, or answer it."""
+        visit = Visit(self._authority, environ)
+        try:
+            answer = self._before(visit)
+        except StoreError as error:
+            log.error("nobody is let in while the store cannot be used: %s", error)
+            answer = _UNAVAILABLE
+        if answer is not None:
+            return answer.send(environ, start_response, visit.headers)
+        return Interception(environ, start_response, visit_decider(self, visit), visit_finisher(visit)).run(self._app)
+
+    def _before(self, visit: Visit) -> Answer | None:
+        environ, authority = visit.environ, self._authority
+        server_user = environ.get("REMOTE_USER") if authority.site.accept_server_user else None
+        for key in FORGEABLE:
+            environ.pop(key, None)
+        for strip in authority.strippers:
+            strip(visit)
+        path = visit.path
+        if path.startswith(self._below) or path == self._mount:
+            return authority.page(visit, path[len(self._below) :])
+        page = authority.well_known.get(path)
+        if page is not None:
+            return page(visit)
+        answer = identify(visit, server_user)
+        if answer is not None:
+            return answer
+        decision = authority.decide(visit)
+        if decision is None or decision.allowed:
+            return None
+        authority.audit.note("authz.deny", visit, visit.identity and visit.identity.account, reason=decision.reason)
+        return remedied(visit, decision.remedies)
+
+    def replacement(self, visit: Visit, status: str, headers: Headers) -> Answer | None:
+        """The answer in place of the app's, None where it stays."""
+        code = status[:3]
+        if code not in self._intercepted:
+            return None
+        if any(name.lower() == _ACTION for name, _ in headers):
+            _act(visit, headers)
+        own = [(name, value) for name, value in headers if name.lower() == "www-authenticate"]
+        identity = visit.identity
+        if identity is None:
+            if own and wanted_step(own) is None and not self._authority.site.intercept_prechallenged:
+                return None
+            return self._kept(visit) or unauthenticated(visit)
+        wanted = wanted_step(own)
+        if wanted is not None and identity.method == "session":
+            return step_up(visit, wanted)
+        if code != "401" or own:
+            return None  # it is known who asks, and the app does not want them
+        # An app that asks a user who is signed in for a login means: not you. Another login would go round in circles.
+        return forbidden(visit)
+
+    def _kept(self, visit: Visit) -> Answer | None:
+        return self._authority.interrupt(visit)
+
+
+def identify(visit: Visit, server_user: str | None = None) -> Answer | None:
+    """Find out who makes the request, by each method in turn, and write it into the environ.
+
+    Returns the answer where the request cannot go on with what it shows.
+    """
+    for method in visit.authority.methods:
+        found = method.identify(visit)
+        if found is None:
+            continue
+        if isinstance(found, Failed):
+            visit.failed[method.name] = found
+            if found.status != 401:
+                return _failed(visit, found)
+            continue
+        _enter(visit, found)
+        return None
+    if server_user:
+        _enter(visit, Identity(id=f"server:{server_user}", name=server_user, method="server"))
+    else:
+        _enter(visit, None)
+    return None
+
+
+def _enter(visit: Visit, identity: Identity | None) -> None:
+    environ, authority = visit.environ, visit.authority
+    visit.identity = identity
+    desk = Desk(visit)
+    environ[VISIT] = visit
+    environ["wheatpaste.allowed"] = authority.allowed(visit)
+    environ["wheatpaste.login"] = desk.login
+    environ["wheatpaste.logout"] = desk.logout
+    environ["wheatpaste.csrf_token"] = desk.csrf_token
+    environ["wheatpaste.csrf_complaint"] = desk.csrf_complaint
+    environ["wheatpaste.login_url"] = authority.url(visit, "login")
+    environ["wheatpaste.logout_url"] = authority.url(visit, "logout")
+    if identity is not None:
+        known = identity.as_dict()
+        environ["REMOTE_USER"] = identity.name
+        environ["AUTH_TYPE"] = identity.method
+        environ["REMOTE_USER_TOKENS"] = ",".join(sorted(identity.roles))
+        environ["REMOTE_USER_DATA"] = str(identity.claims.get("userdata", ""))
+        environ["wheatpaste.identity"] = known
+        Trace.of(environ).identity = known
+    for each in authority.enterers:
+        each(visit)
+
+
+def visit_decider(guard: Guard, visit: Visit) -> Any:
+    """What decides about the app's reply to a visit."""
+
+    def decide(status: str, headers: Headers) -> Answer | None:
+        return guard.replacement(visit, status, headers)
+
+    return decide
+
+
+def visit_finisher(visit: Visit) -> Any:
+    """What adds the headers of a visit to the reply that leaves."""
+
+    def finish(headers: Headers) -> Headers:
+        if any(name.lower() == _ACTION for name, _ in headers):
+            _act(visit, headers)
+            headers = [each for each in headers if each[0].lower() != _ACTION]
+        if not visit.headers:
+            return headers
+        return [*_private(headers), *visit.headers]
+
+    return finish
+
+
+def _act(visit: Visit, headers: Headers) -> None:
+    """Do what an app that cannot call functions says in a header (``X-Auth-Action: logout``), which never leaves."""
+    if any(name.lower() == _ACTION and value.strip().lower() == "logout" for name, value in headers):
+        Desk(visit).logout()
+
+
+def _private(headers: Headers) -> Headers:
+    """A reply that carries cookies of ours is for one person, whatever the app says of caches."""
+    control = next((value.lower() for name, value in headers if name.lower() == "cache-control"), "")
+    if "no-store" in control or "private" in control:
+        return headers
+    others = [each for each in headers if each[0].lower() != "cache-control"]
+    return [*others, ("Cache-Control", "private")]
+
+
+def _failed(visit: Visit, failed: Failed) -> Answer:
+    status = {400: "400 Bad Request", 403: "403 Forbidden", 429: "429 Too Many Requests"}.get(failed.status)
+    headers: Headers = [] if failed.retry_after is None else [("Retry-After", str(failed.retry_after))]
+    return problem(status or "503 Service Unavailable", failed.description or "This cannot be taken.", headers)
+
+
+_UNAVAILABLE = problem(
+    "503 Service Unavailable", "It cannot be told at the moment who may do what.", [("Retry-After", "10")]
+)

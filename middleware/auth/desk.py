@@ -1,0 +1,48 @@
+"""What an app may ask and do by functions in its environ, without an import of ours."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from .visit import Visit
+
+
+class Desk:
+    """The functions of one request: ``wheatpaste.login``, ``wheatpaste.logout`` and ``wheatpaste.csrf_token``."""
+
+    __slots__ = ("_visit",)
+
+    def __init__(self, visit: Visit) -> None:
+        self._visit = visit
+
+    def login(self, user: str, *, remember: bool = False) -> None:
+        """Sign a user in, whom the app has checked itself: by name. Goes with the reply of this request.
+
+        Raises ``LookupError`` where no source knows the user, or it is disabled.
+        """
+        visit = self._visit
+        account = visit.authority.directory.find(user)
+        if account is None or account.disabled:
+            raise LookupError(f"there is no user {user!r} who can sign in")
+        visit.authority.sessions.begin(visit, account, ("app",), remember=remember)
+        visit.authority.audit.note("login.ok", visit, account, amr="app")
+
+    def logout(self) -> None:
+        """End the session of this request."""
+        visit = self._visit
+        visit.authority.sessions.end(visit)
+        visit.authority.audit.note("logout", visit, None if visit.identity is None else visit.identity.account)
+
+    def csrf_token(self) -> str:
+        """A token for a form of the app that :meth:`csrf_complaint` knows; it belongs to the session."""
+        return self._visit.authority.app_tokens.make(self._binding())
+
+    def csrf_complaint(self, token: str | None) -> str | None:
+        """What is wrong with a token that came with a form, as a sentence, or None."""
+        complaint: str | None = self._visit.authority.app_tokens.complaint(token, self._binding())
+        return complaint
+
+    def _binding(self) -> str:
+        identity = self._visit.identity
+        return "" if identity is None else f"{identity.id}\0{identity.session or ''}"

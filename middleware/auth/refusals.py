@@ -1,0 +1,127 @@
+"""What whoever may not go on is told, and what would help: a login, a second factor, a token with more scopes.
+
+A browser's window is sent to a page; everybody else gets the status, all challenges and a problem document (RFC 9110
+section 11, RFC 6750 section 3, RFC 9470, RFC 9457).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection
+from typing import TYPE_CHECKING
+from urllib.parse import urlencode, urlsplit
+
+from ...protocol.answer import Answer
+from ...protocol.csrf import provenance
+from ...protocol.paths import uri_path, uri_query
+from ...protocol.wsgi import Headers
+from .answers import problem, see_other
+from .asker import navigates
+from .return_to import safe_target
+
+if TYPE_CHECKING:
+    from .visit import Visit
+
+_SAFE = ("GET", "HEAD")
+_STEP_UP = re.compile(r'\berror="?insufficient_user_authentication"?', re.IGNORECASE)
+_MAX_AGE = re.compile(r'\bmax_age="?(\d{1,9})"?', re.IGNORECASE)
+_ACR = re.compile(r'\bacr_values="([^"]*)"', re.IGNORECASE)
+
+
+def unauthenticated(visit: Visit, own: Headers | None = None) -> Answer:
+    """The answer to who has not shown who it is. ``own`` are challenges of the app, which are sent along."""
+    if is_interactive(visit) and navigates(visit.environ):
+        return see_other(login_url(visit))
+    failed = next(iter(visit.failed.values()), None)
+    headers = [("WWW-Authenticate", each) for each in _challenges(visit)] + (own or [])
+    if failed is not None and failed.retry_after is not None:
+        headers.append(("Retry-After", str(failed.retry_after)))
+    if not headers:
+        # RFC 9110 section 15.5.2: there has to be one; this one says that it is done elsewhere, on a page.
+        headers = [("WWW-Authenticate", f"Cookie realm={quoted(visit.authority.site.realm)}")]
+    detail = "Show who you are." if failed is None else failed.description or "What you showed does not count."
+    members = {"login": visit.authority.url(visit, "login")} if is_interactive(visit) else {}
+    return problem("401 Unauthorized", detail, [*headers, ("Vary", "Cookie, Authorization")], **members)
+
+
+def forbidden(visit: Visit, detail: str = "This is not for you.") -> Answer:
+    """The answer to who is known and may not: final."""
+    if navigates(visit.environ):
+        page = visit.authority.message(visit, "403 Forbidden", detail)
+        if page is not None:
+            return page
+    return problem("403 Forbidden", detail)
+
+
+def remedied(visit: Visit, remedies: Collection[str], reasons: Collection[str] = ()) -> Answer:
+    """The answer to who may not go on, by what would help."""
+    if not remedies:
+        return forbidden(visit)
+    identity = visit.identity
+    if identity is None:
+        return unauthenticated(visit)
+    scopes = sorted(each.removeprefix("scope:") for each in remedies if each.startswith("scope:"))
+    if scopes and identity.scopes is not None:
+        names = " ".join(scopes)
+        challenge = f'Bearer realm={quoted(visit.authority.site.realm)}, error="insufficient_scope", scope="{names}"'
+        return problem("403 Forbidden", f"The token needs: {names}.", [("WWW-Authenticate", challenge)])
+    if identity.method != "session":
+        return forbidden(visit)
+    if "mfa" in remedies:
+        return step_up(visit, "mfa")
+    if any(each.startswith("fresh") for each in remedies):
+        return step_up(visit, "fresh")
+    return forbidden(visit)
+
+
+def step_up(visit: Visit, wanted: str) -> Answer:
+    """The answer to who has to show more (``mfa``), or the same once more (``fresh``): RFC 9470."""
+    if navigates(visit.environ):
+        page = "confirm" if wanted == "fresh" else "second"
+        return see_other(f"{visit.authority.url(visit, page)}?{urlencode({'next': here(visit)})}")
+    asked = 'acr_values="mfa"' if wanted == "mfa" else "max_age=600"
+    challenge = f'Bearer realm={quoted(visit.authority.site.realm)}, error="insufficient_user_authentication", {asked}'
+    return problem("401 Unauthorized", "Show once more who you are.", [("WWW-Authenticate", challenge)])
+
+
+def wanted_step(headers: Headers) -> str | None:
+    """What an app's 401 asks a signed-in user for (RFC 9470): ``mfa``, ``fresh``, or None for nothing of the kind."""
+    for name, value in headers:
+        if name.lower() == "www-authenticate" and _STEP_UP.search(value):
+            acr = _ACR.search(value)
+            return "fresh" if _MAX_AGE.search(value) or acr is None else "mfa"
+    return None
+
+
+def is_interactive(visit: Visit) -> bool:
+    """Whether people can sign in on a page here."""
+    site = visit.authority.site
+    return "session" in site.methods and bool(site.login)
+
+
+def login_url(visit: Visit) -> str:
+    """The login page, which leads back to where the browser wanted to go."""
+    return f"{visit.authority.url(visit, 'login')}?{urlencode({'next': here(visit)})}"
+
+
+def here(visit: Visit) -> str:
+    """Where the browser wanted to go, as a path. A form that was sent cannot be asked for: then the form's page."""
+    environ = visit.environ
+    if visit.method in _SAFE:
+        query = environ.get("QUERY_STRING", "")
+        target = uri_path(visit.script_name + visit.path) + (f"?{uri_query(query)}" if query else "")
+    else:
+        referrer = urlsplit(environ.get("HTTP_REFERER", ""))
+        known = provenance(environ) == "own" and referrer.netloc == environ.get("HTTP_HOST")
+        target = (referrer.path + (f"?{referrer.query}" if referrer.query else "")) if known else ""
+    return safe_target(target) or uri_path(visit.script_name) + "/"
+
+
+def quoted(text: str) -> str:
+    """A quoted-string (RFC 9110 section 5.6.4)."""
+    clean = "".join(letter for letter in text if letter.isprintable())
+    return '"' + clean.replace("\\", "\\\\").replace('"', '\\"') + '"'
+
+
+def _challenges(visit: Visit) -> list[str]:
+    return [each for method in visit.authority.methods for each in method.challenges(visit)]
