@@ -9,24 +9,23 @@ from __future__ import annotations
 
 import contextlib
 import os
-import sys
 import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from .schema import Schema, advance, is_current
-from .store import StoreDamaged, StoreError
+from .schema import LEDGER, Schema, advance, is_current
+from .sqlite_errors import is_busy, told
+from .store import Conflict, StoreError
 
 if TYPE_CHECKING:
-    from sqlite3 import Connection, Error
+    from sqlite3 import Connection
+
+    from .tables import Parameters
 
 _MOST_IDLE = 8
-
-# Result codes of SQLite (https://www.sqlite.org/rescode.html); the higher bits only tell more of the same.
-_DAMAGED = frozenset({11, 26})  # SQLITE_CORRUPT, SQLITE_NOTADB
-_BUSY = frozenset({5, 6})  # SQLITE_BUSY, SQLITE_LOCKED
+_HAS_LEDGER = f"SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = '{LEDGER}'"
 
 _inherited: list[Connection] = []
 """Connections of the process before the fork. Closing one here would take that process's locks away (POSIX)."""
@@ -39,14 +38,14 @@ class _Open(NamedTuple):
 
 
 class Database:
-    """A SQLite file with the tables of its schemas.
+    """A SQLite file with the tables of its schemas; see :class:`Tables`.
 
     The file is made readable to its owner alone; one that exists keeps the rights that it has. Its folder has to
     exist. ``durable``: what was written survives also the machine's sudden death, which costs a wait for the disk
     with each write; without, the last writes before it may be lost, and nothing else.
 
     All methods raise ``StoreError`` when the file cannot be used, ``StoreDamaged`` when it is no database or broken;
-    a file is never replaced or repaired behind anybody's back. ``sqlite3.IntegrityError`` passes: it is an answer.
+    a file is never replaced or repaired behind anybody's back.
     """
 
     def __init__(
@@ -62,19 +61,19 @@ class Database:
         self._era = 0
         self._prepared: tuple[int, int] | None = None
 
-    def query(self, statement: str, parameters: tuple[object, ...] = ()) -> list[Any]:
-        """The rows of one query; the quickest way to read."""
+    def query(self, statement: str, parameters: Parameters = ()) -> list[Any]:
+        """The rows of one statement; the quickest way."""
         opened: _Open | None = None
         try:
             opened = self._take()
             rows = opened.connection.execute(statement, parameters).fetchall()
         except BaseException as error:
+            explained = told(error, self.path, self._patience)
             if opened is not None:
-                opened.connection.close()
-            told = self._told(error)
-            if told is None:
+                self._give_back(opened, isinstance(explained, Conflict))
+            if explained is None:
                 raise
-            raise told from error
+            raise explained from error
         self._give_back(opened, True)
         return rows
 
@@ -116,23 +115,14 @@ class Database:
             yield opened.connection
             is_sound = True
         except BaseException as error:
-            told = self._told(error)
-            if told is None:
-                is_sound = True
+            explained = told(error, self.path, self._patience)
+            is_sound = not isinstance(explained, StoreError)
+            if explained is None:
                 raise
-            raise told from error
+            raise explained from error
         finally:
             if opened is not None:
                 self._give_back(opened, is_sound)
-
-    def _told(self, error: BaseException) -> StoreError | None:
-        """What an error says of the file, or None where it says nothing of it."""
-        sqlite3 = sys.modules.get("sqlite3")
-        if sqlite3 is None or not isinstance(error, sqlite3.Error):
-            return None
-        if isinstance(error, sqlite3.IntegrityError | sqlite3.ProgrammingError | sqlite3.InterfaceError):
-            return None
-        return self._explained(error)
 
     def _take(self) -> _Open:
         self._own()
@@ -214,7 +204,9 @@ class Database:
     def _prepare(self, connection: Connection) -> None:
         self._use_log(connection)
         try:
-            if all(is_current(connection, schema) for schema in self._schemas):
+            if connection.execute(_HAS_LEDGER).fetchone() and all(
+                is_current(connection, each) for each in self._schemas
+            ):
                 return
             connection.execute("BEGIN IMMEDIATE")
             try:
@@ -237,22 +229,11 @@ class Database:
                 # On file systems without shared memory the answer is another mode, which is slower and as safe.
                 connection.execute("PRAGMA journal_mode = WAL").fetchone()
             except sqlite3.OperationalError as error:
-                if error.sqlite_errorcode & 0xFF not in _BUSY or time.monotonic() > until:
+                if not is_busy(error) or time.monotonic() > until:
                     raise
                 time.sleep(0.01)
             else:
                 return
-
-    def _explained(self, error: Error) -> StoreError:
-        code = getattr(error, "sqlite_errorcode", 0) & 0xFF
-        if code in _DAMAGED:
-            return StoreDamaged(
-                f"{self.path} is damaged, or no SQLite file ({error}); it was left as it is: move it away, with its"
-                " -wal and -shm files, and a new one is made"
-            )
-        if code in _BUSY:
-            return StoreError(f"{self.path} was in use by others for more than {self._patience:g} seconds")
-        return StoreError(f"{self.path} cannot be used ({error})")
 
 
 def _end(connection: Connection, statement: str) -> None:

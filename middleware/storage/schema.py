@@ -8,11 +8,14 @@ from typing import TYPE_CHECKING, NamedTuple
 from .store import StoreError
 
 if TYPE_CHECKING:
-    from sqlite3 import Connection
+    from .tables import Connection
 
-_LEDGER = (
-    "CREATE TABLE IF NOT EXISTS schema_steps"
-    " (schema TEXT NOT NULL, step INTEGER NOT NULL, done REAL NOT NULL, PRIMARY KEY (schema, step))"
+LEDGER = "schema_steps"
+"""The table that says which steps were done."""
+
+_MAKE_LEDGER = (
+    f"CREATE TABLE IF NOT EXISTS {LEDGER}"
+    " (schema TEXT NOT NULL, step BIGINT NOT NULL, done DOUBLE PRECISION NOT NULL, PRIMARY KEY (schema, step))"
 )
 
 
@@ -28,22 +31,24 @@ class Schema(NamedTuple):
 
 
 def is_current(connection: Connection, schema: Schema) -> bool:
-    """Whether every step was done. Raises ``StoreError`` where there are steps that this program does not know."""
-    known = connection.execute("SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'schema_steps'").fetchone()
-    return known is not None and _done(connection, schema) == len(schema.steps)
+    """Whether every step was done, where there is a ledger.
+
+    Raises ``StoreError`` where there are steps that this program does not know.
+    """
+    return _done(connection, schema) == len(schema.steps)
 
 
 def advance(connection: Connection, schema: Schema) -> None:
     """Do the steps that are lacking, within the transaction of the caller. Raises ``StoreError``."""
-    connection.execute(_LEDGER)
+    connection.execute(_MAKE_LEDGER)
     for number, statements in enumerate(schema.steps[_done(connection, schema) :], _done(connection, schema) + 1):
         for statement in statements:
             connection.execute(statement)
-        connection.execute("INSERT INTO schema_steps VALUES (?, ?, ?)", (schema.name, number, time.time()))
+        connection.execute(f"INSERT INTO {LEDGER} VALUES (?, ?, ?)", (schema.name, number, time.time()))
 
 
 def _done(connection: Connection, schema: Schema) -> int:
-    row = connection.execute("SELECT max(step) FROM schema_steps WHERE schema = ?", (schema.name,)).fetchone()
+    row = connection.execute(f"SELECT max(step) FROM {LEDGER} WHERE schema = ?", (schema.name,)).fetchone()
     done = int(row[0] or 0)
     if done > len(schema.steps):
         raise StoreError(

@@ -18,6 +18,10 @@ class StoreDamaged(StoreError):
     """What the store is kept in is not, or no longer, what a store wrote. It is left as it is."""
 
 
+class Conflict(Exception):
+    """A statement contradicts what is there: a name that is taken, or a row that is to belong to one that is gone."""
+
+
 class Tally(NamedTuple):
     """A count, and the time (seconds since 1970) at which it begins anew, None for never."""
 

@@ -17,9 +17,10 @@ import pytest
 from ordinary_rights import ordinary_rights
 
 from wheatpaste.middleware.storage.database import Database
+from wheatpaste.middleware.storage.places import store_of
 from wheatpaste.middleware.storage.schema import Schema
-from wheatpaste.middleware.storage.sqlite import SCHEMA, SQLiteStore
-from wheatpaste.middleware.storage.store import StoreDamaged, StoreError
+from wheatpaste.middleware.storage.store import Conflict, StoreDamaged, StoreError
+from wheatpaste.middleware.storage.table_store import SCHEMA
 
 NOTES = Schema("notes", (("CREATE TABLE notes (text TEXT NOT NULL UNIQUE)",),))
 LATER = Schema("notes", (*NOTES.steps, ("ALTER TABLE notes ADD COLUMN author TEXT", "UPDATE notes SET author = 'x'")))
@@ -111,7 +112,7 @@ def test_a_transaction_happens_as_a_whole_or_not_at_all(database: Database):
 
 def test_a_broken_constraint_is_an_answer(database: Database):
     add(database, "once")
-    with pytest.raises(sqlite3.IntegrityError):
+    with pytest.raises(Conflict):
         add(database, "once")
     with pytest.raises(sqlite3.ProgrammingError):
         database.query("SELECT ?")
@@ -257,9 +258,9 @@ def test_closing_lets_go_of_the_files(database: Database, path: Path):
 def test_processes_that_begin_at_once_make_one_file(path: Path):
     code = """
         import sys
-        from wheatpaste.middleware.storage.sqlite import SQLiteStore
+        from wheatpaste.middleware.storage.places import store_of
         sys.stdin.readline()
-        store = SQLiteStore(sys.argv[1])
+        store = store_of("sqlite:///" + sys.argv[1])
         won = sum(store.add("once", str(number), sys.argv[2].encode()) for number in range(50))
         for _ in range(100):
             store.count("a", "hits")
@@ -272,7 +273,7 @@ def test_processes_that_begin_at_once_make_one_file(path: Path):
         process.stdin.write("go\n")
         process.stdin.flush()
     assert sum(int(said) for said in finish(*processes)) == 50
-    store = SQLiteStore(path)
+    store = store_of(f"sqlite:///{path}")
     assert store.count("a", "hits", 0).number == 400
     store.close()
 
@@ -304,9 +305,9 @@ def test_a_process_that_dies_in_the_middle_leaves_the_whole_of_what_was_before(d
 def test_a_full_disk_is_told_and_costs_nothing_that_was_there(path: Path):
     code = """
         import resource, signal, sys
-        from wheatpaste.middleware.storage.sqlite import SQLiteStore
+        from wheatpaste.middleware.storage.places import store_of
         from wheatpaste.middleware.storage.store import StoreError
-        store = SQLiteStore(sys.argv[1])
+        store = store_of("sqlite:///" + sys.argv[1])
         store.put("a", "before", b"here")
         signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
         before = resource.getrlimit(resource.RLIMIT_FSIZE)
@@ -323,7 +324,7 @@ def test_a_full_disk_is_told_and_costs_nothing_that_was_there(path: Path):
         """
     (said,) = finish(*in_processes(code, path))
     assert "shared.sqlite cannot be used (" in said
-    store = SQLiteStore(path)
+    store = store_of(f"sqlite:///{path}")
     assert (store.get("a", "before"), store.get("a", "after")) == (b"here", b"here")
     store.close()
 
@@ -333,8 +334,8 @@ def test_a_fork_takes_no_connection_along(path: Path):
     code = """
         import os, sys
         from wheatpaste.middleware.storage import database as module
-        from wheatpaste.middleware.storage.sqlite import SQLiteStore
-        store = SQLiteStore(sys.argv[1])
+        from wheatpaste.middleware.storage.places import store_of
+        store = store_of("sqlite:///" + sys.argv[1])
         store.put("a", "parent", b"1")
         child = os.fork()
         if child == 0:

@@ -1,0 +1,105 @@
+"""Tables in the memory of this process: for one process, for development, and for tests."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import threading
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from .schema import Schema, advance
+from .sqlite_errors import told
+from .store import StoreError
+
+if TYPE_CHECKING:
+    import sqlite3
+
+    from .tables import Connection, Parameters
+
+_PLACE = "the database in memory"
+
+_inherited: list[sqlite3.Connection] = []
+"""What a process had before a fork: SQLite's own locks may be held in it by threads that are no longer there."""
+
+
+class MemoryTables:
+    """:class:`Tables` of which each process has its own, empty in the beginning; they end with it.
+
+    SQLite keeps them, so that the same SQL runs as in a file. Threads take turns; who waits longer than ``patience``
+    seconds gets a ``StoreError``.
+    """
+
+    def __init__(self, *schemas: Schema, patience: float = 5.0) -> None:
+        self._schemas = schemas
+        self._patience = patience
+        self._connection: sqlite3.Connection | None = None
+        self._turn = threading.Lock()
+        self._process = os.getpid()
+
+    def query(self, statement: str, parameters: Parameters = ()) -> list[Any]:
+        """The rows of one statement."""
+        with self._mine() as connection:
+            return connection.execute(statement, parameters).fetchall()
+
+    @contextlib.contextmanager
+    def reading(self) -> Iterator[Connection]:
+        """A connection for queries that all see the same state."""
+        with self._mine() as connection:
+            yield connection
+
+    @contextlib.contextmanager
+    def writing(self) -> Iterator[Connection]:
+        """A connection within a transaction; an exception undoes it."""
+        with self._mine() as connection:
+            connection.execute("BEGIN")
+            try:
+                yield connection
+                connection.execute("COMMIT")
+            except BaseException:
+                if connection.in_transaction:
+                    connection.execute("ROLLBACK")
+                raise
+
+    def close(self) -> None:
+        """Forget everything."""
+        self._own()
+        with self._turn:
+            if self._connection is not None:
+                self._connection.close()
+                self._connection = None
+
+    @contextlib.contextmanager
+    def _mine(self) -> Iterator[sqlite3.Connection]:
+        self._own()
+        if not self._turn.acquire(timeout=self._patience):
+            raise StoreError(f"{_PLACE} was in use by others for more than {self._patience:g} seconds")
+        try:
+            if self._connection is None:
+                self._connection = self._open()
+            yield self._connection
+        except BaseException as error:
+            explained = told(error, _PLACE, self._patience)
+            if explained is None:
+                raise
+            raise explained from error
+        finally:
+            self._turn.release()
+
+    def _own(self) -> None:
+        if self._process != os.getpid():
+            if self._connection is not None:
+                _inherited.append(self._connection)
+            self._connection, self._turn = None, threading.Lock()
+            self._process = os.getpid()
+
+    def _open(self) -> sqlite3.Connection:
+        try:
+            import sqlite3
+        except ImportError as error:  # a part of the standard library that not every Python is built with
+            raise StoreError(f"{_PLACE}: this Python was built without SQLite ({error})") from error
+        connection = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
+        connection.execute("PRAGMA foreign_keys = ON")
+        for schema in self._schemas:
+            advance(connection, schema)
+        return connection
