@@ -12,12 +12,15 @@ missing=""
     exit 1
 }
 
-# --- Debian packages: a browser for the pages, proxies before the server, other servers beside it, and its clients.
+# --- Debian packages: a browser for the pages, proxies before the server, other servers beside it, its clients, and
+# what keeps users, sessions and identities.
 need=""
 command -v chromium >/dev/null 2>&1 || need="$need chromium"
 command -v chromedriver >/dev/null 2>&1 || need="$need chromium-driver"
 [ -e /usr/lib/apache2/modules/mod_wsgi.so ] || need="$need apache2 libapache2-mod-wsgi-py3"
-for program in nginx:nginx-light haproxy:haproxy curl:curl openssl:openssl wrk:wrk ab:apache2-utils slowhttptest:slowhttptest; do
+ls /usr/lib/postgresql/*/bin/postgres >/dev/null 2>&1 || need="$need postgresql"
+for program in nginx:nginx-light haproxy:haproxy curl:curl openssl:openssl wrk:wrk ab:apache2-utils slowhttptest:slowhttptest \
+    htpasswd:apache2-utils redis-server:redis-server oathtool:oathtool fail2ban-regex:fail2ban node:nodejs npm:npm; do
     PATH="$PATH:/usr/sbin" command -v "${program%%:*}" >/dev/null 2>&1 || need="$need ${program##*:}"
 done
 if [ -n "$need" ]; then
