@@ -1,0 +1,295 @@
+"""Method ``header``: a proxy in front has signed the user in and says who it is.
+
+A header is believed of the peers at the socket's other end that ``trusted_proxies`` names, and of nobody else: from
+others the headers are taken out of the environ before anything reads them (``strip``). WSGI writes ``Remote_User`` and
+``Remote-User`` alike, and some servers let the first, which a client can send past most proxies, win: there no header
+is believed unless the deployer says that the proxy drops such names. Reads the headers of the preset,
+``SERVER_SOFTWARE`` and ``wheatpaste.server``.
+"""
+
+from __future__ import annotations
+
+import hmac
+import logging
+import re
+import unicodedata
+from collections.abc import Collection, Iterator, Sequence
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+
+from ....config.mounts import KeyProblem
+from ....config.options import OptionError, component, each, option
+from ....protocol.peers import Networks
+from ....protocol.wsgi import Environ
+from ..identity import Identity
+from ..method import Failed
+
+if TYPE_CHECKING:
+    from ....config.surroundings import Surroundings
+    from ..visit import Visit
+
+log = logging.getLogger(__name__)
+
+
+class Headers(NamedTuple):
+    """The headers of one kind of proxy, ``''`` where it has none; and how it separates groups."""
+
+    user: str
+    groups: str = ""
+    display: str = ""
+    email: str = ""
+    separator: str = ","
+
+
+PRESETS: dict[str, Headers] = {
+    "authelia": Headers("Remote-User", "Remote-Groups", "Remote-Name", "Remote-Email"),
+    "authentik": Headers("X-authentik-username", "X-authentik-groups", "X-authentik-name", "X-authentik-email", "|"),
+    "oauth2-proxy": Headers("X-Forwarded-User", "X-Forwarded-Groups", "", "X-Forwarded-Email"),
+    "oauth2-proxy-nginx": Headers("X-Auth-Request-User", "X-Auth-Request-Groups", "", "X-Auth-Request-Email"),
+    "tailscale": Headers("Tailscale-User-Login", "", "Tailscale-User-Name"),
+    "custom": Headers(""),
+}
+"""What known proxies send. ``oauth2-proxy`` stands in front itself; ``-nginx`` answers nginx's ``auth_request``."""
+
+_FURTHER = (
+    "X-Forwarded-Preferred-Username",
+    "X-Forwarded-Access-Token",
+    "X-Auth-Request-Preferred-Username",
+    "X-Auth-Request-Access-Token",
+    "X-authentik-uid",
+    "Tailscale-User-Profile-Pic",
+    "X-Webauth-User",
+    "X-Remote-User",
+    "Cf-Access-Authenticated-User-Email",
+    "X-Goog-Authenticated-User-Email",
+    "X-Goog-Authenticated-User-Id",
+    "X-Amzn-Oidc-Identity",
+    "X-Client-Verify",
+)
+
+_NAME = re.compile(r"[A-Za-z0-9-]+")
+_LONGEST = 255
+_MOST_GROUPS = 500
+# As they call themselves, and measured: they drop names with an underscore. mod_wsgi runs in Apache, which does, too.
+_DROP_UNDERSCORES = ("waitress", "gunicorn/", "Werkzeug/", "Apache")
+
+
+def environ_key(header: str) -> str:
+    """The environ key of a request header (RFC 3875 section 4.1.18)."""
+    return "HTTP_" + header.upper().replace("-", "_")
+
+
+FORGEABLE = frozenset(
+    environ_key(name) for name in (*_FURTHER, *(name for preset in PRESETS.values() for name in preset[:4])) if name
+)
+"""The environ keys by which proxies name users: no client may set them, whether they are read here or by the app."""
+
+
+def _header_complaint(name: str | None) -> str | None:
+    return None if not name or _NAME.fullmatch(name) else "must be the name of a header, of letters, digits and dashes"
+
+
+@component
+class HeaderOptions:
+    """Users whom a trusted proxy names in a header."""
+
+    preset: Literal["authelia", "authentik", "oauth2-proxy", "oauth2-proxy-nginx", "tailscale", "custom"] = option(
+        doc="Which proxy it is; decides which headers are read. The proxy has to set or remove every one of them."
+    )
+    user: str | None = option(default=None, doc="The header with the user's name.", check=_header_complaint)
+    groups: str | None = option(default=None, doc="The header with the groups.", check=_header_complaint)
+    display: str | None = option(default=None, doc="The header with the full name.", check=_header_complaint)
+    email: str | None = option(default=None, doc="The header with the mail address.", check=_header_complaint)
+    separator: str | None = option(default=None, doc="What stands between two groups.")
+    accounts: Literal["none", "known", "required"] = option(
+        default="none",
+        doc="Whether the name is one of our own users as well: never, where there is such a user, or it has to be.",
+    )
+    amr: tuple[str, ...] = option(
+        default=(),
+        doc="What the proxy demands of its users, in the words of RFC 8176: mfa, pwd, otp, hwk.",
+        check=each(lambda word: None if re.fullmatch(r"[a-z]{2,10}", word) else "must be a word such as mfa"),
+    )
+    secret_header: str | None = option(
+        default=None, doc="A header by which the proxy shows a secret as well.", check=_header_complaint
+    )
+    secret: str | None = option(default=None, doc="What stands in that header.", secret=True)
+    underscores_dropped: bool = option(
+        default=False,
+        doc="The proxy drops header names with an underscore, as nginx does; needed where the server does not.",
+    )
+
+    def __post_init__(self) -> None:
+        if self.preset == "custom" and not self.user:
+            raise OptionError("HeaderOptions", "user", "must name the header where the preset is custom")
+        if bool(self.secret_header) != bool(self.secret):
+            missing = "secret" if self.secret_header else "secret_header"
+            raise OptionError("HeaderOptions", missing, "is missing: secret_header and secret come together")
+        if self.secret is not None and len(self.secret) < 16:
+            raise OptionError("HeaderOptions", "secret", "must have at least 16 characters")
+
+    def problems(self, stack: Surroundings) -> Iterator[KeyProblem]:
+        """What a check says: a server of ours that was told to keep underscores."""
+        server = stack.server
+        if not self.underscores_dropped and (
+            server.get("underscore_headers") == "keep" or "granian" in server.get("use", "")
+        ):
+            yield KeyProblem(
+                "preset",
+                "the server keeps header names with an underscore, by which clients could name a user",
+                "let it drop them, or say that the proxy does with `underscores_dropped = true`",
+            )
+
+    @property
+    def headers(self) -> Headers:
+        """The headers that count."""
+        preset = PRESETS[self.preset]
+        return Headers(
+            self.user or preset.user,
+            preset.groups if self.groups is None else self.groups,
+            preset.display if self.display is None else self.display,
+            preset.email if self.email is None else self.email,
+            self.separator or preset.separator,
+        )
+
+
+def strip_identity_headers(visit: Visit) -> None:
+    """Take out of the environ whatever names a user to apps behind a proxy: for sites that believe no header."""
+    for key in FORGEABLE.intersection(visit.environ):
+        del visit.environ[key]
+
+
+class HeaderMethod:
+    """Believes the identity headers of trusted proxies.
+
+    Raises ``OptionError`` where ``trusted_proxies`` names nobody, or everybody.
+    """
+
+    name = "header"
+
+    def __init__(self, options: HeaderOptions, trusted_proxies: Collection[str], directory: Any = None) -> None:
+        if not trusted_proxies:
+            raise OptionError("Site", "trusted_proxies", "must name the proxy whose header is believed")
+        if "*" in trusted_proxies:
+            raise OptionError("Site", "trusted_proxies", "must not be *: then every client could name a user")
+        self._options = options
+        self._networks = Networks(trusted_proxies)
+        self._directory = directory
+        self._headers = headers = options.headers
+        self._own = frozenset(environ_key(name) for name in headers[:4] if name)
+        self._secret = None if options.secret is None else options.secret.encode()
+        self._has_complained = False
+
+    def strip(self, visit: Visit) -> None:
+        """Take identity headers out of the environ, all but those of this proxy that are believed."""
+        environ = visit.environ
+        found = (FORGEABLE | self._own).intersection(environ)
+        if found and self._is_believed(environ):
+            found -= self._own
+        for key in found:
+            del environ[key]
+
+    def identify(self, visit: Visit) -> Identity | Failed | None:
+        """Who the proxy says it is. From other peers nothing is read."""
+        environ = visit.environ
+        user_key = environ_key(self._headers.user)
+        if user_key not in environ or not self._is_believed(environ):
+            return None
+        name = self._read(environ, self._headers.user)
+        if name == "":
+            return None
+        if not self._has_safe_names(environ):
+            return Failed("the server keeps header names with an underscore")
+        # Two headers of one name arrive with a comma between them: one of them is not the proxy's.
+        if name is None or "," in name:
+            return Failed("no user's name")
+        email = self._read(environ, self._headers.email) or ""
+        known: dict[str, Any] = {
+            "display": self._read(environ, self._headers.display) or "",
+            "email": email if re.fullmatch(r"[^@\s,<>]+@[^@\s,<>]+", email) else "",
+            "amr": self._options.amr,
+        }
+        groups = frozenset(self._groups(environ))
+        if self._options.accounts != "none" and self._directory is not None:
+            account = self._directory.find(name)
+            if account is None and self._options.accounts == "required":
+                return Failed("unknown user")
+            if account is not None:
+                if account.disabled:
+                    return Failed("disabled")
+                found = Identity.of(account, self.name, amr=self._options.amr)
+                return found._replace(groups=found.groups | groups, **_given(known))
+        return Identity(id=f"header:{name}", name=name, method=self.name, groups=groups, **known)
+
+    def challenges(self, visit: Visit) -> Sequence[str]:
+        """None: the proxy asks."""
+        return ()
+
+    def _is_believed(self, environ: Environ) -> bool:
+        if not self._networks.holds_peer(environ):
+            return False
+        if self._secret is None:
+            return True
+        shown = environ.get(environ_key(self._options.secret_header or ""), "")
+        return hmac.compare_digest(shown.encode("latin-1", "replace"), self._secret)
+
+    def _has_safe_names(self, environ: Environ) -> bool:
+        if self._options.underscores_dropped or "wheatpaste.server" in environ:
+            return True
+        software = environ.get("SERVER_SOFTWARE", "")
+        if software.startswith(_DROP_UNDERSCORES):
+            return True
+        if not self._has_complained:
+            self._has_complained = True
+            log.error(
+                "no identity header is believed: this server (%r) is not known to drop header names with an underscore,"
+                " by which clients could name a user; serve with egg:wheatpaste#main, waitress or gunicorn, or say that"
+                " the proxy drops them with `underscores_dropped = true`",
+                software[:100],
+            )
+        return False
+
+    def _groups(self, environ: Environ) -> Iterator[str]:
+        listed = self._read(environ, self._headers.groups) or ""
+        for group in listed.split(self._headers.separator)[:_MOST_GROUPS]:
+            if group.strip():
+                yield group.strip()
+
+    def _read(self, environ: Environ, header: str) -> str | None:
+        """The text of a header, ``''`` for none; None for one that is no name."""
+        raw = environ.get(environ_key(header), "") if header else ""
+        text = decoded(raw)
+        if self._options.preset == "tailscale" and text is not None and text.startswith("=?"):
+            text = _encoded_words(text)
+        if text is None:
+            return None
+        text = unicodedata.normalize("NFC", text.strip())
+        if any(unicodedata.category(letter) in ("Cc", "Cf", "Cs", "Zl", "Zp") for letter in text):
+            return None
+        return text if header == self._headers.groups or len(text) <= _LONGEST else None
+
+
+def decoded(raw: str) -> str | None:
+    """The text of a header's value: its bytes as UTF-8, or as Latin-1 where they are none; None for no bytes."""
+    try:
+        data = raw.encode("latin-1")
+    except UnicodeEncodeError:
+        return None
+    try:
+        return data.decode("utf-8")
+    except UnicodeDecodeError:
+        return raw
+
+
+def _encoded_words(text: str) -> str | None:
+    """Text in encoded-words (RFC 2047)."""
+    from email.errors import HeaderParseError
+    from email.header import decode_header, make_header
+
+    try:
+        return str(make_header(decode_header(text)))
+    except (HeaderParseError, LookupError, ValueError):
+        return None
+
+
+def _given(known: dict[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in known.items() if value and key != "amr"}
