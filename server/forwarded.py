@@ -37,6 +37,12 @@ _REMEMBERED_PEERS = 1024
 _REMEMBERED_READINGS = 1024
 _LONGEST_REMEMBERED = 512
 _DEFAULT_PORTS = {"http": "80", "https": "443"}
+# What trusted proxies say to filters that ask for it: who the user is, and what a request is about that only asks
+# whether another may pass. Nothing here is believed by the server.
+_FOR_FILTERS = frozenset(
+    f"HTTP_X_FORWARDED_{word}"
+    for word in ("URI", "METHOD", "USER", "EMAIL", "GROUPS", "PREFERRED_USERNAME", "TLS_CLIENT_CERT")
+)
 _PORT = re.compile(r"0*(?:[1-9][0-9]{0,3}|[1-5][0-9]{4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0-2][0-9]|6553[0-5])")
 _PREFIX = re.compile(r"(?:/(?:[A-Za-z0-9._~!$&'()*+;=:@-]|%[0-9A-Fa-f]{2})+)*/?")
 _BAD_SEGMENT = re.compile(rb"\.{0,2}|.*[/\\\x00-\x1f\x7f].*", re.DOTALL)
@@ -83,6 +89,7 @@ def make_forwarding(
     if "forwarded" in names and len(names) > 1:
         raise ValueError("either forwarded or the x-forwarded headers can be believed: they may contradict each other")
     counted = frozenset(_key(name) for name in names)
+    kept = counted | _FOR_FILTERS
     read = _reader(trusted, count, counted)
     believed: dict[str, bool] = {}
     level = logging.WARNING if log_untrusted else logging.DEBUG
@@ -111,10 +118,10 @@ def make_forwarding(
                     environ.get(_key(error.header)),
                 )
                 return f'Header "{error.header}" malformed.'
-        idle = [key for key in found if not trust or key not in counted]
+        idle = [key for key in found if not trust or key not in kept]
         if idle:
             if clear_untrusted:
-                remove_forwarding(environ, counted if trust else ())
+                remove_forwarding(environ, kept if trust else ())
             if log.isEnabledFor(level):
                 why = "such headers are not believed" if trust else "it is no trusted proxy"
                 log.log(level, "%s of %s without effect: %s", ", ".join(map(_name, idle)), _shown(peer), why)

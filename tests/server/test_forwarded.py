@@ -126,6 +126,12 @@ class TestWhoIsBelieved:
         assert {key for key in environ if "FORWARDED" in key or "REAL" in key} == {"HTTP_X_FORWARDED_FOR"}
         assert environ["HTTP_HOST"] == "inside:8080"
 
+    def test_what_filters_ask_of_a_trusted_peer_stays_for_them_and_changes_nothing(self) -> None:
+        said = {"X-Forwarded-Uri": "/wiki", "X-Forwarded-Method": "POST", "X-Forwarded-User": "ada"}
+        assert forward(said) == environ_of(said, **{"wheatpaste.peer": "10.0.0.1"})
+        stranger = forward(said, peer="192.0.2.66")
+        assert not [key for key in stranger if key.startswith("HTTP_X_")]
+
     def test_a_request_without_such_headers_stays_as_it_is(self) -> None:
         for peer in ("10.0.0.1", "192.0.2.66"):
             assert forward({"X-Other": "a"}, peer=peer) == environ_of({"X-Other": "a"}, peer)
