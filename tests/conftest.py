@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from prerequisites import lacking
 from running_server import RunningServer, free_port
+from stored_servers import PostgresServer, RedisServer
 
 from wheatpaste.testing import Client, Clock
 
@@ -86,6 +87,22 @@ def running_server(tmp_path: Path) -> Iterator[Callable[..., RunningServer]]:
     yield start
     for server in servers:
         server.kill()
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[PostgresServer]:
+    """PostgreSQL, one for all tests; each asks it for an ``url()`` of its own. Mark such tests slow."""
+    server = PostgresServer()
+    yield server
+    server.end()
+
+
+@pytest.fixture(scope="session")
+def redis_server() -> Iterator[RedisServer]:
+    """Redis or Valkey, one for all tests; each asks it for an ``url()`` of its own. Mark such tests slow."""
+    server = RedisServer()
+    yield server
+    server.end()
 
 
 @pytest.fixture(scope="module")

@@ -18,6 +18,7 @@ STORES = f"{TABLES}, or redis://HOST:PORT/NUMBER"
 
 _POSTGRES = frozenset({"postgresql", "postgres"})
 _REDIS = frozenset({"redis", "rediss", "valkey", "valkeys", "unix"})
+_HOST = re.compile(r"(?:\[[0-9A-Fa-f:.]+\]|[^:\[\]]*)(?::[0-9]*)?")
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*(?=:)")
 
 
@@ -66,9 +67,10 @@ def store_complaint(url: str) -> str | None:
     """What is wrong with the URL of a store, without its password; None if nothing is."""
     if _scheme(url) not in _REDIS:
         return _complaint(url, STORES)
+    complaint = _host_complaint(url)
+    if complaint is not None:
+        return complaint
     parts = urlsplit(url)
-    if _port_complaint(url) is not None:
-        return _port_complaint(url)
     if parts.scheme == "unix":
         return None if parts.path.startswith("/") and not parts.hostname else "must be unix:///PATH?db=NUMBER"
     if not parts.hostname or not re.fullmatch(r"(?:/[0-9]*)?", parts.path):
@@ -94,21 +96,23 @@ def _complaint(url: str, wanted: str) -> str | None:
     if scheme in _POSTGRES:
         if not url.startswith(f"{scheme}://"):
             return "must be postgresql://USER@HOST/DATABASE"
-        return _port_complaint(url)
+        return _host_complaint(url)
     return f"must be {wanted}"
 
 
-def _port_complaint(url: str) -> str | None:
+def _host_complaint(url: str) -> str | None:
     try:
-        urlsplit(url).port  # noqa: B018 (it is read, and checked by that, only when it is asked for)
-    except ValueError:  # whose text may hold a part of a password with a slash in it
-        return "has a host or port that cannot be read; in a password write / as %2F, and @ as %40"
-    return None
+        hosts = urlsplit(url).netloc.rpartition("@")[2].split(",")
+    except ValueError:
+        hosts = ["["]
+    if all(_HOST.fullmatch(each) for each in hosts):
+        return None
+    return "has a host or port that cannot be read; in a password write / as %2F, @ as %40 and so on"
 
 
 def _scheme(url: str) -> str:
     found = _SCHEME.match(url)
-    return found[0].lower() if found is not None else ""
+    return found[0] if found is not None else ""
 
 
 def _lacking(package: str, extra: str, error: ImportError) -> str:

@@ -3,25 +3,35 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from wheatpaste.middleware.storage.memory_tables import MemoryTables
 from wheatpaste.middleware.storage.places import store_of
 from wheatpaste.middleware.storage.space import Space
 from wheatpaste.middleware.storage.store import Store, StoreError
+from wheatpaste.middleware.storage.table_store import SCHEMA, TableStore
 from wheatpaste.testing import Clock
 
-DRIVERS: dict[str, Callable[[Path, Clock], Store]] = {
-    "memory": lambda folder, clock: store_of("memory:", clock.time),
-    "sqlite": lambda folder, clock: store_of(f"sqlite:///{folder}/store.sqlite", clock.time),
-}
+SLOW = pytest.mark.slow
+DRIVERS = ["memory", "memory tables", "sqlite", pytest.param("postgres", marks=SLOW), pytest.param("redis", marks=SLOW)]
+FORGET_BY_THEMSELVES = ["redis"]
 
 
-@pytest.fixture(params=list(DRIVERS))
+@pytest.fixture(params=DRIVERS)
 def store(request: pytest.FixtureRequest, tmp_path: Path, clock: Clock) -> Iterator[Store]:
-    made = DRIVERS[request.param](tmp_path, clock)
+    made: Store
+    match request.param:
+        case "memory tables":
+            made = TableStore(MemoryTables(SCHEMA), clock.time)
+        case "sqlite":
+            made = store_of(f"sqlite:///{tmp_path}/store.sqlite", clock.time)
+        case "postgres" | "redis":
+            made = store_of(request.getfixturevalue(f"{request.param}_server").url(), clock.time)
+        case _:
+            made = store_of("memory:", clock.time)
     yield made
     made.close()
 
@@ -40,7 +50,9 @@ def test_spaces_do_not_see_each_other(store: Store):
     assert (store.get("a", "k"), store.get("b", "k")) == (b"one", None)
 
 
-@pytest.mark.parametrize("key", ["", "a b", "ключ", "%_*?", "x" * 5000, "a\x00b", "'; DROP TABLE entries; --"])
+@pytest.mark.parametrize(
+    "key", ["", "a b", "ключ", "%_*?", "x" * 5000, "a\x00b", "'; DROP TABLE entries; --", "a:b\x01", "\ud800", "?%s"]
+)
 def test_any_text_is_a_key(store: Store, key: str):
     store.put("a", key, b"here")
     assert store.get("a", key) == b"here"
@@ -166,7 +178,9 @@ def test_sweep_removes_what_has_expired(store: Store, clock: Clock):
     assert store.keys("a") == ["stays"]
 
 
-def test_what_expires_is_removed_by_and_by(store: Store, clock: Clock):
+def test_what_expires_is_removed_by_and_by(store: Store, clock: Clock, request: pytest.FixtureRequest):
+    if request.node.callspec.params["store"] in FORGET_BY_THEMSELVES:
+        pytest.skip("its server forgets by its own clock, which no test moves")
     for number in range(1000):
         store.put("nonces", str(number), b"", 1)
         clock.advance(0.1)
