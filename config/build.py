@@ -149,6 +149,7 @@ def _annotated(node: Node) -> Iterator[None]:
         origin=node.where,
         origins=_Origins(node.values, node.local_conf),
         inherited=_Origins(node.globals, node.global_conf),
+        open=None if node.home is None else node.home.open,
     )
     token = building.set(site)
     try:

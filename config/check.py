@@ -20,7 +20,7 @@ from .problems import Problem
 from .records import replace
 from .scope import Scope
 from .spelling import misspelt
-from .unused import HIDING, complaint, entries, is_used, kind_of, unused
+from .unused import HIDING, complaint, entries, idle_chapters, is_used, kind_of, unused
 from .weak_secrets import may_hold_secret, without_passwords
 
 if TYPE_CHECKING:
@@ -143,6 +143,9 @@ class _Check:
                 resolver.report(complaint(section))
         for section in idle:
             self._enter(kind_of(section) or "app", section)
+        if certain:
+            for problem in idle_chapters(self.file, resolver.used):
+                resolver.report(problem)
         problems = resolver.problems
         if self.serving or certain:
             # A mistake in what is never started stops nobody.

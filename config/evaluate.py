@@ -156,6 +156,12 @@ class Resolver:
         self._extending.pop()
         return layers.merge([*below, file])
 
+    def open(self, path: str, mention: Mention | None = None) -> tuple[IniFile | None, list[Problem]]:
+        """A file as :meth:`file` has it, and what is wrong with it. For who asks while the composition is built."""
+        count = self.mark()
+        file = self.file(path, mention)
+        return file, self.problems[count:]
+
     def scope(self, path: str, variables: Values | None = None, mention: Mention | None = None) -> Scope | None:
         """The scope of a file, or None (with a problem) where it cannot be read. ``variables`` are injected into it."""
         file = self.file(path, mention)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from .listeners import Listens, is_debugger, public_address, switches_debugging_on
-from .node import Node, Value
+from .node import Node, Value, Values
 from .origin import Origin
 from .problems import Problem
 from .weak_secrets import weakness
@@ -44,6 +44,11 @@ class Exposure:
             self._judge_secret(key, value, node.section, key in secrets)
             if node.kind != "server" and switches_debugging_on(key, value.text):
                 self._debuggers.append(("debug mode is on", key, value.origin))
+
+    def see_part(self, section: str, values: Values, secrets: frozenset[str]) -> None:
+        """Look at the values of a section that belongs to that of a node."""
+        for key, value in values.items():
+            self._judge_secret(key, value, section, key in secrets)
 
     def believes(self, node: Node, key: str) -> None:
         """Note that a filter or server believes forwarding headers, by its own key or a global one."""

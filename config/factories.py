@@ -51,13 +51,16 @@ class _Factory:
                 logging.getLogger(__name__).warning("%s", problem)
 
         def refuse(error: OptionError) -> ConfigError:
+            part = reading.place_of(error.part)
+            if part is not None:
+                place, read = part
+                return ConfigError(place.refusal(error, read.said))
             found = site
             if found is None:
                 from .relocate import site_of
 
                 found = site_of(conf, texts)
-            key = reading.said.get(error.option or "", error.option)
-            return ConfigError(Place(found, conf).problem(key, error.what, code="wrong-value"))
+            return ConfigError(Place(found, conf).refusal(error, reading.said))
 
         return reading, refuse
 

@@ -26,6 +26,7 @@ from .values import is_import, is_reference
 
 if TYPE_CHECKING:
     from .calls import Mismatch
+    from .parts import Belongings
     from .sources import Flaw, Found, Sources
 
 _OURS = __package__.partition(".")[0] + "."
@@ -37,7 +38,7 @@ _MOST_VARIANTS = 8
 class _Traits:
     """Which options of a component are secret, name apps of the configuration, or name objects of Python.
 
-    ``rules``: it has more to say of its section, or of its place among the filters.
+    ``rules``: it may have more to say of its sections, or of its place among the filters.
     """
 
     secrets: frozenset[str]
@@ -55,7 +56,7 @@ class _Traits:
             frozenset(each.name for each in options if each.secret),
             tuple(each.name for each in options if id(each.kind) in references),
             tuple(each.name for each in options if id(each.kind) in imports),
-            has_rules(reader.component),
+            has_rules(reader.component) or reader.parts is not None,
         )
 
 
@@ -145,6 +146,8 @@ class Inspector:
         sound = self._judge_objects(node, named)
         reading = self._read(node, reader, importing=self.importing and sound)
         self._read_nodes[node] = reader, reading
+        if reading.belongings is not None:
+            self._belonging(reading.belongings)
         for problem in reading.problems:
             self.resolver.report(problem)
         # Without importing, some values are text still where an object is due, and making the component may import.
@@ -159,6 +162,14 @@ class Inspector:
             if isinstance(text, str) and text:
                 mounts.append(Mount(name if name in node.values else _spelling(reader, name, node.values), text))
         yield from self._mounted(node, mounts)
+
+    def _belonging(self, belongings: Belongings) -> None:
+        """Note that these sections are used, and look at their secrets."""
+        for section in belongings.sections:
+            self.resolver.used.update((path, section.header) for path, _ in section.parts)
+        for part in belongings.parts.values():
+            secrets = frozenset(each.name for each in part.reader.options if each.secret)
+            self.exposure.see_part(part.section.header, part.values, secrets)
 
     def _mounted(self, node: Node, mounts: list[Mount]) -> Iterator[Node]:
         if not mounts:
@@ -208,7 +219,7 @@ class Inspector:
         return Mismatch(flaw.what, _instead(flaw), flaw.code) if isinstance(flaw, Flaw) else None
 
     def _read(self, node: Node, reader: Reader, *, importing: bool) -> Reading:
-        site = BuildSite(origin=node.where, origins=_Places(node.values), inherited=_Places(node.globals))
+        site = BuildSite(node.where, _Places(node.values), _Places(node.globals), self.resolver.open)
         return reader.read(_texts(node.values), _texts(node.globals), site, importing=importing)
 
     def _make(self, node: Node, reader: Reader, reading: Reading) -> None:
@@ -217,6 +228,11 @@ class Inspector:
         try:
             reader.component(*wrapped, **reading.values)
         except OptionError as error:
+            part = reading.place_of(error.part)
+            if part is not None:
+                place, read = part
+                self.resolver.report(place.refusal(error, read.said))
+                return
             key = reading.said.get(error.option or "", error.option or "")
             value = node.values.get(key)
             if value is not None:

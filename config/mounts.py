@@ -36,12 +36,16 @@ class Mount(NamedTuple):
 
 @record
 class KeyProblem:
-    """What is wrong with one key of a section (None: with the section), and what to write instead."""
+    """What is wrong with one key of a section (None: with the section), and what to write instead.
+
+    ``part`` names the section, where it is one that belongs to the component's own (``parts.py``).
+    """
 
     key: str | None
     what: str
     fix: str = ""
     severity: Severity = "error"
+    part: str | None = None
 
 
 MountReader = Callable[[Mapping[str, str]], tuple[list[Mount], list[KeyProblem]]]

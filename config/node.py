@@ -7,12 +7,16 @@ the attributes that software which edits a pipeline before building it relies on
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any, Literal, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol
 
-from .ini import Option
+from .ini import IniFile, Option
 from .origin import How, Origin
+from .problems import Problem
 from .records import record
 from .references import EntryPoint, Reference
+
+if TYPE_CHECKING:
+    from .mention import Mention
 
 Kind = Literal["app", "filter", "server"]
 Shape = Literal["factory", "pipeline", "filter-app", "filtered", "missing", "foreign"]
@@ -177,6 +181,9 @@ class Home(Protocol):
 
     def loader_for(self, node: Node) -> Any:
         """The ``loader`` that ``node``'s composite factory receives."""
+
+    def open(self, path: str, mention: Mention) -> tuple[IniFile | None, list[Problem]]:
+        """A file with all that it extends, and what is wrong with it."""
 
 
 class Node:

@@ -30,10 +30,13 @@ _ORDER = "__wheatpaste_order__"
 
 
 class OptionError(ValueError):
-    """A value that an option does not allow, given from Python. Factories turn it into a ``ConfigError``."""
+    """A value that an option does not allow, given from Python. Factories turn it into a ``ConfigError``.
 
-    def __init__(self, component: str, option: str | None, what: str) -> None:
-        self.component, self.option, self.what = component, option, what
+    ``part`` names the section in which the option stands, where it belongs to that of the component (``parts.py``).
+    """
+
+    def __init__(self, component: str, option: str | None, what: str, *, part: str | None = None) -> None:
+        self.component, self.option, self.what, self.part = component, option, what, part
         super().__init__(": ".join(part for part in (component, option, what) if part))
 
 
@@ -160,10 +163,10 @@ def has_rules(cls: type) -> bool:
 
 
 def parsed(cls: type[T], values: Mapping[str, Any]) -> T:
-    """An instance with its options alone, as they were read: no app is around, and no ``__post_init__`` has run."""
+    """An instance with what was read for it alone: no app is around, and no ``__post_init__`` has run."""
     made = object.__new__(cls)
-    for each in options_of(cls):
-        object.__setattr__(made, each.name, values.get(each.name, each.default))
+    for name, value in {**{each.name: each.default for each in options_of(cls)}, **values}.items():
+        object.__setattr__(made, name, value)
     return made
 
 

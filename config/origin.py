@@ -6,10 +6,15 @@ line in their problems. Without it (plain PasteDeploy, ``pserve``, gunicorn) the
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextvars import ContextVar
 from types import MappingProxyType
-from typing import Literal, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple
+
+if TYPE_CHECKING:
+    from .ini import IniFile
+    from .mention import Mention
+    from .problems import Problem
 
 How = Literal["section", "default", "set", "get", "inherited", "command line", "environment", "code", "built in"]
 
@@ -30,12 +35,14 @@ class Origin(NamedTuple):
 class BuildSite(NamedTuple):
     """The section that a factory is being called for.
 
-    ``origins`` names the place of each local key, ``inherited`` that of each global key.
+    ``origins`` names the place of each local key, ``inherited`` that of each global key. ``open(path, mention)`` reads
+    a file as the load has read it, with all that it extends, and says what is wrong with it (``Resolver.open``).
     """
 
     origin: Origin
     origins: Mapping[str, Origin] = MappingProxyType({})
     inherited: Mapping[str, Origin] = MappingProxyType({})
+    open: Callable[[str, Mention], tuple[IniFile | None, list[Problem]]] | None = None
 
 
 building: ContextVar[BuildSite | None] = ContextVar("wheatpaste_building", default=None)

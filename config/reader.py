@@ -6,15 +6,18 @@ import os
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from .mounts import KeyProblem, Mount, MountReader
-from .options import Option, options_of
+from .options import Option, OptionError, options_of
 from .origin import BuildSite, Origin
 from .problems import Problem, did_you_mean, nearest
 from .records import record
 from .translation import Merge, Translation
 from .values import is_import, name_of, parse
+
+if TYPE_CHECKING:
+    from .parts import Belongings, PartReading, Parts
 
 Texts = Mapping[str, str]
 
@@ -23,13 +26,25 @@ Texts = Mapping[str, str]
 class Reading:
     """What a section's text came to: keyword arguments, mounts, and everything that is wrong.
 
-    ``said`` is the key that has said an option, which may be another spelling or one of another program.
+    ``said`` is the key that has said an option, which may be another spelling or one of another program. ``belongings``
+    are further sections that belong to it; what is wrong with them is among the problems.
     """
 
     values: dict[str, Any]
     mounts: list[Mount]
     problems: list[Problem]
     said: Mapping[str, str] = MappingProxyType({})
+    belongings: Belongings | None = None
+
+    @property
+    def parts(self) -> Mapping[str, PartReading]:
+        """The sections that belong to it, by name."""
+        return MappingProxyType({}) if self.belongings is None else self.belongings.parts
+
+    def place_of(self, part: str | None) -> tuple[Place, Reading] | None:
+        """The place of a section that belongs to it, and how it was read; None for the section itself."""
+        found = None if part is None else self.parts.get(part)
+        return None if found is None else (found.place, found.reading)
 
     @property
     def errors(self) -> list[Problem]:
@@ -44,7 +59,7 @@ class Family:
     ``takes`` says whether a key belongs to it; ``parse`` reads a value, given the folder that relative paths are
     relative to, and raises ``ValueError`` with a phrase. ``key``, ``kind`` and ``doc`` are what people are told;
     ``sample`` is a key with its value. ``imports`` says whether a value names an object of Python, which the component
-    imports when it is made.
+    imports when it is made. ``complaint`` says what is wrong with a key that belongs to it.
     """
 
     name: str
@@ -55,6 +70,7 @@ class Family:
     doc: str
     sample: tuple[str, str]
     imports: Callable[[str], bool] = lambda text: False
+    complaint: Callable[[str], str | None] = lambda key: None
 
 
 @record
@@ -66,7 +82,8 @@ class Reader:
     replaces defaults for old names. ``unknown`` is what an unknown key is: old factories swallowed anything; with
     ``extra`` there is no unknown key, because any key means something to the apps. ``advice`` looks at the values that
     were read and names what will surprise the deployer: warnings. ``family`` reads keys that are no options together.
-    ``inherited`` maps an option to other keys of ``[DEFAULT]`` that count for it, the first that is not empty.
+    ``inherited`` maps an option to other keys of ``[DEFAULT]`` that count for it, the first that is not empty. With
+    ``parts`` there are sections that belong to this one; the component gets them as ``parts``, by name.
     """
 
     component: type
@@ -81,6 +98,7 @@ class Reader:
     advice: Callable[[Mapping[str, Any]], Iterable[KeyProblem]] | None = None
     family: Family | None = None
     inherited: Mapping[str, tuple[str, ...]] = MappingProxyType({})
+    parts: Parts | None = None
 
     @property
     def options(self) -> tuple[Option, ...]:
@@ -137,6 +155,10 @@ class Reader:
         if self.family is not None:
             values[self.family.name] = members = {}
             for key, text in family.items():
+                complaint = self.family.complaint(key)
+                if complaint is not None:
+                    problems.append(place.problem(key, f"this key {complaint}", code="wrong-key"))
+                    continue
                 try:
                     members[key] = self.family.parse(text, place.folder(key))
                 except ValueError as error:
@@ -147,11 +169,16 @@ class Reader:
         if foreign:
             firm = {name for name, key in said.items() if place.origin(key).how == "command line"}
             problems += self._translate(foreign, Merge(self.options, values, said, firm), place)
+        belongings = None
+        if self.parts is not None:
+            belongings = self.parts.read(self, values, said, place, importing=importing)
+            problems += belongings.problems
+            values["parts"] = belongings.made
         if self.advice is not None:
             for each in self.advice(values):
                 named = said.get(each.key or "", each.key)
                 problems.append(place.problem(named, each.what, each.fix, severity="warning", code="advice"))
-        return Reading(values, mounts, problems, said)
+        return Reading(values, mounts, problems, said, belongings)
 
     def _read_option(
         self,
@@ -272,6 +299,10 @@ class Place:
         """What relative paths in the value of a key are relative to."""
         file = self.origin(key).file
         return os.path.dirname(file) if file else self.global_conf.get("here")
+
+    def refusal(self, error: OptionError, said: Mapping[str, str]) -> Problem:
+        """What a component says of its options when it is made; ``said`` are the keys that gave them."""
+        return self.problem(said.get(error.option or "", error.option), error.what, code="wrong-value")
 
     def problem(
         self,

@@ -16,7 +16,7 @@ from .ini import IniFile, Section
 from .mention import Mention, a_kind, at, missing
 from .node import APP, FILTER, SERVER, TYPES, Kind, Node, ObjectType, Values
 from .origin import Origin
-from .problems import config_error, did_you_mean
+from .problems import Problem, config_error, did_you_mean
 from .references import BadReference, Reference, is_uri
 from .sections import Evaluation
 from .variables import Variables
@@ -237,6 +237,10 @@ class Scope:
     def build(self, node: Node) -> Any:
         """Make the object that ``node`` describes."""
         return build_node(node)
+
+    def open(self, path: str, mention: Mention) -> tuple[IniFile | None, list[Problem]]:
+        """A file with all that it extends, and what is wrong with it."""
+        return self.resolver.open(path, mention)
 
     def loader_for(self, node: Node) -> Scope:
         """This scope as the composite ``node`` sees it: what is not here is looked up where it was inherited from."""

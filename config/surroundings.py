@@ -114,20 +114,30 @@ def judge(
 
 
 def _complaints(node: Node, reader: Reader, reading: Reading, stack: Surroundings, optional: bool) -> Iterator[Problem]:
-    problems = getattr(reader.component, "problems", None)
-    if problems is None or reading.errors:
+    if reading.errors:
         return
     site = BuildSite(
         origin=node.where,
         origins={key: value.origin for key, value in node.values.items()},
         inherited={key: value.origin for key, value in node.globals.items()},
     )
-    place = Place(site, {})
-    found: Iterable[KeyProblem] = problems(parsed(reader.component, reading.values), stack)
-    for each in found:
-        key = reading.said.get(each.key or "", each.key)
-        severity: Severity = "warning" if optional else each.severity
-        yield place.problem(key, each.what, each.fix, severity=severity, code="surroundings")
+    here = (Place(site, {}), reading)
+    for part, component, values in _asked(reader, reading):
+        found: Iterable[KeyProblem] = component.problems(parsed(component, values), stack)
+        for each in found:
+            place, read = reading.place_of(part if each.part is None else each.part) or here
+            key = read.said.get(each.key or "", each.key)
+            severity: Severity = "warning" if optional else each.severity
+            yield place.problem(key, each.what, each.fix, severity=severity, code="surroundings")
+
+
+def _asked(reader: Reader, reading: Reading) -> Iterator[tuple[str | None, Any, Mapping[str, Any]]]:
+    """The components that have something to say: the section's own, then those of the sections that belong to it."""
+    if hasattr(reader.component, "problems"):
+        yield None, reader.component, reading.values
+    for name, part in reading.parts.items():
+        if hasattr(part.reader.component, "problems"):
+            yield name, part.reader.component, part.reading.values
 
 
 def _out_of_order(line: Line, read: Read) -> Iterator[tuple[Node, Node]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Set
+from collections.abc import Iterator, Set
 
 from .ini import IniFile, Section
 from .node import TYPES, Kind
@@ -17,6 +17,9 @@ HIDING = frozenset(
     """.split()  # noqa: SIM905  one word after the other is easier to read and to edit
 )
 """Codes of problems behind which a mention may be hidden: nobody can tell then what is unused."""
+
+CHAPTERS = {"auth": "egg:wheatpaste#auth"}
+"""The prefixes of sections that belong to sections of ours, and what takes them (``parts.py``)."""
 
 _KINDS: dict[str, Kind] = {prefix: kind for kind, each in TYPES.items() for prefix in each.prefixes}
 _ENTRIES = ("composite", "composit", "pipeline")
@@ -61,6 +64,23 @@ def unused(file: IniFile, used: Set[tuple[str, str]], mentioned: Set[str]) -> li
         and section.name not in mentioned
         and not is_used(section, used)
     ]
+
+
+def idle_chapters(file: IniFile, used: Set[tuple[str, str]]) -> Iterator[Problem]:
+    """Warnings about sections that would belong to one of ours, in a file that serves apps, and belong to none."""
+    if any(kind_of(each) == "app" for each in file.sections.values()):
+        for section in file.sections.values():
+            user = CHAPTERS.get(section.prefix)
+            if user is not None and section.file == file.path and not is_used(section, used):
+                yield Problem(
+                    what="no section that is served takes this one",
+                    fix=f"name it in one with use = {user}, or remove it",
+                    file=section.file,
+                    line=section.line,
+                    section=section.header,
+                    severity="warning",
+                    code="unused-section",
+                )
 
 
 def complaint(section: Section) -> Problem:
