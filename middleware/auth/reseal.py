@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from .vault import Vault, unpacked
 
 if TYPE_CHECKING:
-    from ..storage.database import Database
+    from ..storage.tables import Tables
 
 
 class SealedColumn(NamedTuple):
@@ -40,7 +40,7 @@ class Resealed(NamedTuple):
     shut: int
 
 
-def reseal(tables: Database, vault: Vault, column: SealedColumn) -> Resealed:
+def reseal(tables: Tables, vault: Vault, column: SealedColumn) -> Resealed:
     """Seal all values of a column with the newest key. May be broken off and begun again, and run beside the site."""
     names = ", ".join(column.key)
     rows = tables.query(f"SELECT {column.column}, {names} FROM {column.table} WHERE {column.column} IS NOT NULL")

@@ -76,6 +76,24 @@ class Vault:
         """32 bytes for one purpose, from the newest key: for signatures that need not outlive a rotation."""
         return self._derive(self._keys[0], f"key {purpose}")
 
+    def every_key(self, purpose: str) -> tuple[bytes, ...]:
+        """The same from each key, the newest first: for checking what may have been signed before a rotation."""
+        return tuple(self._derive(key, f"key {purpose}") for key in self._keys)
+
+    def refresh(self) -> bool:
+        """Read the key file again if it is another than it was; whether there are other keys now."""
+        # A glance at the file costs a few microseconds, and reading it is done once for each change.
+        stamp = self._stamp()
+        if stamp is None or stamp == self._seen:
+            return False
+        self._seen = stamp
+        try:
+            keys = read_key_file(self._file or "")
+        except ConfigError:
+            return False  # the keys that we have go on to count; whoever starts next is told what is wrong
+        before, self._keys = self._keys, keys
+        return before != keys
+
     def seal(self, purpose: str, data: bytes, bound: str = "") -> bytes:
         """Data that only :meth:`open` with the same purpose and the same ``bound`` can read.
 
@@ -122,19 +140,13 @@ class Vault:
         return None if data is None else self.seal(purpose, data, bound)
 
     def _find(self, key_id: str) -> Key | None:
-        for key in self._keys:
-            if key.id == key_id:
-                return key
-        # A glance at the file costs a few microseconds, and reading it is done once for each change.
-        stamp = self._stamp()
-        if stamp is None or stamp == self._seen:
-            return None
-        self._seen = stamp
-        try:
-            self._keys = read_key_file(self._file or "")
-        except ConfigError:
-            return None  # the keys that we have go on to count; whoever starts next is told what is wrong
-        return next((key for key in self._keys if key.id == key_id), None)
+        for _ in range(2):
+            for key in self._keys:
+                if key.id == key_id:
+                    return key
+            if not self.refresh():
+                break
+        return None
 
     def _stamp(self) -> object:
         if self._file is None:

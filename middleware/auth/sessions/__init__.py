@@ -1,0 +1,1 @@
+"""Sessions: who has shown who they are, and for how long that counts."""
