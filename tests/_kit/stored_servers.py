@@ -55,6 +55,10 @@ class _Server:
             self._process.wait(30)
             self._process = None
 
+    def signal(self, number: signal.Signals) -> None:
+        assert self._process is not None
+        self._process.send_signal(number)
+
     def restart(self) -> None:
         self.stop()
         self.start()

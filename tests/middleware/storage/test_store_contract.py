@@ -16,11 +16,11 @@ from wheatpaste.middleware.storage.table_store import SCHEMA, TableStore
 from wheatpaste.testing import Clock
 
 SLOW = pytest.mark.slow
-DRIVERS = ["memory", "memory tables", "sqlite", pytest.param("postgres", marks=SLOW), pytest.param("redis", marks=SLOW)]
-FORGET_BY_THEMSELVES = ["redis"]
+SWEPT = ["memory", "memory tables", "sqlite", pytest.param("postgres", marks=SLOW)]
+FORGETS_BY_ITSELF = [pytest.param("redis", marks=SLOW)]
 
 
-@pytest.fixture(params=DRIVERS)
+@pytest.fixture(params=[*SWEPT, *FORGETS_BY_ITSELF])
 def store(request: pytest.FixtureRequest, tmp_path: Path, clock: Clock) -> Iterator[Store]:
     made: Store
     match request.param:
@@ -178,9 +178,8 @@ def test_sweep_removes_what_has_expired(store: Store, clock: Clock):
     assert store.keys("a") == ["stays"]
 
 
-def test_what_expires_is_removed_by_and_by(store: Store, clock: Clock, request: pytest.FixtureRequest):
-    if request.node.callspec.params["store"] in FORGET_BY_THEMSELVES:
-        pytest.skip("its server forgets by its own clock, which no test moves")
+@pytest.mark.parametrize("store", SWEPT, indirect=True)
+def test_what_expires_is_removed_by_and_by(store: Store, clock: Clock):
     for number in range(1000):
         store.put("nonces", str(number), b"", 1)
         clock.advance(0.1)
