@@ -39,6 +39,7 @@ _TOKENS = _Rare(
     r"|\bgh[opsur]_[A-Za-z0-9]{30,}|\bgithub_pat_\w{30,}|\bglpat-[\w-]{20,}|\bx(?:ox[abeprs]|app)-[\w-]{10,}"
     r"|\b[rs]k_(?:live|test)_\w{16,}|\bwhsec_\w{16,}|\bsk-[\w-]{20,}|\bAIza[\w-]{35}|\bya29\.[\w-]{20,}|\bGOCSPX-[\w-]{20,}"
     r"|\bnpm_\w{36}|\bpypi-[\w-]{50,}|\bhf_[A-Za-z]{30,}|\bdop_v1_[0-9a-f]{60,}|\bshp(?:at|ca|pa|ss)_[0-9a-fA-F]{32}"
+    r"|\bwpt_[0-9A-Za-z]{12}_[0-9A-Za-z]{32}_[0-9A-Za-z]{6}"
     r"|\bSG\.[\w-]{16,32}\.[\w-]{16,64}|\bAGE-SECRET-KEY-1\w{50,}|\b[0-9]{8,10}:AA[\w-]{33}|\bgAAAAA[\w-]{60,}={0,2}"
     r"|\$(?:2[abxy]|argon2id?|argon2d|scrypt|pbkdf2[\w-]*|[156]|y)\$[^\s\"'\\]{20,}|\bpbkdf2_sha[0-9]+\$[0-9]+\$[^\s\"'\\]{20,}"
     r"|(?<=hooks\.slack\.com/services/)[\w/]{20,}|(?<=/api/webhooks/)[0-9]{15,}/[\w-]{30,}"
@@ -60,7 +61,7 @@ _TOKEN_SIGNS: tuple[str, ...] = (
     "xapp-",
 )
 _TOKEN_SIGNS += ("k_live_", "k_test_", "whsec_", "sk-", "AIza", "ya29.", "GOCSPX-", "npm_", "pypi-", "hf_", "dop_v1_")
-_TOKEN_SIGNS += ("shp", "SG.", "AGE-", ":AA", "gAAAAA", "$", "hooks.slack", "/api/webhooks/")
+_TOKEN_SIGNS += ("wpt_", "shp", "SG.", "AGE-", ":AA", "gAAAAA", "$", "hooks.slack", "/api/webhooks/")
 # Headers whose whole value is secret: it ends with the line, not with the first blank or semicolon.
 _HEADER_LINE = _Rare(
     r"\b((?:set-)?cookie[ \t]*+:[ \t]*+(?=[^\r\n]{0,300}=)|(?:proxy-)?authorization[ \t]*+:[ \t]*+)"
