@@ -15,7 +15,7 @@ from ..account import NOBODY, Account
 from ..names import composed
 from ..passwords.legacy import AUTHKIT, PLAIN
 from .epochs import epoch_of
-from .watched_file import Mistake, WatchedFile
+from .watched_file import FixedText, Mistake, WatchedFile
 
 Encrypt = Literal["none", "md5"]
 
@@ -38,7 +38,14 @@ class AuthKitFile:
     def __init__(self, path: str | os.PathLike[str], encrypt: Encrypt = "none", secret: str = "") -> None:
         self._encrypt = encrypt
         self._secret = secret
-        self._file: WatchedFile[Mapping[str, _User]] = WatchedFile(path, self._users)
+        self._file: WatchedFile[Mapping[str, _User]] | FixedText[Mapping[str, _User]] = WatchedFile(path, self._users)
+
+    @classmethod
+    def of_text(cls, text: str, encrypt: Encrypt = "none", secret: str = "", *, name: str = "the text") -> AuthKitFile:
+        """The users of a text that stands in a configuration; ``name`` is what warnings call it."""
+        made = cls(os.devnull, encrypt, secret)
+        made._file = FixedText(name, text, made._users)
+        return made
 
     @property
     def path(self) -> str:

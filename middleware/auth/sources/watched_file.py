@@ -71,6 +71,24 @@ class WatchedFile(Generic[T]):
         return content, mistakes, None if stamp is None or _may_change_unseen(stamp[0]) else stamp
 
 
+class FixedText(Generic[T]):
+    """The same of a text that stands in a configuration, and so never changes while it is served."""
+
+    def __init__(self, name: str, text: str, read: Callable[[str], tuple[T, list[Mistake]]]) -> None:
+        self.path = name
+        self._content, self._mistakes = read(text)
+        for line, what in self._mistakes:
+            log.warning("%s, line %d: %s", name, line, what)
+
+    def content(self) -> T:
+        """What the text says."""
+        return self._content
+
+    def mistakes(self) -> list[Mistake]:
+        """What is wrong with it."""
+        return self._mistakes
+
+
 def _may_change_unseen(modified: int) -> bool:
     tick = _COARSE_TICK if modified % 1_000_000_000 == 0 else _TICK
     return abs(time.time_ns() - modified) < tick
