@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import NamedTuple, NoReturn
 
 NONE: frozenset[str] = frozenset()
 
@@ -19,8 +19,6 @@ class Decision(NamedTuple):
     once more who you are), ``scope:NAME`` (a token that has this scope); none means that nothing would help.
     ``reasons`` are the terms that do not hold, in the language of rules. Where ``fresh`` is among the remedies,
     ``max_age`` is how many seconds ago the user may have shown who it is.
-
-    A decision is true where it allows.
     """
 
     allowed: bool
@@ -28,8 +26,8 @@ class Decision(NamedTuple):
     reasons: tuple[str, ...] = ()
     max_age: float | None = None
 
-    def __bool__(self) -> bool:
-        return self.allowed
+    def __bool__(self) -> NoReturn:
+        raise TypeError("ask whether a decision is .allowed: as a tuple it would always be true")
 
     @property
     def scopes(self) -> tuple[str, ...]:

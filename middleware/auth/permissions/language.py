@@ -77,9 +77,25 @@ def parse(text: str, *, imports: bool = False) -> Permission:
     """The permission that a rule means.
 
     ``imports`` allows ``test module:function``, which imports the module: for what a deployer wrote, never for what
-    came with a request. Raises ``RuleError``, which says where and what to write instead.
+    may have come with a request. Raises ``RuleError``, which says where and what to write instead.
     """
-    return _Parser(text, imports).parse()
+    return _Parser(text, load_object if imports else None).parse()
+
+
+def rule_complaint(text: str) -> str | None:
+    """What is wrong with a deployer's rule, or None. Runs no code: neither functions nor words of others are loaded."""
+    try:
+        _Parser(text, None, is_checking=True).parse()
+    except RuleError as error:
+        return str(error)
+    return None
+
+
+def loads_code(text: str) -> bool:
+    """Whether reading a deployer's rule imports a function, or a word of another distribution."""
+    parser = _Parser(text, None, is_checking=True)
+    parser.parse()
+    return parser.loads_code
 
 
 @lru_cache(maxsize=256)
@@ -89,9 +105,11 @@ def parsed(text: str) -> Permission:
 
 
 class _Parser:
-    def __init__(self, text: str, imports: bool) -> None:
+    def __init__(self, text: str, load: Callable[[str, str], Any] | None, *, is_checking: bool = False) -> None:
         self._text = text
-        self._imports = imports
+        self._load = load
+        self._is_checking = is_checking
+        self.loads_code = False
         self._tokens = _tokens(text)
         self._next = 0
         self._depth = 0
@@ -159,6 +177,9 @@ class _Parser:
         if factory is None:
             raise self._unknown(token)
         names = self.names(token, at_least=0)
+        self.loads_code = True
+        if self._is_checking:
+            return Nobody()
         found = load_object(*factory)(*names)
         if not isinstance(found, Permission):
             raise self._error(f"{token.text} is registered as a word of rules, but makes {found!r}", token)
@@ -221,13 +242,16 @@ class _Parser:
     def function(self, word: _Token) -> Callable[..., object]:
         """The function that ``module:function`` names."""
         name = self.one(word, "module:function")
-        if not self._imports:
-            raise self._error("test is a word of configuration files alone, because it imports code", word)
+        if self._load is None and not self._is_checking:
+            raise self._error("test imports code, which nothing may but a rule in [auth:main:rules]", word)
         module, colon, attribute = name.partition(":")
-        if not colon or not attribute:
+        if not colon or not module or not attribute:
             raise self._error(f"{name!r} is not module:function", word)
+        self.loads_code = True
+        if self._load is None:
+            return bool  # any function stands for it
         try:
-            found: Callable[..., object] = load_object(module, attribute)
+            found: Callable[..., object] = self._load(module, attribute)
         except (ImportError, AttributeError) as error:
             raise self._error(f"{name!r} cannot be imported ({error})", word) from error
         return found

@@ -98,9 +98,9 @@ def test_a_permission_is_neither_true_nor_false() -> None:
         not Mfa()
 
 
-def test_a_decision_is_true_where_it_allows() -> None:
-    assert Everyone().decide(request_of())
-    assert not Nobody().decide(request_of())
+def test_a_decision_is_asked_whether_it_allows_and_never_taken_for_true() -> None:
+    with pytest.raises(TypeError, match="allowed"):
+        bool(Everyone().decide(request_of()))
 
 
 def test_permissions_with_the_same_meaning_are_equal_and_the_same_key() -> None:

@@ -129,7 +129,7 @@ def test_a_rule_means_a_permission(text: str, means: Permission) -> None:
         ("role a,", 6, "no name beside this ','"),
         ("role , a", 5, "no name beside this ','"),
         ("method 1", 0, "no request method"),
-        ("test os:getcwd", 0, "configuration files alone"),
+        ("test os:getcwd", 0, "test imports code"),
         ("not", 3, "must say who may"),
         ("mfa && secure", 4, "must stand before '&&'"),
         ("!mfa", 0, "no word of rules"),

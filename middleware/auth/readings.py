@@ -1,0 +1,57 @@
+"""How apps may read a request otherwise than it stands: in capitals, without parameters, by another method.
+
+A rule must not be passed by a spelling that the app takes for the same. What no rule can compare is refused. What is
+merely unusual is read a second time, as loosely as any app or file system could, and has to be allowed both ways.
+Reads ``QUERY_STRING``, ``HTTP_X_HTTP_METHOD_OVERRIDE``, ``HTTP_X_HTTP_METHOD`` and ``HTTP_X_METHOD_OVERRIDE``.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from urllib.parse import unquote, unquote_plus
+
+from ...protocol.wsgi import Environ
+
+_UNUSUAL = re.compile(r"[A-Z;%#?\\\x80-\U0010ffff]|//|[. ](?:/|$)|/ ")
+_DECODINGS = 3
+_SLASHES = re.compile(r"[/\\]+")
+_OVERRIDES = ("HTTP_X_HTTP_METHOD_OVERRIDE", "HTTP_X_HTTP_METHOD", "HTTP_X_METHOD_OVERRIDE")
+_TOKEN = re.compile(r"[A-Za-z-]{1,20}")
+_IN_QUERY = re.compile(r"_method=([A-Za-z-]{1,20})")
+
+
+def is_unusual(path: str) -> bool:
+    """Whether some app could read a path otherwise than it stands."""
+    return _UNUSUAL.search(path) is not None
+
+
+def loose_path(path: str) -> str | None:
+    """The path as the least careful app would read it; None where that would climb out of its folder.
+
+    Decoded again where it can be, up to ``#`` or ``?``, with backslashes and runs of slashes as one slash, each segment
+    as :func:`loose_segment` reads it.
+    """
+    for _ in range(_DECODINGS):
+        if "%" not in path:
+            break
+        path = unquote(path, errors="replace")
+    path = re.split("[#?]", path, maxsplit=1)[0]
+    segments = [each.partition(";")[0].strip(" ") for each in _SLASHES.split(path)]
+    if any(each in (".", "..") for each in segments):
+        return None
+    return "/" + "/".join(each for each in map(loose_segment, segments) if each)
+
+
+def loose_segment(segment: str) -> str:
+    """A segment without letter case, and without the dots and blanks at its end that Windows drops from file names."""
+    return unicodedata.normalize("NFC", unicodedata.normalize("NFC", segment).casefold()).rstrip(". ")
+
+
+def other_methods(environ: Environ) -> list[str]:
+    """The methods that a request wants to be read in place of its own: by a header, or ``_method`` in its query."""
+    named: list[str] = [environ[key] for key in _OVERRIDES if key in environ]
+    query: str = environ.get("QUERY_STRING", "")
+    if "ethod" in query or "%" in query:
+        named += _IN_QUERY.findall(unquote_plus(query))
+    return sorted({each.strip().upper() for each in named if _TOKEN.fullmatch(each.strip())})
