@@ -98,15 +98,17 @@ class ForwardAuth:
         answer = identify(inner)
         if answer is not None:
             return answer
-        decision = authority.decide(inner)
-        if decision is None:
-            # Without rules nobody is asked later: the app behind the proxy cannot answer 401 to us.
+        verdict = authority.decide(inner)
+        if verdict is not None and verdict.refusal is not None:
+            return self._unclear(verdict.refusal)
+        if verdict is None or (verdict.rule is None and authority.site.default == "app"):
+            # The app behind the proxy cannot answer 401 to us: what it would decide has to be decided here.
             return unauthenticated(inner) if inner.identity is None else _passed(inner.identity)
-        if decision.allowed:
+        if verdict.allowed:
             return _passed(inner.identity)
         account = None if inner.identity is None else inner.identity.account
-        authority.audit.note("authz.deny", inner, account, path=inner.path)
-        return remedied(inner, decision.remedies)
+        authority.audit.note("authz.deny", inner, account, reason=verdict.reason)
+        return remedied(inner, verdict.remedies)
 
     def _original(self, environ: Environ) -> Original | None:
         if self._kind == "verify":

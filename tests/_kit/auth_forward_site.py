@@ -14,8 +14,7 @@ from wheatpaste.middleware.auth.auth import Guard
 from wheatpaste.middleware.auth.authority import Authority
 from wheatpaste.middleware.auth.forward_auth import routes
 from wheatpaste.middleware.auth.identity import Identity
-from wheatpaste.middleware.auth.permissions import Context, parse
-from wheatpaste.middleware.auth.permissions.decision import Decision
+from wheatpaste.middleware.auth.rules import RuleOptions, Rules
 from wheatpaste.middleware.auth.site import Site
 from wheatpaste.middleware.auth.visit import Visit
 from wheatpaste.middleware.storage.memory import MemoryStore
@@ -26,13 +25,14 @@ USERS = {
     "bob": Identity("local:2", "bob", "session", groups=frozenset({"dev", "a,admins", "staff"})),
     "zoé": Identity("local:3", "zoé", "session", display="Zoé\r\nX-Evil: 1"),
 }
-RULES = [
-    ("", "/public/", parse("everyone")),
-    ("", "/nobody/", parse("nobody")),
-    ("", "/admin/", parse("role admin")),
-    ("POST", "/api/", parse("user ada")),
-    ("", "/", parse("authenticated")),
-]
+RULES = {
+    "/public/*": "everyone",
+    "/nobody/*": "nobody",
+    "/admin/*": "role admin",
+    "POST /api/*": "user ada",
+    "//other.example/*": "everyone",
+    "/*": "authenticated",
+}
 
 
 class ByCookie:
@@ -48,16 +48,6 @@ class ByCookie:
 
     def challenges(self, visit: Visit) -> Sequence[str]:
         return ['Bearer realm="test"']
-
-
-class ByPath:
-    """Rules by method and the beginning of the path."""
-
-    def decide(self, visit: Visit) -> Decision:
-        for method, path, permission in RULES:
-            if visit.path.startswith(path) and method in ("", visit.method):
-                return permission.decide(Context.of(visit))
-        raise AssertionError(visit.path)
 
 
 def make_authority(*, rules: Any = None, **site: Any) -> Authority:
@@ -77,7 +67,7 @@ def make_authority(*, rules: Any = None, **site: Any) -> Authority:
 
 def make_site(**how: Any) -> Guard:
     """The site as an app."""
-    return Guard(_app, make_authority(**{"rules": ByPath(), **how}))
+    return Guard(_app, make_authority(**{"rules": Rules(RuleOptions(rules=RULES)), **how}))
 
 
 def _app(environ: dict[str, Any], start_response: Any) -> list[bytes]:

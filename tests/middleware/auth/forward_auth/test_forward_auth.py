@@ -6,10 +6,11 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import pytest
-from auth_forward_site import ByPath, make_site
+from auth_forward_site import make_site
 from hypothesis import given
 from hypothesis import strategies as st
 
+from wheatpaste.middleware.auth.rules import RuleOptions, Rules
 from wheatpaste.testing import Client, Response
 
 HTML = {"Accept": "text/html", "Sec-Fetch-Mode": "navigate", "Sec-Fetch-Dest": "document"}
@@ -213,6 +214,24 @@ def test_who_is_sent_to_the_login_gets_there(kind: str, path: str) -> None:
 
 
 @BOTH
+def test_a_request_about_which_there_is_no_rule_needs_a_user_as_no_app_will_ask_for_one(kind: str) -> None:
+    rules = Rules(RuleOptions(rules={"/public/*": "everyone"}))
+    assert ask(kind, "/public/", rules=rules).status == 200
+    assert ask(kind, "/wiki", rules=rules).status == 401
+    assert ask(kind, "/wiki", rules=rules, user="bob").status == 200
+
+
+@BOTH
+def test_a_rule_may_be_about_a_host(kind: str) -> None:
+    rules = Rules(RuleOptions(rules={"//wiki.example.org/open/*": "everyone", "/*": "nobody"}))
+    assert ask(kind, "/open/", rules=rules).status == 200
+    other = (
+        {"X-Original-URL": "https://other.example/open/"} if kind == "verify" else {"X-Forwarded-Host": "other.example"}
+    )
+    assert ask(kind, "/open/", rules=rules, headers=other).status == 403
+
+
+@BOTH
 def test_without_rules_whoever_is_known_may_pass(kind: str) -> None:
     assert ask(kind, "/public/", rules=None).status == 401
     assert ask(kind, "/admin/", rules=None, user="bob").status == 200
@@ -228,7 +247,7 @@ def test_without_rules_whoever_is_known_may_pass(kind: str) -> None:
     )
 )
 def test_no_header_breaks_it_or_lets_anybody_in(kind: str, headers: Mapping[str, str]) -> None:
-    site: Callable[..., Any] = make_site(rules=ByPath())
+    site: Callable[..., Any] = make_site()
     sent: list[str] = []
     environ = {
         "REQUEST_METHOD": "GET",
