@@ -13,18 +13,20 @@ import hmac
 import logging
 import re
 import unicodedata
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from ....config.mounts import KeyProblem
 from ....config.options import OptionError, component, each, option
 from ....protocol.peers import Networks
 from ....protocol.wsgi import Environ
+from ..account import Account
 from ..identity import Identity
 from ..method import Failed
 
 if TYPE_CHECKING:
     from ....config.surroundings import Surroundings
+    from ..accounts.options import GroupOptions
     from ..visit import Visit
 
 log = logging.getLogger(__name__)
@@ -161,12 +163,21 @@ def strip_identity_headers(visit: Visit) -> None:
 class HeaderMethod:
     """Believes the identity headers of trusted proxies.
 
+    ``groups`` says which of our groups those of the proxy (``header/THEIRS``) are; where it names none at all, the
+    proxy's groups count as they are. ``complete`` adds to a user who is none of ours what is known of it here.
     Raises ``OptionError`` where ``trusted_proxies`` names nobody, or everybody.
     """
 
     name = "header"
 
-    def __init__(self, options: HeaderOptions, trusted_proxies: Collection[str], directory: Any = None) -> None:
+    def __init__(
+        self,
+        options: HeaderOptions,
+        trusted_proxies: Collection[str],
+        directory: Any = None,
+        groups: GroupOptions | None = None,
+        complete: Callable[[Account], Account] | None = None,
+    ) -> None:
         if not trusted_proxies:
             raise OptionError("Site", "trusted_proxies", "must name the proxy whose header is believed")
         if "*" in trusted_proxies:
@@ -174,6 +185,8 @@ class HeaderMethod:
         self._options = options
         self._networks = Networks(trusted_proxies)
         self._directory = directory
+        self._mapping = groups
+        self._complete = complete
         self._headers = headers = options.headers
         self._own = frozenset(environ_key(name) for name in headers[:4] if name)
         self._secret = None if options.secret is None else options.secret.encode()
@@ -209,6 +222,8 @@ class HeaderMethod:
             "amr": self._options.amr,
         }
         groups = frozenset(self._groups(environ))
+        if self._mapping is not None and self._mapping.groups:
+            groups = self._mapping.ours(self.name, groups)
         if self._options.accounts != "none" and self._directory is not None:
             account = self._directory.find(name)
             if account is None and self._options.accounts == "required":
@@ -218,7 +233,10 @@ class HeaderMethod:
                     return Failed("disabled")
                 found = Identity.of(account, self.name, amr=self._options.amr)
                 return found._replace(groups=found.groups | groups, **_given(known))
-        return Identity(id=f"header:{name}", name=name, method=self.name, groups=groups, **known)
+        theirs = Account(f"header:{name}", name, "header", known.pop("display"), known.pop("email"), groups=groups)
+        if self._complete is not None:
+            theirs = self._complete(theirs)
+        return Identity.of(theirs, self.name, **known)._replace(account=None)
 
     def challenges(self, visit: Visit) -> Sequence[str]:
         """None: the proxy asks."""

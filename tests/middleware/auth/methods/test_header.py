@@ -15,6 +15,7 @@ from running_server import RunningServer
 from wheatpaste.config.options import OptionError
 from wheatpaste.config.surroundings import Surroundings
 from wheatpaste.middleware.auth.account import Account
+from wheatpaste.middleware.auth.accounts.options import GroupOptions
 from wheatpaste.middleware.auth.audit import Audit
 from wheatpaste.middleware.auth.authority import Authority
 from wheatpaste.middleware.auth.identity import Identity
@@ -234,6 +235,24 @@ def test_a_name_may_be_one_of_our_own_users(accounts: str, name: str, expected: 
     if expected == "local:1":
         assert isinstance(found, Identity)
         assert (found.name, found.roles, found.groups) == ("Ada", {"admin"}, {"ours", "theirs"})
+
+
+def test_groups_of_the_proxy_are_ours_where_that_was_said() -> None:
+    ours = GroupOptions(groups={"staff": ("header/all", "corp/dev"), "boss": ("header/lead",), "any": ("header/*",)})
+    method = HeaderMethod(HeaderOptions(preset="authelia"), [PROXY], groups=ours)
+    found = method.identify(visit({"Remote-User": "ada", "Remote-Groups": "all,dev,boss"}))
+    assert isinstance(found, Identity)
+    assert found.groups == {"staff", "any"}
+
+
+def test_what_is_known_here_of_a_user_of_the_proxy_is_added() -> None:
+    def complete(account: Account) -> Account:
+        return account._replace(roles=frozenset({"admin"}))
+
+    method = HeaderMethod(HeaderOptions(preset="authelia"), [PROXY], complete=complete)
+    found = method.identify(visit({"Remote-User": "ada"}))
+    assert isinstance(found, Identity)
+    assert (found.roles, found.account) == ({"admin"}, None)
 
 
 def test_a_second_factor_counts_where_the_proxy_demands_one() -> None:
