@@ -139,7 +139,7 @@ class Passwords:
             return Complaint(f"{str(error)[0].upper()}{str(error)[1:]}.")
         source.set_password(account.id, encoded, must_change=must_change)
         if self._changed is not None:
-            self._changed(account, new)
+            self._changed(self.directory.get(account.id) or account, new)
         return None
 
     def close(self) -> None:

@@ -115,9 +115,12 @@ class Throttle:
         return refused[0] if refused else None
 
     def peek(self, visit: Visit, name: str) -> float | None:
-        """How many seconds an attempt on this name would have to wait now, or None. Counts nothing."""
+        """How many seconds an attempt on this name would have to wait here and now, or None. Counts nothing."""
         state = self._accounts.get(self._key(visit, name))
         seconds = 0.0 if state is None else state["free"] - self._clock()
+        tally = self._accounts.count(f"address {network_of(visit.address)}", 0)
+        if tally.number >= self._address_rate.number:
+            seconds = max(seconds, (tally.until or 0.0) - self._clock())
         return seconds if seconds > 0 else None
 
     def abandoned(self, visit: Visit, name: str) -> None:
