@@ -7,17 +7,16 @@ imported. The old names of Paste that mean ours are listed too, whether or not P
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from .options import Option, OptionError
 from .problems import nearest
 from .reader import Reader
-from .records import fields_of
+from .samples import sample_choices, sample_lines, sample_mounts
 from .signatures import read_signature
 from .sources import Sources
-from .values import is_import, name_of, parse, to_text
+from .values import name_of, to_text
 
 Kind = Literal["app", "composite", "filter", "server"]
 
@@ -57,6 +56,47 @@ class Key:
     ignored: str = ""
     translated: bool = False
 
+    def as_data(self) -> dict[str, Any]:
+        """Plain data, for JSON."""
+        return {
+            "name": self.name,
+            "type": self.kind,
+            "default": self.default,
+            "required": self.required,
+            "secret": self.secret,
+            "inherits": self.inherits,
+            "also": list(self.also),
+            "ignored": self.ignored,
+            "translated": self.translated,
+            "doc": self.doc,
+        }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DescribedPart:
+    """Sections of one kind that belong to those of a component.
+
+    ``header`` is ``auth:main:oidc:NAME``, where the words in capitals are the deployer's to choose; ``sample`` is such
+    a section with what it needs.
+    """
+
+    header: str
+    doc: str
+    keys: tuple[Key, ...]
+    required: bool
+    sample: str
+    reader: Reader = field(repr=False)
+
+    def as_data(self) -> dict[str, Any]:
+        """Plain data, for JSON."""
+        return {
+            "header": self.header,
+            "doc": self.doc,
+            "required": self.required,
+            "options": [key.as_data() for key in self.keys],
+            "sample": self.sample,
+        }
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Described:
@@ -64,8 +104,8 @@ class Described:
 
     ``use`` is how a section names it, ``target`` the ``module:attribute`` that answers. ``stands_for`` is set where an
     old name means one of ours: how a new section would name it. ``any_key`` is true where other keys are accepted too,
-    as options or as mounts. ``mounts`` and ``family`` are lines of the sample. ``note`` says what could not be found
-    out. ``component`` is the class, of ours only.
+    as options or as mounts. ``mounts`` are lines of the sample. ``parts`` are the sections that may belong to its own.
+    ``note`` says what could not be found out. ``component`` is the class, of ours only.
     """
 
     kind: Kind
@@ -79,7 +119,7 @@ class Described:
     stands_for: str = ""
     note: str = ""
     mounts: tuple[str, ...] = ()
-    family: tuple[str, ...] = ()
+    parts: tuple[DescribedPart, ...] = ()
     component: type | None = field(default=None, repr=False)
     reader: Reader | None = field(default=None, repr=False)
 
@@ -100,28 +140,16 @@ class Described:
 
     @property
     def sample(self) -> str:
-        """A section that loads."""
+        """A section that loads, with those that it needs."""
         lines = [f"[{self.kind}:{self.name}]", f"use = {self.use}"]
-        lines += [f"{key} = {text}".rstrip() for key, text in sample_values(self).items()]
-        return "\n".join([*lines, *self.mounts, *self.family])
+        if self.reader is None:
+            lines += [f"{key.name} = {key.name.upper()}" for key in self.keys if key.required]
+        else:
+            lines += sample_lines(self.reader)
+        return "\n\n".join(["\n".join(lines), *(part.sample for part in self.parts if part.required)])
 
     def as_data(self) -> dict[str, Any]:
         """Plain data, for JSON."""
-        keys = [
-            {
-                "name": key.name,
-                "type": key.kind,
-                "default": key.default,
-                "required": key.required,
-                "secret": key.secret,
-                "inherits": key.inherits,
-                "also": list(key.also),
-                "ignored": key.ignored,
-                "translated": key.translated,
-                "doc": key.doc,
-            }
-            for key in self.keys
-        ]
         return {
             "kind": self.kind,
             "name": self.name,
@@ -131,8 +159,9 @@ class Described:
             "target": self.target,
             "stands_for": self.stands_for,
             "doc": self.doc,
-            "options": keys,
+            "options": [key.as_data() for key in self.keys],
             "any_key": self.any_key,
+            "parts": [part.as_data() for part in self.parts],
             "sample": self.sample,
             "note": self.note,
         }
@@ -153,13 +182,13 @@ def catalogue() -> list[Described]:
         shown = normalise(distribution.name)
         for entry in distribution.entry_points(PROTOCOLS):
             if shown == OURS:
-                ours.append(_declared(entry.group, entry.name, OURS, entry.value))
+                ours.append(declared(entry.group, entry.name, OURS, entry.value))
             elif entry.name not in ALIASES.get(shown, {}):
                 others.append(_foreign(entry.group, entry.name, distribution.name, entry.value, sources))
     ours.sort(key=order)
     for old, names in ALIASES.items():
         for name, (group, value) in names.items():
-            others.append(_declared(group, name, DISTRIBUTIONS[old], value, _stands_for(ours, value)))
+            others.append(declared(group, name, DISTRIBUTIONS[old], value, _stands_for(ours, value)))
 
     return [*ours, *sorted(others, key=order)]
 
@@ -211,8 +240,8 @@ def _stands_for(ours: list[Described], value: str) -> str:
     return next((each.use for each in ours if each.target.partition(":")[0] == module), "")
 
 
-def _declared(group: str, name: str, distribution: str, value: str, stands_for: str = "") -> Described:
-    """One of ours. Importing it runs no code but our own."""
+def declared(group: str, name: str, distribution: str, value: str, stands_for: str = "") -> Described:
+    """One of ours, by the group, the name and the value of its entry point. Importing it runs no code but our own."""
     from .references import Reference
 
     kind, _ = PROTOCOLS[group]
@@ -239,11 +268,29 @@ def _declared(group: str, name: str, distribution: str, value: str, stands_for: 
         keys=tuple(_keys(reader)),
         any_key=reader.extra or reader.mounts is not None,
         stands_for=stands_for,
-        mounts=_sample_mounts(reader),
-        family=() if reader.family is None else (" = ".join(reader.family.sample),),
+        mounts=sample_mounts(reader),
+        parts=tuple(described_parts(reader)),
         component=reader.component,
         reader=reader,
     )
+
+
+def described_parts(reader: Reader) -> Iterator[DescribedPart]:
+    """The sections that may belong to one that is read so."""
+    if reader.parts is None:
+        return
+    head = reader.parts.head(reader)
+    for part in reader.parts.parts:
+        read = part.reader(reader.component)
+        header = part.header(head, part.sample)
+        yield DescribedPart(
+            header=part.header(head, "NAME"),
+            doc=inspect.cleandoc(read.component.__doc__ or ""),
+            keys=tuple(_keys(read)),
+            required=part.required,
+            sample="\n".join([f"[{header}]", *(list(sample_lines(read)) or sample_choices(read))]),
+            reader=read,
+        )
 
 
 def _keys(reader: Reader) -> Iterator[Key]:
@@ -272,57 +319,6 @@ def _keys(reader: Reader) -> Iterator[Key]:
         yield Key(name=key, kind=name_of(translation.kind), doc=translation.doc, translated=True)
     for key, why in reader.ignored.items():
         yield Key(name=key, ignored=why)
-
-
-def _sample_mounts(reader: Reader) -> tuple[str, ...]:
-    """The keys of a composite that name apps: by path where it knows paths, otherwise one after the other."""
-    if reader.mounts is None:
-        return ()
-    by_path = {"/": "egg:wheatpaste#echo", "/health": "egg:wheatpaste#health"}
-    _, wrong = reader.mounts(by_path)
-    shown = by_path if not wrong else {"app1": "egg:wheatpaste#health", "app2": "egg:wheatpaste#echo"}
-    return tuple(f"{key} = {app}" for key, app in shown.items())
-
-
-def sample_values(described: Described) -> Mapping[str, str]:
-    """The texts of the keys that a sample section needs, so that it loads."""
-    if described.component is None or described.reader is None:
-        return {key.name: key.name.upper() for key in described.keys if key.required}
-    reader = described.reader
-    options = {option.name: option for option in reader.options}
-    shown = {
-        option.name: option.sample or option.name.upper()
-        for option in options.values()
-        if option.required and option.name not in reader.defaults
-    }
-    # A rule that joins several options may want one that is not required by itself: the component says which.
-    for _ in options:
-        wanted = None if described.mounts else _complaint_about(described.component, shown, options)
-        sample = options[wanted].sample if wanted in options else None
-        if wanted is None or wanted in shown or not sample:
-            break
-        shown[wanted] = sample
-    return shown
-
-
-def _complaint_about(component: type, texts: Mapping[str, str], options: Mapping[str, Option]) -> str | None:
-    """The option that the component wants otherwise when made with these values, or None."""
-    values = {name: sample_value(text, options[name]) for name, text in texts.items()}
-    if any(is_import(options[name].kind) for name in texts):
-        return None
-    try:
-        if any(each.name == "app" for each in fields_of(component)) and "app" not in options:
-            component(lambda environ, start_response: [], **values)
-        else:
-            component(**values)
-    except OptionError as error:
-        return error.option
-    return None
-
-
-def sample_value(text: str, option: Option) -> Any:
-    """The value that a sample's text means; an object that would have to be imported stays text."""
-    return option.parse(text) if option.parse is not None else parse(text, option.kind, importing=False)
 
 
 def _foreign(group: str, name: str, distribution: str, value: str, sources: Sources) -> Described:

@@ -168,8 +168,7 @@ class Inspector:
         for section in belongings.sections:
             self.resolver.used.update((path, section.header) for path, _ in section.parts)
         for part in belongings.parts.values():
-            secrets = frozenset(each.name for each in part.reader.options if each.secret)
-            self.exposure.see_part(part.section.header, part.values, secrets)
+            self.exposure.see_part(part.section.header, part.values, part.reader.secret_keys())
 
     def _mounted(self, node: Node, mounts: list[Mount]) -> Iterator[Node]:
         if not mounts:

@@ -7,17 +7,20 @@ composite mounts is guessed from the names in its section, and marked as a guess
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from .composition import Composition
 from .mounts import Mount
 from .node import APP, FILTER, Node, Value
-from .origin import Origin
+from .origin import BuildSite, Origin
 from .reader import Reader
 from .references import normalise
 from .values import is_reference
+
+if TYPE_CHECKING:
+    from .parts import PartReading
 
 _OURS = "wheatpaste"
 
@@ -90,6 +93,20 @@ def reader_of(node: Node) -> Reader | None:
     factory = own_factory(node)
     reader: Reader | None = getattr(factory, "reader", None)
     return reader
+
+
+def parts_of(node: Node) -> Mapping[str, PartReading]:
+    """The sections that belong to the node's own, by name, as they are read without importing what they name."""
+    reader = reader_of(node)
+    if reader is None or reader.parts is None:
+        return {}
+    site = BuildSite(
+        origin=node.where,
+        origins={key: value.origin for key, value in node.values.items()},
+        inherited={key: value.origin for key, value in node.globals.items()},
+        open=None if node.home is None else node.home.open,
+    )
+    return reader.read(node.local_conf, node.global_conf, site, importing=False).parts
 
 
 def own_factory(node: Node) -> Any:

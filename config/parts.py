@@ -53,6 +53,7 @@ from .chapters import Chapter, find_chapter
 from .ini import Section
 from .node import Values
 from .options import OptionError, parsed
+from .origin import building
 from .problems import Problem, did_you_mean
 from .reader import Place, Reader, Reading
 from .records import record
@@ -143,7 +144,7 @@ class Parts:
         """Read what belongs to the section whose ``values`` were read at ``place``. Raises nothing."""
         if any(name in said and name not in values for name in (self.option, self.file)):
             return Belongings()  # there is something wrong with it, and that was said
-        name = values.get(self.option, next(each.default for each in owner.options if each.name == self.option))
+        name = values.get(self.option, self._usual(owner))
         if not name:
             return Belongings()
         key = said.get(self.option)
@@ -164,6 +165,13 @@ class Parts:
         problems += self._lacking(chapter, found, key, place)
         sections = tuple(section for _, section in chapter.sections)
         return Belongings(MappingProxyType(found), sections, tuple(problems))
+
+    def head(self, owner: Reader) -> str:
+        """What the headers begin with where a section does not say otherwise: ``auth:main``."""
+        return f"{self.prefix}:{self._usual(owner) or 'NAME'}"
+
+    def _usual(self, owner: Reader) -> Any:
+        return next(each.default for each in owner.options if each.name == self.option)
 
     def _paths(self, values: Mapping[str, Any], key: str | None, place: Place) -> list[str]:
         """Where to look: in the file that is served, then in the one in which the sections are named."""
@@ -215,14 +223,25 @@ def _read(chapter: Chapter, section: Section, reader: Reader, importing: bool) -
     reading = reader.read(values.plain, chapter.texts, place.site, importing=importing)
     made = None
     if not reading.errors:
-        if importing or not any(is_import(each.kind) for each in reader.options if each.name in reading.values):
+        if importing or not _imports(reader, values.plain, reading):
+            token = building.set(place.site)
             try:
                 made = reader.component(**reading.values)
             except OptionError as error:
                 reading.problems.append(place.refusal(error, reading.said))
+            finally:
+                building.reset(token)
         else:
             made = parsed(reader.component, reading.values)  # text stands where an object is due
     return PartReading(section, values, place, reader, reading, made)
+
+
+def _imports(reader: Reader, texts: Mapping[str, str], reading: Reading) -> bool:
+    """Whether an object of Python is due among the values."""
+    family = reader.family
+    if family is not None and any(family.imports(text) for key, text in texts.items() if family.takes(key)):
+        return True
+    return any(is_import(each.kind) for each in reader.options if each.name in reading.values)
 
 
 def _of(section: Section, what: str, fix: str) -> Problem:

@@ -107,7 +107,27 @@ class Reader:
 
     def keys(self) -> list[str]:
         """Every key that a section may hold, old spellings and ``_file``/``_env`` forms of secrets included."""
-        return [*self._spellings(), *self.translations, *self.ignored, *self.refused]
+        return [*self.spellings(), *self.translations, *self.ignored, *self.refused]
+
+    def spellings(self) -> dict[str, Option]:
+        """The keys that give an option, and the option."""
+        by_name = {option.name: option for option in self.options}
+        spellings = dict(by_name)
+        for option in by_name.values():
+            if option.secret:
+                spellings[f"{option.name}_file"] = option
+                spellings[f"{option.name}_env"] = option
+        for old, new in self.names.items():
+            spellings[old] = by_name[new]
+        return spellings
+
+    def secret_keys(self) -> frozenset[str]:
+        """The keys whose text is a secret itself, not where one is to be found."""
+        return frozenset(
+            key
+            for key, option in self.spellings().items()
+            if option.secret and (key == option.name or key in self.names)
+        )
 
     def read(
         self, texts: Texts, global_conf: Texts, site: BuildSite | None = None, *, importing: bool = True
@@ -117,7 +137,7 @@ class Reader:
         With ``importing`` false no code of the deployer runs; ``module:object`` values stay text.
         """
         place = Place(site, global_conf)
-        spellings = self._spellings()
+        spellings = self.spellings()
         given: dict[str, tuple[str, str]] = {}
         foreign: dict[str, str] = {}
         family: dict[str, str] = {}
@@ -253,17 +273,6 @@ class Reader:
                 yield place.problem(key, remark, severity="warning", code="translated-option")
         for key, value in read.items():
             merge.suppose(self.translations[key], value)
-
-    def _spellings(self) -> dict[str, Option]:
-        by_name = {option.name: option for option in self.options}
-        spellings = dict(by_name)
-        for option in by_name.values():
-            if option.secret:
-                spellings[f"{option.name}_file"] = option
-                spellings[f"{option.name}_env"] = option
-        for old, new in self.names.items():
-            spellings[old] = by_name[new]
-        return spellings
 
     def _unknown(self, place: Place, key: str) -> Problem:
         known = self.keys()

@@ -9,7 +9,7 @@ from argparse import ArgumentParser, Namespace
 from collections.abc import Iterator
 from pathlib import Path
 
-from ..config.describe import KINDS, Described, Key, catalogue, look_up, suggestion
+from ..config.describe import KINDS, Described, DescribedPart, Key, catalogue, look_up, suggestion
 from .terminal import Terminal, printable
 
 _TITLES = {"app": "apps", "composite": "composites", "filter": "filters", "server": "servers"}
@@ -63,7 +63,7 @@ def run(options: Namespace) -> int:
         for number, each in enumerate(chosen):
             if number:
                 out.line()
-            for line in _detail(each, known, out):
+            for line in detail(each, known, out):
                 out.line(line)
     return 0
 
@@ -101,7 +101,8 @@ def _table(chosen: list[Described], out: Terminal) -> Iterator[str]:
         yield out.paint("wheatpaste describe NAME tells what one of them takes.", "dim")
 
 
-def _detail(each: Described, known: list[Described], out: Terminal) -> Iterator[str]:
+def detail(each: Described, known: list[Described], out: Terminal) -> Iterator[str]:
+    """The lines about one component; ``known`` are all, for its namesakes."""
     width = min(_width(out) or _WIDEST, _WIDEST)
     yield f"{out.paint(each.use, 'bold', 'cyan')}  {out.paint(f'{each.kind}, {each.target}', 'dim')}"
     if each.stands_for:
@@ -112,34 +113,40 @@ def _detail(each: Described, known: list[Described], out: Terminal) -> Iterator[
     if each.note:
         yield ""
         yield from textwrap.wrap(each.note, width)
-    for title, keys in (
-        ("options", [key for key in each.keys if not (key.ignored or key.translated)]),
-        ("keys of other programs", [key for key in each.keys if key.translated]),
-        ("ignored", _ignored(each)),
-    ):
-        if not keys:
-            continue
-        yield ""
-        yield out.paint(title.upper(), "bold")
-        for key in keys:
-            yield from _key(key, width, out)
+    yield from _keys(each, "options", width, out)
     if each.any_key:
         yield ""
         yield "  Every other key mounts an app." if each.mounts else "  Any other key is accepted, too."
     elif not each.keys and not each.note:
         yield ""
         yield "  It takes no options."
+    for part in each.parts:
+        yield ""
+        header = out.paint(f"[{part.header}]", "bold", "cyan")
+        yield f"{header}  {out.paint('required', 'dim')}" if part.required else header
+        yield from _wrapped(part.doc, width)
+        yield from _keys(part, "", width, out)
     yield ""
     yield out.paint("SAMPLE", "bold")
-    yield from (f"  {line}" for line in each.sample.splitlines())
+    yield from (f"  {line}".rstrip() for line in each.sample.splitlines())
     same = [other.use for other in known if other.name == each.name and other.use != each.use]
     if each.ours and same:
         yield ""
         yield from textwrap.wrap(f"Also installed: {', '.join(same)}", width, break_on_hyphens=False)
 
 
-def _ignored(each: Described) -> list[Key]:
-    return [key for key in each.keys if key.ignored]
+def _keys(each: Described | DescribedPart, title: str, width: int, out: Terminal) -> Iterator[str]:
+    for heading, keys in (
+        (title, [key for key in each.keys if not (key.ignored or key.translated)]),
+        ("keys of other programs", [key for key in each.keys if key.translated]),
+        ("ignored", [key for key in each.keys if key.ignored]),
+    ):
+        if keys:
+            yield ""
+            if heading:
+                yield out.paint(heading.upper(), "bold")
+            for key in keys:
+                yield from _key(key, width, out)
 
 
 def _key(key: Key, width: int, out: Terminal) -> Iterator[str]:

@@ -12,10 +12,12 @@ from pathlib import Path
 from typing import Any
 
 from ..config.composition import Composition
-from ..config.node import Node
-from ..config.outline import Stack, outline
+from ..config.node import Node, Values
+from ..config.outline import Stack, outline, parts_of, reader_of
 from ..config.problems import ConfigError, Problem
+from ..config.reader import Reader
 from ..protocol.redact import redact_value
+from ..protocol.secret_names import redacted
 from .places import dump, maker, place_data
 from .target import find_target
 from .terminal import Terminal, short_path
@@ -152,6 +154,24 @@ def _node_data(node: Node) -> dict[str, Any]:
         "section": node.section,
         "maker": maker(node),
         "missing": node.shape == "missing",
-        "options": {key: redact_value(key, value.text) for key, value in node.values.items() if not value.environment},
+        "options": _options(node.values, reader_of(node)),
+        "parts": [
+            {
+                "section": each.section.header,
+                "options": _options(each.values, each.reader),
+                **place_data(each.place.origin(None)),
+            }
+            for each in parts_of(node).values()
+        ],
         **place_data(node.where),
+    }
+
+
+def _options(values: Values, reader: Reader | None) -> dict[str, Any]:
+    """What may be shown of a section. What came from the environment may be any secret."""
+    secrets = frozenset() if reader is None else reader.secret_keys()
+    return {
+        key: redacted(value.text) if key in secrets else redact_value(key, value.text)
+        for key, value in values.items()
+        if not value.environment
     }

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from ..config.node import Node
 from ..config.origin import Origin
-from ..config.outline import Mounted, Stack
+from ..config.outline import Mounted, Stack, parts_of
 from .lettering import shorten
 from .places import maker, place
 from .plan import arrange, plain
@@ -44,7 +44,10 @@ class Row:
 
 
 def rows(stack: Stack, *, verbose: bool = False) -> Iterator[Row]:
-    """The lines of the tree of ``stack``, itself first. ``verbose``: each filter has a line of its own."""
+    """The lines of the tree of ``stack``, itself first.
+
+    ``verbose``: each filter has a line of its own, and so have the sections that belong to one.
+    """
     yield from _rows(stack, "", "", "", (), "", verbose)
 
 
@@ -62,6 +65,8 @@ def _rows(
             where = each.where if each.where.file else each.mentioned or each.where
             lacks = each.shape == "missing"
             yield Row(below + bar, "", (), plain(each.name), plain(maker(each)), (where,), lacks, through=True)
+            yield from _parts(each, below + bar)
+        yield from _parts(app, below + bar)
     mounts = [mounted for _, group in arrange(stack.mounts) for mounted in group]
     for number, mounted in enumerate(mounts, 1):
         last = number == len(mounts)
@@ -74,6 +79,12 @@ def _rows(
             "guessed" if mounted.guess else "if nothing fits" if mounted.fallback else "",
             verbose,
         )
+
+
+def _parts(node: Node, branch: str) -> Iterator[Row]:
+    """The sections that belong to that of a node."""
+    for part in parts_of(node).values():
+        yield Row(f"{branch}   ", "", (), f"[{plain(part.section.header)}]", "", (part.place.origin(None),))
 
 
 def place_of(mounted: Mounted) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import shutil
 import sys
 import textwrap
@@ -52,6 +53,19 @@ def write_ini(tmp_path: Path) -> Callable[..., Path]:
         return path
 
     return write
+
+
+@pytest.fixture
+def gatekeeper(monkeypatch: pytest.MonkeyPatch) -> Any:
+    """The module ``wheatpaste.gatekeeper``, with a filter and an app of ours that have sections of their own."""
+    name = "wheatpaste.gatekeeper"
+    spec = importlib.util.spec_from_file_location(name, Path(__file__).parent / "_kit" / "gatekeeper.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    monkeypatch.setitem(sys.modules, name, module)
+    spec.loader.exec_module(module)
+    return module
 
 
 @pytest.fixture

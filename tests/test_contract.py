@@ -12,6 +12,7 @@ import importlib
 import inspect
 import logging
 import re
+import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -22,9 +23,10 @@ from wsgiref.validate import validator
 import pytest
 from hostile import FAILING, WELL, Hostile, Planned, replaced, replaced_late
 
-from wheatpaste.config.describe import catalogue
+from wheatpaste.config.describe import catalogue, described_parts
 from wheatpaste.config.options import Option, order_of
 from wheatpaste.config.reader import Reader
+from wheatpaste.config.unused import CHAPTERS
 from wheatpaste.config.values import name_of, to_text
 from wheatpaste.testing import Client
 
@@ -82,11 +84,24 @@ WRAPPERS = {
     if factory.protocol in ("paste.filter_factory", "paste.composite_factory")
 }
 APPS = {name: factory for name, factory in FACTORIES.items() if factory.protocol == "paste.app_factory"}
-OPTIONS = {
-    f"{name} {option.name}": (factory.reader, option)
-    for name, factory in FACTORIES.items()
-    for option in factory.reader.options
-}
+
+
+def _readers() -> dict[str, Reader]:
+    """How each section is read: those of the factories, and once those that belong to them."""
+    found: dict[str, Reader] = {}
+    seen: set[int] = set()
+    for name, factory in FACTORIES.items():
+        reader: Reader = factory.reader
+        found[name] = reader
+        if reader.parts is not None and id(reader.parts) not in seen:
+            seen.add(id(reader.parts))
+            for part in reader.parts.parts:
+                found[f"{name} [{part.header(reader.parts.head(reader), 'NAME')}]"] = part.reader(reader.component)
+    return found
+
+
+READERS = _readers()
+OPTIONS = {f"{name} {option.name}": (reader, option) for name, reader in READERS.items() for option in reader.options}
 
 
 def by_name(things: dict[str, Any]) -> pytest.MarkDecorator:
@@ -98,6 +113,7 @@ def by_app(things: dict[str, Any]) -> pytest.MarkDecorator:
 
 
 every_factory = by_name(FACTORIES)
+every_reader = pytest.mark.parametrize("reader", list(READERS.values()), ids=list(READERS))
 every_wrapper = by_name(WRAPPERS)
 every_app = by_name(APPS)
 every_option = pytest.mark.parametrize(("reader", "option"), list(OPTIONS.values()), ids=list(OPTIONS))
@@ -121,6 +137,12 @@ def section(tmp_path: Path) -> Callable[[Any], dict[str, str]]:
 
     def of(factory: Any) -> dict[str, str]:
         texts = SECTIONS.get(factory.component.__name__, {})
+        parts = factory.reader.parts
+        if parts is not None:
+            # Those of its sections without which it cannot be made, in a file of their own.
+            path = tmp_path / "parts.ini"
+            path.write_text("\n".join(part.sample for part in described_parts(factory.reader) if part.required))
+            texts = {**texts, parts.file: str(path)}
         return {key: text.replace("{folder}", str(folder)) for key, text in texts.items()}
 
     return of
@@ -303,11 +325,27 @@ def test_an_entry_point_names_a_factory_of_its_group(group: str, name: str, targ
     assert factory.protocol == group
 
 
-@every_factory
-def test_a_component_says_what_it_does(factory: Any) -> None:
-    first = inspect.cleandoc(factory.component.__doc__ or "").split("\n\n")[0]
+@every_reader
+def test_a_component_says_what_it_does(reader: Reader) -> None:
+    first = inspect.cleandoc(reader.component.__doc__ or "").split("\n\n")[0]
     assert re.match(r"[A-Z`].*[.:]", first, re.DOTALL), first
-    assert inspect.getmodule(factory.component).__doc__
+    module = sys.modules[reader.component.__module__]
+    assert module.__doc__
+
+
+@every_factory
+def test_the_prefix_of_sections_that_belong_to_it_is_known_to_a_check(factory: Any) -> None:
+    parts = factory.reader.parts
+    assert parts is None or parts.prefix in CHAPTERS
+
+
+@every_factory
+def test_each_section_that_belongs_to_it_has_a_sample(factory: Any, section: Section, tmp_path: Path) -> None:
+    for part in described_parts(factory.reader):
+        samples = [each.sample for each in described_parts(factory.reader) if each.required or each is part]
+        (tmp_path / "all.ini").write_text("\n".join(samples), encoding="utf-8")
+        texts = {**section(factory), factory.reader.parts.file: str(tmp_path / "all.ini")}
+        assert factory.reader.read(texts, {}, importing=False).errors == [], part.header
 
 
 @every_factory

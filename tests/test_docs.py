@@ -72,6 +72,8 @@ def test_an_ini_sample_loads(sample: str, shop: Path) -> None:
     stubs = "".join(f"\n[app:{name}]\nuse = egg:wheatpaste#echo\n" for name in sorted(named - defined))
     (shop / "base.ini").write_text("[app:main]\nuse = egg:wheatpaste#echo\n")
     path = shop / "sample.ini"
+    if re.match(r"\[auth:", sample):
+        stubs = "\n[app:main]\nuse = egg:wheatpaste#echo\n"  # it belongs to a filter that is shown elsewhere
     path.write_text(sample + stubs)
     kind, name = _root(sample + stubs)
     composition = Composition.load(f"config:{path}", kind=kind, name=name, collect=True)

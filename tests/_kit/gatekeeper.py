@@ -1,6 +1,6 @@
 """A filter of ours whose options stand in several sections: ``[gate:main]``, ``[gate:main:locks]``, …
 
-Tests load it as ``wheatpaste.gatekeeper``, because a check asks only components of ours what they take.
+The fixture of this name makes it ``wheatpaste.gatekeeper``: a check asks only components of ours what they take.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from wheatpaste.config.values import Seconds
 class House:
     """What holds for all gates."""
 
-    motto: str = option(default="", doc="What stands above the gate.")
+    motto: str = option(default="", doc="What stands above the gate.", sample="Come in")
     guests: tuple[str, ...] = option(default=(), doc="Who may come in.", inherits=True)
     doors: tuple[str, ...] = option(default=(), doc="The doors that there are, each with a section of its own.")
 
@@ -31,7 +31,7 @@ class House:
 class Locks:
     """How the gate is locked."""
 
-    secret: str = option(doc="What opens the locks.", secret=True, sample="open-sesame-and-be-quick")
+    word: str = option(doc="What opens the locks.", secret=True, sample="open-sesame-and-be-quick")
     bolts: int = option(default=1, doc="How many bolts there are.", check=between(1, 9))
     patience: Seconds = option(default=60.0, doc="How long one may try.")
     folder: Path | None = option(default=None, doc="Where the keys hang.")

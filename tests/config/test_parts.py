@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
-import sys
 import textwrap
 from collections.abc import Callable
 from pathlib import Path
@@ -17,7 +15,6 @@ from wheatpaste.config.chapters import sections
 from wheatpaste.config.check import check_file
 from wheatpaste.config.problems import ConfigError
 
-KIT = Path(__file__).resolve().parent.parent / "_kit"
 WHERE = "wheatpaste.gatekeeper"
 
 HEAD = f"""
@@ -26,19 +23,8 @@ paste.app_factory = {WHERE}:app_factory
 """
 LOADERS = {"ours": loadwsgi.loadapp, "PasteDeploy": paste.deploy.loadapp}
 
+pytestmark = pytest.mark.usefixtures("gatekeeper")
 each_loader = pytest.mark.parametrize("load", list(LOADERS.values()), ids=list(LOADERS))
-
-
-@pytest.fixture(autouse=True)
-def kit(monkeypatch: pytest.MonkeyPatch) -> Any:
-    """The module with the components of this test, as one of ours."""
-    spec = importlib.util.spec_from_file_location(WHERE, KIT / "gatekeeper.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    monkeypatch.setitem(sys.modules, WHERE, module)
-    spec.loader.exec_module(module)
-    return module
 
 
 @pytest.fixture
@@ -67,7 +53,7 @@ def told(path: str, **variables: str) -> list[str]:
 
 
 @each_loader
-def test_each_section_becomes_its_component(load: Any, ini: Any, kit: Any) -> None:
+def test_each_section_becomes_its_component(load: Any, ini: Any) -> None:
     parts = parts_of(
         load,
         ini(
@@ -75,7 +61,7 @@ def test_each_section_becomes_its_component(load: Any, ini: Any, kit: Any) -> No
             [gate:main]
             motto = Come in
             [gate:main:locks]
-            secret = 0d2c9ab1f4
+            word = 0d2c9ab1f4
             patience = 5m
             folder = keys
             [gate:main:door:front]
@@ -87,7 +73,7 @@ def test_each_section_becomes_its_component(load: Any, ini: Any, kit: Any) -> No
     )
     assert list(parts) == ["", "locks", "door:front", "door:back"]
     assert parts[""].motto == "Come in"
-    assert (parts["locks"].secret, parts["locks"].patience) == ("0d2c9ab1f4", 300.0)
+    assert (parts["locks"].word, parts["locks"].patience) == ("0d2c9ab1f4", 300.0)
     assert parts["locks"].folder.parent == Path(ini("", "other.ini")).parent, "paths begin where they are written"
     assert (parts["door:front"].colour, parts["door:back"].colour) == ("red", "green")
 
@@ -121,12 +107,12 @@ def test_variables_count_as_anywhere_else(load: Any, ini: Any, monkeypatch: pyte
         motto = %(here)s %(town)s %(given)s 100%% %(guests)s
         guests = %(town)s!
         [gate:main:locks]
-        secret = %(ENV_GATE_SECRET)s
+        word = %(ENV_GATE_SECRET)s
         """
     )
     parts = parts_of(load, path, given="here you are")
     assert parts[""].motto == f"{Path(path).parent} Berlin here you are 100% Berlin!"
-    assert parts["locks"].secret == "50%(of)s%"
+    assert parts["locks"].word == "50%(of)s%"
 
 
 @each_loader
@@ -157,7 +143,7 @@ def test_the_sections_may_stand_in_another_file(load: Any, ini: Any) -> None:
         [gate:main]
         motto = %(town)s %(given)s
         [gate:main:locks]
-        secret_file = key
+        word_file = key
         """,
         "gates.ini",
         head="",
@@ -165,20 +151,18 @@ def test_the_sections_may_stand_in_another_file(load: Any, ini: Any) -> None:
     Path(gates).with_name("key").write_text("from a file\n")
     parts = parts_of(load, ini("config = gates.ini\n[gate:main]\nmotto = not this\n"), given="by hand")
     assert parts[""].motto == "Rome by hand"
-    assert parts["locks"].secret == "from a file"
+    assert parts["locks"].word == "from a file"
 
 
 @each_loader
 def test_files_that_extend_others_are_one(load: Any, ini: Any) -> None:
-    base = (
-        "[gate:main]\nmotto = base\n[gate:main:locks]\nsecret = one\nfolder = keys\n[gate:main:door:a]\ncolour = red\n"
-    )
-    above = "[wheatpaste]\nextends = shared/base.ini\n[gate:main]\nmotto = above\n[gate:main:locks]\nsecret = two\n"
+    base = "[gate:main]\nmotto = base\n[gate:main:locks]\nword = one\nfolder = keys\n[gate:main:door:a]\ncolour = red\n"
+    above = "[wheatpaste]\nextends = shared/base.ini\n[gate:main]\nmotto = above\n[gate:main:locks]\nword = two\n"
     path = ini(above)
     (Path(path).parent / "shared").mkdir()
     ini(base, "shared/base.ini", head="")
     parts = parts_of(load, path)
-    assert (parts[""].motto, parts["locks"].secret, parts["door:a"].colour) == ("above", "two", "red")
+    assert (parts[""].motto, parts["locks"].word, parts["door:a"].colour) == ("above", "two", "red")
     assert parts["locks"].folder == Path(path).parent / "shared" / "keys"
 
 
@@ -213,7 +197,7 @@ def test_the_text_of_sections_needs_a_sound_file(ini: Any) -> None:
 
 WRONG = {
     "an unknown section": (
-        "[gate:main]\n[gate:main:lcoks]\nsecret = 0123456789abcdef\n",
+        "[gate:main]\n[gate:main:lcoks]\nword = 0123456789abcdef\n",
         "site.ini:5: [gate:main:lcoks]: [gate:main] has no such section; did you mean 'gate:main:locks'?",
     ),
     "an unknown section of several": (
@@ -259,7 +243,7 @@ WRONG = {
         "site.ini:5: [gate:main] set motto: no such option; did you mean 'motto'?",
     ),
     "a wrong value": (
-        "[gate:main]\n[gate:main:locks]\nsecret = 0123456789abcdef\nbolts = 10\n",
+        "[gate:main]\n[gate:main:locks]\nword = 0123456789abcdef\nbolts = 10\n",
         "site.ini:7: [gate:main:locks] bolts = 10: must be between 1 and 9",
     ),
     "a missing option": (
@@ -267,8 +251,8 @@ WRONG = {
         "site.ini:5: [gate:main:door:front]: 'colour' is missing (The colour of the door); add `colour = …` (text)",
     ),
     "a missing file of a secret": (
-        "[gate:main]\n[gate:main:locks]\nsecret_file = gone\n",
-        "site.ini:6: [gate:main:locks] secret_file: gone cannot be read (No such file or directory)",
+        "[gate:main]\n[gate:main:locks]\nword_file = gone\n",
+        "site.ini:6: [gate:main:locks] word_file: gone cannot be read (No such file or directory)",
     ),
     "a variable that is not there": (
         "[gate:main]\nmotto = %(town)s\n",
@@ -280,7 +264,7 @@ WRONG = {
         "site.ini:7: [gate:main:door:a] width: must not be more than its height",
     ),
     "options that the owner refuses": (
-        "[gate:main]\n[gate:main:locks]\nsecret = 0123456789abcdef\nbolts = 7\n",
+        "[gate:main]\n[gate:main:locks]\nword = 0123456789abcdef\nbolts = 7\n",
         "site.ini:7: [gate:main:locks] bolts: brings bad luck",
     ),
     "a free key": (
@@ -333,12 +317,12 @@ def test_all_mistakes_are_told_at_once(ini: Any) -> None:
 
 def test_a_secret_is_in_no_message(ini: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("BOLTS", "hunter2")
-    text = "[gate:main]\n[gate:main:locks]\nsecret = hunter2\nbolts = %(ENV_BOLTS)s\n"
+    text = "[gate:main]\n[gate:main:locks]\nword = hunter2\nbolts = %(ENV_BOLTS)s\n"
     found = told(ini(text))
     assert [each for each in found if "must be a whole number" in each]
     assert [each for each in found if "this secret is shorter" in each or "this secret" in each]
     assert "hunter2" not in "".join(found)
-    parts = parts_of(loadwsgi.loadapp, ini("[gate:main]\n[gate:main:locks]\nsecret = hunter2\n"))
+    parts = parts_of(loadwsgi.loadapp, ini("[gate:main]\n[gate:main:locks]\nword = hunter2\n"))
     assert "hunter2" not in repr(parts)
 
 
@@ -389,11 +373,11 @@ def test_sections_that_are_taken_are_not_named(ini: Any, monkeypatch: pytest.Mon
     assert [each.section for each in check_file(ini("[gate:main]\n[gate:side]\n", head=FILTERED))] == ["gate:side"]
 
 
-def test_without_a_file_nothing_is_guessed(kit: Any) -> None:
+def test_without_a_file_nothing_is_guessed(gatekeeper: Any) -> None:
     with pytest.raises(ConfigError, match=r"there is no file in which \[gate:main\] could stand; add `config = …`"):
-        kit.app_factory({})
+        gatekeeper.app_factory({})
 
 
-def test_an_app_is_made_in_python_from_the_same_parts(kit: Any) -> None:
-    gate = kit.Gate(parts={"": kit.House(motto="hello")})
+def test_an_app_is_made_in_python_from_the_same_parts(gatekeeper: Any) -> None:
+    gate = gatekeeper.Gate(parts={"": gatekeeper.House(motto="hello")})
     assert gate.parts[""].motto == "hello"

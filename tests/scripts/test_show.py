@@ -294,6 +294,7 @@ class TestJson:
             "maker": "egg:wheatpaste#prefix",
             "missing": False,
             "options": {"prefix": "/deep"},
+            "parts": [],
             "file": str(folder / "site.ini"),
             "line": 33,
         }
