@@ -1,0 +1,1 @@
+"""The users, groups and roles that a site keeps itself."""
