@@ -65,6 +65,8 @@ class Sessions:
         self._directory = directory
         self._clock = clock
         self._audit = audit
+        self.ending: list[Callable[[Visit], object]] = []
+        """What else is to be done with a request by which a session ends."""
         self._keeper: StoredSessions | SealedSessions = (
             StoredSessions(store, vault, self.options, clock)
             if self.options.mode == "store"
@@ -106,12 +108,14 @@ class Sessions:
         data: Mapping[str, Any] | None = None,
         actor: str | None = None,
         seconds: float | None = None,
+        auth_time: float | None = None,
     ) -> str:
         """Begin a session of its own for this browser, whatever it had before ends. Returns the session's id.
 
         ``data`` is JSON that :meth:`data` tells later, sealed where it is kept, but for two members: ``claims`` are in
         every identity of the session, and ``provider`` (``issuer``, and ``sid``, ``subject`` or both) is by whom it
-        can be ended. ``actor`` is who acts in the user's name; ``seconds`` shortens the session's life.
+        can be ended. ``actor`` is who acts in the user's name; ``seconds`` shortens the session's life; ``auth_time``
+        is when the user has shown who they are, if that was not now.
 
         Raises ``ValueError`` where a cookie cannot hold it all.
         """
@@ -131,7 +135,7 @@ class Sessions:
                 epoch=account.epoch,
                 created=now,
                 until=now + (life if seconds is None else min(life, seconds)),
-                auth_time=now,
+                auth_time=now if auth_time is None else min(auth_time, now),
                 amr=tuple(amr),
                 seen=now,
                 address=visit.address,
@@ -176,6 +180,8 @@ class Sessions:
             self._keeper.end(seen.held)
         visit.session = _Seen()
         visit.drop_cookie(self.options.cookie)
+        for each in self.ending:
+            each(visit)
 
     def of(self, account_id: str, current: str | None = None) -> list[SessionInfo]:
         """The sessions of an account, those used last first; ``current`` is the id of the one that asks."""
