@@ -145,13 +145,7 @@ def _factory(node: Node, factory: Any, *positional: Any) -> Any:
 
 @contextlib.contextmanager
 def _annotated(node: Node) -> Iterator[None]:
-    site = BuildSite(
-        origin=node.where,
-        origins=_Origins(node.values, node.local_conf),
-        inherited=_Origins(node.globals, node.global_conf),
-        open=None if node.home is None else node.home.open,
-    )
-    token = building.set(site)
+    token = building.set(site_of(node))
     try:
         yield
     except ConfigError:
@@ -166,6 +160,16 @@ def _annotated(node: Node) -> Iterator[None]:
         raise
     finally:
         building.reset(token)
+
+
+def site_of(node: Node) -> BuildSite:
+    """Where the keys of a node stand, for its factory and for whoever else reads its section."""
+    return BuildSite(
+        origin=node.where,
+        origins=_Origins(node.values, node.local_conf),
+        inherited=_Origins(node.globals, node.global_conf),
+        open=None if node.home is None else node.home.open,
+    )
 
 
 class _Origins(Mapping[str, Origin]):

@@ -11,11 +11,12 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from .build import site_of
 from .composition import Composition
 from .mounts import Mount
 from .node import APP, FILTER, Node, Value
-from .origin import BuildSite, Origin
-from .reader import Reader
+from .origin import Origin
+from .reader import Reader, Reading
 from .references import normalise
 from .values import is_reference
 
@@ -95,18 +96,19 @@ def reader_of(node: Node) -> Reader | None:
     return reader
 
 
-def parts_of(node: Node) -> Mapping[str, PartReading]:
-    """The sections that belong to the node's own, by name, as they are read without importing what they name."""
+def reading_of(node: Node, *, importing: bool = False) -> Reading | None:
+    """What the node's section comes to, if its factory is one of ours. With ``importing`` as for its factory."""
     reader = reader_of(node)
-    if reader is None or reader.parts is None:
-        return {}
-    site = BuildSite(
-        origin=node.where,
-        origins={key: value.origin for key, value in node.values.items()},
-        inherited={key: value.origin for key, value in node.globals.items()},
-        open=None if node.home is None else node.home.open,
+    return (
+        None if reader is None else reader.read(node.local_conf, node.global_conf, site_of(node), importing=importing)
     )
-    return reader.read(node.local_conf, node.global_conf, site, importing=False).parts
+
+
+def parts_of(node: Node) -> Mapping[str, PartReading]:
+    """The sections that belong to the node's own, by name, without importing what they name."""
+    reader = reader_of(node)
+    reading = None if reader is None or reader.parts is None else reading_of(node)
+    return {} if reading is None else reading.parts
 
 
 def own_factory(node: Node) -> Any:

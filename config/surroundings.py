@@ -19,10 +19,11 @@ from functools import cache
 from types import MappingProxyType
 from typing import Any
 
+from .build import site_of
 from .mounts import KeyProblem
 from .node import Node
 from .options import order_of, parsed
-from .origin import BuildSite, Origin
+from .origin import Origin
 from .problems import Problem, Severity
 from .reader import Place, Reader, Reading
 from .records import record
@@ -116,12 +117,7 @@ def judge(
 def _complaints(node: Node, reader: Reader, reading: Reading, stack: Surroundings, optional: bool) -> Iterator[Problem]:
     if reading.errors:
         return
-    site = BuildSite(
-        origin=node.where,
-        origins={key: value.origin for key, value in node.values.items()},
-        inherited={key: value.origin for key, value in node.globals.items()},
-    )
-    here = (Place(site, {}), reading)
+    here = (Place(site_of(node), {}), reading)
     for part, component, values in _asked(reader, reading):
         found: Iterable[KeyProblem] = component.problems(parsed(component, values), stack)
         for each in found:

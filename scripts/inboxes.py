@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
-
-from ..config.origin import BuildSite, Origin
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from ..config.composition import Composition
     from ..config.node import Node
-    from ..config.reader import Reader
+    from ..config.origin import Origin
 
 
 class Kept(NamedTuple):
@@ -41,14 +39,15 @@ def inboxes_of(composition: Composition) -> list[Kept]:
 
 
 def _kept(node: Node) -> Iterator[Kept]:
-    from ..config.outline import reader_of
+    from ..config.outline import reader_of, reading_of
     from ..middleware.errors.catch_errors import CatchErrors
     from ..middleware.errors.inbox.app import ErrorsInbox
 
-    reader = reader_of(node)
-    if reader is None or not issubclass(reader.component, CatchErrors | ErrorsInbox):
+    reader, reading = reader_of(node), reading_of(node)
+    if reader is None or reading is None or not issubclass(reader.component, CatchErrors | ErrorsInbox):
         return
-    values = _values(node, reader)
+    # As far as they can be read: what is wrong with them is for check to say.
+    values = {option.name: option.default for option in reader.options} | reading.values
     section = node.section or node.name
     where = values["inbox"]
     if issubclass(reader.component, ErrorsInbox):
@@ -57,14 +56,3 @@ def _kept(node: Node) -> Iterator[Kept]:
         return
     file = where if isinstance(where, Path) else None
     yield Kept(section, node.where, file, where == "none", values["path"])
-
-
-def _values(node: Node, reader: Reader) -> dict[str, Any]:
-    """Each option of the section, as far as it can be read: what is wrong with it is for check to say."""
-    site = BuildSite(
-        origin=node.where,
-        origins={key: value.origin for key, value in node.values.items()},
-        inherited={key: value.origin for key, value in node.globals.items()},
-    )
-    reading = reader.read(node.local_conf, node.global_conf, site, importing=False)
-    return {option.name: option.default for option in reader.options} | reading.values

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from ..config.built import Built, recording
 from ..config.factories import ServerRunner
 from ..config.options import OptionError
-from ..config.origin import BuildSite, building
+from ..config.origin import building
 from ..config.problems import ConfigError, Problem, did_you_mean
 from ..config.records import record
 from ..config.translation import translate
@@ -358,12 +358,9 @@ def _command_line_problem(error: OptionError) -> Problem:
 @contextmanager
 def _building(node: Node) -> Iterator[None]:
     """Let our server's factory know the place of each key."""
-    site = BuildSite(
-        origin=node.where,
-        origins={key: value.origin for key, value in node.values.items()},
-        inherited={key: value.origin for key, value in node.globals.items()},
-    )
-    token = building.set(site)
+    from ..config.build import site_of
+
+    token = building.set(site_of(node))
     try:
         yield
     finally:

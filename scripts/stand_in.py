@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
+from ..config.build import site_of
 from ..config.factories import ServerRunner
-from ..config.origin import BuildSite
 from ..config.problems import ConfigError, Problem
 from ..config.reader import Place
 from ..config.values import to_text
@@ -23,11 +23,7 @@ def take_over(node: Node, chosen: ServerRunner, written: Node, runner: ServerRun
     """
     from ..config.node import Value
 
-    site = BuildSite(
-        origin=written.where,
-        origins={key: value.origin for key, value in written.values.items()},
-        inherited={key: value.origin for key, value in written.globals.items()},
-    )
+    site = site_of(written)
     reading = runner.reader.read(written.local_conf, written.global_conf, site)
     if reading.errors:
         raise ConfigError(reading.errors)
