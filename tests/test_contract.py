@@ -39,6 +39,7 @@ SECTIONS: dict[str, dict[str, str]] = {
     "ErrorDocument": {"404": "/errors/404"},
     "PackageResources": {"egg": "pytest", "resource_name": "_pytest/mark"},
     "Redirect": {"to": "/elsewhere"},
+    "RequireFilter": {"rule": "everyone"},
     "Static": {"root": "{folder}"},
     "TransLogger": {"setup_console_handler": "false"},
     "URLMap": {"/": "inner"},

@@ -87,6 +87,8 @@ class Guard:
         decision = authority.decide(visit)
         if decision is None or decision.allowed:
             return None
+        if decision.refusal is not None:
+            return authority.message(visit, "400 Bad Request", decision.refusal)
         authority.audit.note("authz.deny", visit, visit.identity and visit.identity.account, reason=decision.reason)
         return remedied(visit, decision.remedies)
 

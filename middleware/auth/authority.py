@@ -11,6 +11,7 @@ from ...protocol.csrf import Forms, Tokens
 from ...protocol.paths import uri_path
 from ..storage.store import Store
 from .account import Account
+from .allowed import Allowed
 from .answers import problem
 from .logins import Logins
 from .method import Method
@@ -140,15 +141,11 @@ class Authority:
         return None if self.rules is None else self.rules.decide(visit)
 
     def allowed(self, visit: Visit) -> Callable[[str], bool]:
-        """The function of ``wheatpaste.allowed`` for a request. Without the permissions' own nobody may anything."""
-        return _nobody
+        """The function of ``wheatpaste.allowed`` for a request."""
+        return Allowed(visit)
 
     def close(self) -> None:
         """Let go of files and connections."""
         for close in self.closers:
             close()
         self.store.close()
-
-
-def _nobody(rule: str) -> bool:
-    return False

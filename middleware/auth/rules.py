@@ -82,7 +82,7 @@ def _key_complaint(key: str) -> str | None:
 
 
 def _read_rule(text: str, folder: str | None) -> str:
-    complaint = rule_complaint(text)
+    complaint = rule_complaint(text, imports=True)
     if complaint is not None:
         raise ValueError(complaint)
     return text

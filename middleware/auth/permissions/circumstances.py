@@ -24,7 +24,15 @@ _METHOD = re.compile(r"[A-Za-z][A-Za-z-]*")
 _address = lru_cache(maxsize=1024)(read_address)
 
 
-class FromIP(Permission):
+class _OfRequest(Permission):
+    """A permission that does not depend on who makes the request."""
+
+    __slots__ = ()
+
+    asks_who = False
+
+
+class FromIP(_OfRequest):
     """A client with one of these addresses or in one of these networks; ``unix`` for clients on a UNIX socket.
 
     An IPv4 address inside an IPv6 one counts as itself.
@@ -72,7 +80,7 @@ def _network(text: str) -> IPv4Network | IPv6Network:
     raise ValueError(f"{text!r} names an address within a network; write {wide} or {text.partition('/')[0]}")
 
 
-class Between(Permission):
+class Between(_OfRequest):
     """A time of day, from ``start`` (included) to ``end``, over midnight where that is earlier.
 
     Both are ``datetime.time`` or text such as ``08:00``. ``zone`` names a time zone (``Europe/Berlin``); without it the
@@ -137,7 +145,7 @@ def _zone(name: str) -> tzinfo:
         ) from None
 
 
-class Secure(Permission):
+class Secure(_OfRequest):
     """A client who came over TLS."""
 
     __slots__ = ()
@@ -153,7 +161,7 @@ class Secure(Permission):
         return "secure"
 
 
-class HttpMethod(Permission):
+class HttpMethod(_OfRequest):
     """A request with one of these methods. ``GET`` includes ``HEAD``, which asks for nothing more."""
 
     __slots__ = ("_methods",)
@@ -183,7 +191,7 @@ def with_head(methods: list[str]) -> frozenset[str]:
     return frozenset([*methods, "HEAD"] if "GET" in methods else methods)
 
 
-class EnvironKey(Permission):
+class EnvironKey(_OfRequest):
     """A request whose environ has a key, or has one of these values there (compared as text).
 
     What clients send stands under ``HTTP_…``: such a key is theirs to choose.

@@ -13,7 +13,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from ....config.problems import did_you_mean
 from ....config.references import installed, load_object
@@ -54,7 +54,7 @@ class RuleError(ValueError):
         self.what, self.text, self.position = what, text, position
         super().__init__(f"{what} (at character {position + 1})")
 
-    def __reduce__(self) -> tuple[Any, ...]:
+    def __reduce__(self) -> tuple[object, ...]:
         return type(self), (self.what, self.text, self.position)
 
 
@@ -79,13 +79,13 @@ def parse(text: str, *, imports: bool = False) -> Permission:
     ``imports`` allows ``test module:function``, which imports the module: for what a deployer wrote, never for what
     may have come with a request. Raises ``RuleError``, which says where and what to write instead.
     """
-    return _Parser(text, load_object if imports else None).parse()
+    return _Parser(text, imports=imports).parse()
 
 
-def rule_complaint(text: str) -> str | None:
-    """What is wrong with a deployer's rule, or None. Runs no code: neither functions nor words of others are loaded."""
+def rule_complaint(text: str, *, imports: bool = False) -> str | None:
+    """What is wrong with a rule, or None. Runs no code: neither functions nor words of others are loaded."""
     try:
-        _Parser(text, None, is_checking=True).parse()
+        _Parser(text, checks_alone=True, imports=imports).parse()
     except RuleError as error:
         return str(error)
     return None
@@ -93,7 +93,7 @@ def rule_complaint(text: str) -> str | None:
 
 def loads_code(text: str) -> bool:
     """Whether reading a deployer's rule imports a function, or a word of another distribution."""
-    parser = _Parser(text, None, is_checking=True)
+    parser = _Parser(text, checks_alone=True, imports=True)
     parser.parse()
     return parser.loads_code
 
@@ -105,10 +105,10 @@ def parsed(text: str) -> Permission:
 
 
 class _Parser:
-    def __init__(self, text: str, load: Callable[[str, str], Any] | None, *, is_checking: bool = False) -> None:
+    def __init__(self, text: str, *, imports: bool, checks_alone: bool = False) -> None:
         self._text = text
-        self._load = load
-        self._is_checking = is_checking
+        self._imports = imports
+        self._checks_alone = checks_alone
         self.loads_code = False
         self._tokens = _tokens(text)
         self._next = 0
@@ -178,8 +178,8 @@ class _Parser:
             raise self._unknown(token)
         names = self.names(token, at_least=0)
         self.loads_code = True
-        if self._is_checking:
-            return Nobody()
+        if self._checks_alone:
+            return Nobody()  # any permission stands for it
         found = load_object(*factory)(*names)
         if not isinstance(found, Permission):
             raise self._error(f"{token.text} is registered as a word of rules, but makes {found!r}", token)
@@ -242,16 +242,16 @@ class _Parser:
     def function(self, word: _Token) -> Callable[..., object]:
         """The function that ``module:function`` names."""
         name = self.one(word, "module:function")
-        if self._load is None and not self._is_checking:
+        if not self._imports:
             raise self._error("test imports code, which nothing may but a rule in [auth:main:rules]", word)
         module, colon, attribute = name.partition(":")
         if not colon or not module or not attribute:
             raise self._error(f"{name!r} is not module:function", word)
         self.loads_code = True
-        if self._load is None:
+        if self._checks_alone:
             return bool  # any function stands for it
         try:
-            found: Callable[..., object] = self._load(module, attribute)
+            found: Callable[..., object] = load_object(module, attribute)
         except (ImportError, AttributeError) as error:
             raise self._error(f"{name!r} cannot be imported ({error})", word) from error
         return found

@@ -33,6 +33,9 @@ class Permission:
     runs_code: bool = False
     """Whether it calls code of the application, which may count on what was asked before it in ``&``."""
 
+    asks_who: bool = True
+    """Whether it depends on who makes the request, so that it means nothing where nobody says who does."""
+
     def __init__(self, *told: Any) -> None:
         self._keep(told=told, _denials={})
 
@@ -93,7 +96,7 @@ class Permission:
 class _Join(Permission):
     """Two or more permissions."""
 
-    __slots__ = ("runs_code",)
+    __slots__ = ("asks_who", "runs_code")
 
     _word: str
     _sign: str
@@ -105,7 +108,9 @@ class _Join(Permission):
         if len(permissions) < 2:
             raise ValueError(f"{type(self).__name__} joins at least two permissions")
         super().__init__(*_flat(type(self), permissions))
-        self._keep(runs_code=any(each.runs_code for each in self.told))
+        self._keep(
+            runs_code=any(each.runs_code for each in self.told), asks_who=any(each.asks_who for each in self.told)
+        )
 
     def __str__(self) -> str:
         return f" {self._word} ".join(f"({each})" if isinstance(each, _Join) else str(each) for each in self.told)
@@ -172,13 +177,13 @@ class Or(_Join):
 class Not(Permission):
     """What the other one does not allow. There is no remedy."""
 
-    __slots__ = ("runs_code",)
+    __slots__ = ("asks_who", "runs_code")
 
     def __init__(self, permission: Permission) -> None:
         if not isinstance(permission, Permission):
             raise TypeError(f"Not inverts a permission, and {permission!r} is none")
         super().__init__(permission)
-        self._keep(runs_code=permission.runs_code)
+        self._keep(runs_code=permission.runs_code, asks_who=permission.asks_who)
 
     def decide(self, ctx: Context) -> Decision:
         """Whether the other one refuses."""
@@ -199,6 +204,8 @@ class Everyone(Permission):
 
     __slots__ = ()
 
+    asks_who = False
+
     def __init__(self) -> None:
         super().__init__()
 
@@ -214,6 +221,8 @@ class Nobody(Permission):
     """Nobody may; changes nothing in ``|``."""
 
     __slots__ = ()
+
+    asks_who = False
 
     def __init__(self) -> None:
         super().__init__()

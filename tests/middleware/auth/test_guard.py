@@ -173,7 +173,7 @@ def test_identity_is_plain_data(make_authority: Make) -> None:
 
     Client(Guard(app, make_authority())).get("/", headers={"X-Test-User": "bob"})
     assert json.loads(json.dumps(seen["wheatpaste.identity"]))["name"] == "bob"
-    assert seen["wheatpaste.allowed"]("everyone") is False
+    assert [seen["wheatpaste.allowed"](rule) for rule in ("everyone", "user bob", "nobody")] == [True, True, False]
     assert (seen["wheatpaste.login_url"], seen["wheatpaste.logout_url"]) == ("/-/auth/login", "/-/auth/logout")
 
 
