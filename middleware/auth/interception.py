@@ -7,12 +7,20 @@ replaced goes on piece by piece as the app makes it.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from typing import Protocol
 
-from ...protocol.answer import Answer
 from ...protocol.bodies import close_body
 from ...protocol.wsgi import Body, Environ, ExcInfo, Headers, StartResponse, Write, WSGIApp
 
-Decide = Callable[[str, Headers], Answer | None]
+
+class Reply(Protocol):
+    """What can take a reply's place: a whole ``Answer``, or something that makes its answer when it is sent."""
+
+    def send(self, environ: Environ, start_response: StartResponse, further: Headers | None = None) -> Body:
+        """Send it, with ``further`` headers."""
+
+
+Decide = Callable[[str, Headers], Reply | None]
 """``(status, headers) -> the answer in its place, or None``."""
 
 Finish = Callable[[Headers], Headers]
@@ -29,7 +37,7 @@ class Interception:
         self._forward = start_response
         self._decide = decide
         self._finish = finish
-        self._answer: Answer | None = None
+        self._answer: Reply | None = None
         self._exc_info: ExcInfo | None = None
         self._started = False
 
@@ -41,7 +49,7 @@ class Interception:
         return body if self._started else _Unstarted(self, body)
 
     @property
-    def replacement(self) -> Answer | None:
+    def replacement(self) -> Reply | None:
         """The answer that waits to take the reply's place."""
         return self._answer
 
@@ -56,7 +64,7 @@ class Interception:
         headers = self._finish(headers)
         return self._forward(status, headers) if exc_info is None else self._forward(status, headers, exc_info)
 
-    def settle(self, answer: Answer, body: Body) -> Body:
+    def settle(self, answer: Reply, body: Body) -> Body:
         """End the app's reply, and send the answer."""
         self._answer = None
         close_body(body)
