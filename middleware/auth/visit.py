@@ -19,7 +19,7 @@ _LONGEST_COOKIE = 4096
 class Visit:
     """One request: what it brings, who it is from, and what its answer will carry besides the app's own headers."""
 
-    __slots__ = ("authority", "environ", "failed", "headers", "identity", "path", "script_name", "session")
+    __slots__ = ("authority", "environ", "failed", "form", "headers", "identity", "path", "script_name", "session")
 
     def __init__(self, authority: Authority, environ: Environ) -> None:
         self.authority = authority
@@ -27,6 +27,8 @@ class Visit:
         self.identity: Identity | None = None
         self.session: object = None
         """What the sessions know of this request's, once they have looked."""
+        self.form: bytes | None = None
+        """A form that was received whole before the app could read it (``interrupted.py``)."""
         self.failed: dict[str, Failed] = {}
         """What was shown and did not count, by the name of the method."""
         self.headers: Headers = []
