@@ -89,7 +89,8 @@ class Guard:
             return None
         if decision.refusal is not None:
             return authority.message(visit, "400 Bad Request", decision.refusal)
-        authority.audit.note("authz.deny", visit, visit.identity and visit.identity.account, reason=decision.reason)
+        if visit.identity is not None or not decision.remedies:  # who has only not logged in yet was denied nothing
+            authority.audit.note("authz.deny", visit, visit.identity and visit.identity.account, reason=decision.reason)
         return remedied(visit, decision.remedies)
 
     def replacement(self, visit: Visit, status: str, headers: Headers) -> Answer | None:

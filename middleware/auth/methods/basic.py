@@ -31,8 +31,8 @@ if TYPE_CHECKING:
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _BASE64 = re.compile(r"[A-Za-z0-9+/]*={0,2}")
 
-TokenCheck = Callable[["Visit", str], Identity | Failed | None]
-"""What the text of an API token stands for; None where a text is none."""
+TokenCheck = Callable[["Visit", str, str], Identity | Failed | None]
+"""``(visit, name, password)``: what an API token in place of the password stands for; None where it is none."""
 
 
 @component
@@ -45,7 +45,7 @@ class BasicOptions:
         check=between(0, 3600),
     )
     cache_size: int = option(default=1024, doc="How many passwords each process remembers so.", check=at_least(0))
-    tokens: bool = option(default=True, doc="Take an API token in the place of the password, under any name.")
+    tokens: bool = option(default=True, doc="Where bearer is a method, too: take an API token in the place of the password.")
 
 
 class Basic:
@@ -89,7 +89,7 @@ class Basic:
             return Failed("insecure", description="Passwords are taken over https only.", status=403)
         name, password = pair
         if self._token is not None:
-            found = self._token(visit, password)
+            found = self._token(visit, name, password)
             if found is not None:
                 return found
         return self._identify(visit, name, password)

@@ -1,7 +1,7 @@
 """Method ``bearer``: a token of ours in the header (RFC 6750): ``Authorization: Bearer wpt_…``.
 
-In the header alone: what stands in a URL ends in logs. Where ``as_password`` says so, the password of Basic may be a
-token as well, for git and for whatever knows nothing else.
+In the header alone: what stands in a URL ends in logs. Basic takes one in the place of a password, too, for git and for
+whatever knows nothing else.
 """
 
 from __future__ import annotations
@@ -45,7 +45,6 @@ class BearerOptions:
     scopes: tuple[str, ...] = option(
         default=(), doc="What tokens can be made for; empty leaves it to the user.", sample="pages:read pages:write"
     )
-    as_password: bool = option(default=True, doc="Whether Basic takes a token in place of a password.")
 
 
 class Bearer:
@@ -78,7 +77,7 @@ class Bearer:
 
         ``user`` may be the name of the token's user, or one of the words that programs send where there is none.
         """
-        if not self.options.as_password or read_text(password) is None:
+        if read_text(password) is None:
             return None
         found = self.identify_token(visit, password)
         if isinstance(found, Identity) and user not in _ANYBODY and _folded(user) != _folded(found.name):

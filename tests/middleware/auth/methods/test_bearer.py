@@ -176,11 +176,6 @@ def test_a_token_that_is_none_of_ours_is_no_password(world):
     assert isinstance(world.bearer.identify_password(world.visit(), "bob", written(new_text())), Failed)
 
 
-def test_it_is_no_password_where_that_is_not_wanted(clock):
-    world = World(clock.time, as_password=False)
-    assert world.bearer.identify_password(world.visit(), "bob", world.make()) is None
-
-
 @given(st.text())
 def test_no_header_makes_it_fail(text):
     world = _WORLD

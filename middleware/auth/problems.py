@@ -1,0 +1,98 @@
+"""What a check says of the sections of a site's authentication, taken together and where they stand."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+from ...config.mounts import KeyProblem
+from .site import Site
+
+if TYPE_CHECKING:
+    from ...config.surroundings import Surroundings
+
+_NEEDED = {
+    "tkt": "with the secret of the tickets",
+    "header": "with the headers of the proxy",
+}
+_OF_METHODS = ("basic", "digest", "bearer", "header", "tkt")
+
+
+def problems_of(name: str, parts: Mapping[str, Any], stack: Surroundings) -> Iterator[KeyProblem]:
+    """What is wrong with the sections ``[auth:NAME…]``; ``parts`` are as they were read."""
+    site: Site = parts[""]
+    if site.secret is None:
+        yield KeyProblem(
+            "secret", "is missing: nothing can be signed", "make a key file: wheatpaste auth init FILE", part=""
+        )
+    yield from _methods(name, site, parts)
+    yield from _login(name, site, parts)
+    yield from _store(site, parts, stack)
+    if "header" in site.methods and not site.trusted_proxies:
+        yield KeyProblem(
+            "trusted_proxies",
+            "must name the proxy whose header is believed",
+            "such as trusted_proxies = 127.0.0.1",
+            part="",
+        )
+    if site.allow_insecure and stack.public:
+        yield KeyProblem(
+            "allow_insecure",
+            f"lets passwords go over the network in clear, and others reach {stack.public}",
+            "serve over TLS, or name a proxy that does",
+            "warning",
+            part="",
+        )
+
+
+def _methods(name: str, site: Site, parts: Mapping[str, Any]) -> Iterator[KeyProblem]:
+    for word, what in _NEEDED.items():
+        if word in site.methods and word not in parts:
+            yield KeyProblem("methods", f"names {word}, and there is no section [auth:{name}:{word}] {what}", part="")
+    for word in _OF_METHODS:
+        if word in parts and word not in site.methods:
+            yield KeyProblem(
+                None, f"does nothing: [auth:{name}] has no {word} in methods", f"add {word} there", "warning", part=word
+            )
+
+
+def _login(name: str, site: Site, parts: Mapping[str, Any]) -> Iterator[KeyProblem]:
+    for word in site.login:
+        if word.startswith("oidc:") and word not in parts:
+            yield KeyProblem("login", f"names {word}, and there is no section [auth:{name}:{word}]", part="")
+        if (word.startswith("oidc:") or word == "passkey") and site.public_url is None:
+            yield KeyProblem(
+                "public_url",
+                f"is missing, and login has {word}, which is tied to the site's address",
+                "such as public_url = https://wiki.example.org",
+                part="",
+            )
+    for word in parts:
+        if word.startswith("oidc:") and word not in site.login:
+            yield KeyProblem(
+                None, f"is not offered: [auth:{name}] has no {word} in login", f"add {word} there", "warning", part=word
+            )
+
+
+def _store(site: Site, parts: Mapping[str, Any], stack: Surroundings) -> Iterator[KeyProblem]:
+    store = parts.get("store")
+    workers = stack.server.get("workers", "").strip() or "1"
+    if store is not None and store.url != "memory:":
+        return
+    part = "" if store is None else "store"
+    key = None if store is None else "url"
+    if workers not in ("0", "1"):
+        yield KeyProblem(
+            key,
+            f"keeps users and sessions in the memory of each process, and there are several (workers = {workers})",
+            "name a file: [auth:main:store] url = sqlite:///%(here)s/auth.db",
+            part=part,
+        )
+    elif stack.public:
+        yield KeyProblem(
+            key,
+            "keeps users and sessions in memory alone: they are gone when the server ends",
+            "name a file: [auth:main:store] url = sqlite:///%(here)s/auth.db",
+            "warning",
+            part=part,
+        )

@@ -1,0 +1,274 @@
+"""What the sections of a site come to: its services, put together once. Nothing is opened before it is needed."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from ...config.options import OptionError
+from ..storage.places import store_of, tables_of
+from ..storage.store import Store
+from ..storage.table_store import SCHEMA as STORE
+from ..storage.table_store import TableStore
+from .account import Account
+from .accounts.local_users import LocalUsers
+from .accounts.options import GroupOptions, RoleOptions, StoreOptions
+from .accounts.tables import SCHEMA as ACCOUNTS
+from .audit import Audit
+from .authority import Authority
+from .directory import Directory
+from .method import Method
+from .methods.header import strip_identity_headers
+from .methods.tkt import offer
+from .rules import RuleOptions, Rules
+from .sessions.options import SessionOptions
+from .sessions.sessions import Sessions
+from .site import METHODS, Site
+from .sources.options import UserOptions, sources_of
+from .tokens.api_tokens import SCHEMA as TOKENS
+from .tokens.api_tokens import ApiTokens
+from .vault import Vault
+
+if TYPE_CHECKING:
+    from ..storage.tables import Tables
+    from .methods.bearer import Bearer
+    from .passwords.checker import Passwords
+    from .passwords.throttle import Throttle
+
+Clock = Callable[[], float]
+
+
+def authority_of(parts: Mapping[str, Any], clock: Clock = time.time) -> Authority:
+    """The authority of a site, from the components of its sections by their names (``""`` for ``[auth:main]``).
+
+    Raises ``ConfigError`` and ``OptionError`` for what sections say that cannot be.
+    """
+    return Assembly(parts, clock).authority()
+
+
+class Assembly:
+    """The services of a site while they are put together: each is made when the first other needs it."""
+
+    def __init__(self, parts: Mapping[str, Any], clock: Clock = time.time) -> None:
+        self.parts = parts
+        self.clock = clock
+        self.site: Site = parts[""]
+        self._methods: dict[str, Method] = {}
+
+    def options(self, name: str, default: type) -> Any:
+        """The options of a part; those of ``default`` where the file does not have it."""
+        found = self.parts.get(name)
+        return default() if found is None else found
+
+    def authority(self) -> Authority:
+        """All of it."""
+        site = self.site
+        methods = tuple(self.method(word) for word in METHODS if word in site.methods)
+        authority = Authority(
+            site=site,
+            store=self.store,
+            vault=self.vault,
+            audit=self.audit,
+            directory=self.directory,
+            passwords=self.passwords,
+            sessions=self.sessions,
+            tokens=self.tokens,
+            users=self.users,
+            rules=self.rules,
+            methods=methods,
+            clock=self.clock,
+        )
+        authority.strippers.append(strip_identity_headers)
+        authority.enterers.append(offer)
+        authority.closers += [self.tables.close, self.audit.close, self.passwords.hasher.close]
+        for method in methods:
+            strip, enter = getattr(method, "strip", None), getattr(method, "enter", None)
+            if strip is not None:
+                authority.strippers = [strip]
+            if enter is not None:
+                authority.enterers = [enter]
+        return authority
+
+    @cached_property
+    def vault(self) -> Vault:
+        """The keys. Raises ``OptionError`` where the site has none."""
+        if self.site.secret is None:
+            raise OptionError("Site", "secret", "is missing; make a key file: wheatpaste auth init FILE", part="")
+        return Vault.read(self.site.secret)
+
+    @cached_property
+    def audit(self) -> Audit:
+        """Where events are written."""
+        return Audit(self.site.audit, self.clock)
+
+    @cached_property
+    def _store_options(self) -> StoreOptions:
+        options: StoreOptions = self.options("store", StoreOptions)
+        return options
+
+    @cached_property
+    def tables(self) -> Tables:
+        """Users, tokens and what else is not gone with its time; sessions, too, unless they are kept elsewhere."""
+        from .methods.digest_secrets import SCHEMA as DIGESTS
+
+        return tables_of(self._store_options.url, ACCOUNTS, TOKENS, DIGESTS, STORE)
+
+    @cached_property
+    def store(self) -> Store:
+        """Sessions, counters and whatever is good once."""
+        place = self._store_options.sessions
+        return TableStore(self.tables, self.clock) if place is None else store_of(place, self.clock)
+
+    @cached_property
+    def users(self) -> LocalUsers:
+        """The site's own users, groups and grants."""
+        roles: RoleOptions = self.options("roles", RoleOptions)
+        return LocalUsers(self.tables, self.clock, roles.roles)
+
+    @cached_property
+    def groups(self) -> GroupOptions:
+        """Which groups of others are ours."""
+        groups: GroupOptions = self.options("groups", GroupOptions)
+        return groups
+
+    @cached_property
+    def directory(self) -> Directory:
+        """The users of all sources."""
+        options: UserOptions = self.options("users", UserOptions)
+        return Directory(sources_of(options, self.site.realm, self.users), self.users.complete)
+
+    @cached_property
+    def throttle(self) -> Throttle:
+        """What slows guesses down."""
+        from .passwords.options import PasswordOptions, throttle_of
+
+        return throttle_of(self.options("password", PasswordOptions), self.store, self.vault, self.clock)
+
+    @cached_property
+    def passwords(self) -> Passwords:
+        """What knows whether a password is right."""
+        from .passwords.options import PasswordOptions, passwords_of
+
+        host = urlsplit(self.site.public_url or "").hostname or ""
+        learn = self.digest_secrets.learn if "digest" in self.site.methods else None
+        return passwords_of(
+            self.options("password", PasswordOptions),
+            self.directory,
+            self.throttle,
+            self.audit,
+            words=tuple(word for word in (self.site.title, host) if word),
+            changed=learn,
+            shown=learn,
+        )
+
+    @cached_property
+    def sessions(self) -> Sessions:
+        """The sessions."""
+        options: SessionOptions = self.options("session", SessionOptions)
+        return Sessions(
+            self.store,
+            self.vault,
+            self.directory,
+            options,
+            self.clock,
+            self.audit,
+            raise_epoch=self.users.raise_epoch,
+        )
+
+    @cached_property
+    def tokens(self) -> ApiTokens:
+        """The tokens that users make for programs."""
+        from .methods.bearer import BearerOptions
+
+        return ApiTokens(self.tables, self.clock, prefix=self.options("bearer", BearerOptions).prefix)
+
+    @cached_property
+    def digest_secrets(self) -> Any:
+        """What Digest verifies against, in our tables."""
+        from .methods.digest import DigestOptions
+        from .methods.digest_secrets import DigestSecrets
+
+        options: DigestOptions = self.options("digest", DigestOptions)
+        return DigestSecrets(self.tables, self.vault, self.site.realm, options.algorithms, self.clock)
+
+    @cached_property
+    def rules(self) -> Rules:
+        """Who may have which paths."""
+        options: RuleOptions = self.options("rules", RuleOptions)
+        return Rules(options, self.site.default)
+
+    def method(self, word: str) -> Method:
+        """The method of this name, one for all who need it."""
+        if word not in self._methods:
+            made: Method = getattr(self, f"_{word}")()
+            self._methods[word] = made
+        return self._methods[word]
+
+    def _session(self) -> Method:
+        return self.sessions
+
+    def _bearer(self) -> Bearer:
+        from .methods.bearer import Bearer, BearerOptions
+
+        return Bearer(self.tokens, self.directory, self.options("bearer", BearerOptions), self.audit)
+
+    def _basic(self) -> Method:
+        from .methods.basic import Basic, BasicOptions
+
+        bearer: Any = self.method("bearer") if "bearer" in self.site.methods else None
+        return Basic(
+            self.passwords,
+            self.site.realm,
+            self.audit,
+            self.options("basic", BasicOptions),
+            allow_insecure=self.site.allow_insecure,
+            token=None if bearer is None else bearer.identify_password,
+            clock=self.clock,
+        )
+
+    def _digest(self) -> Method:
+        from .methods.digest import Digest, DigestOptions
+        from .methods.digest_secrets import Secrets, SeveralSecrets
+
+        files: list[Secrets] = [each for each in self.directory.sources if hasattr(each, "ha1")]  # type: ignore[misc]
+        return Digest(
+            self.directory,
+            SeveralSecrets(*files, self.digest_secrets),
+            self.throttle,
+            self.site.realm,
+            self.store,
+            self.vault,
+            self.audit,
+            self.options("digest", DigestOptions),
+            clock=self.clock,
+        )
+
+    def _header(self) -> Method:
+        from .methods.header import HeaderMethod, HeaderOptions
+
+        return HeaderMethod(
+            self.options("header", HeaderOptions),
+            self.site.trusted_proxies,
+            self.directory,
+            self.groups,
+            self.users.complete,
+        )
+
+    def _tkt(self) -> Method:
+        from .methods.tkt import Tkt
+
+        options = self.parts.get("tkt")
+        if options is None:
+            raise OptionError("Site", "methods", "names tkt, and there is no section with its secret", part="")
+        return Tkt(options, self.store, self.directory, self.clock)
+
+
+def forget(authority: Authority, account: Account) -> None:
+    """Remove all that is kept of an account whose user is deleted, wherever it is kept."""
+    authority.sessions.end_all(account.id)
+    for keeper in (authority.tokens, authority.factors, authority.links, authority.identities):
+        if keeper is not None:
+            keeper.forget(account.id)
