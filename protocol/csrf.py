@@ -158,26 +158,39 @@ class Issued(NamedTuple):
 class Forms:
     """Protects the forms of pages whose visitors have no session: a token in the form belongs to a cookie.
 
+    ``same_site``: Lax where people come to the page from other sites, or each time the cookie would be another one and
+    other pages that they have open would be void. ``is_secure``: browsers come over TLS, whatever the server sees.
+
     The page sends what :meth:`issue` says; whoever receives the form asks :meth:`refusal` first::
 
         token, headers = forms.issue(environ)
         complaint = forms.refusal(environ, fields.get("token"))
     """
 
-    def __init__(self, tokens: Tokens, *, cookie: str = "wheatpaste.form", trusted: Collection[str] = ()) -> None:
+    def __init__(
+        self,
+        tokens: Tokens,
+        *,
+        cookie: str = "wheatpaste.form",
+        trusted: Collection[str] = (),
+        same_site: Literal["Strict", "Lax"] = "Strict",
+        is_secure: bool = False,
+    ) -> None:
         self._tokens = tokens
         self._cookie = cookie
         self._trusted = trusted
+        self._same_site = same_site
+        self._is_secure = is_secure
 
     def issue(self, environ: Environ) -> Issued:
         """A token, bound to the cookie that the browser has or is now given."""
         name = self._name(environ)
-        known = next((value for value in cookies_named(environ, name) if 20 <= len(value) <= _LONGEST_TOKEN), None)
+        known = next(iter(self.bindings(environ)), None)
         if known is not None:
             return Issued(self._tokens.make(known), [])
         value = secrets.token_urlsafe(24)
         secure = "; Secure" if name != self._cookie else ""
-        header = ("Set-Cookie", f"{name}={value}; Path=/; HttpOnly; SameSite=Strict{secure}")
+        header = ("Set-Cookie", f"{name}={value}; Path=/; HttpOnly; SameSite={self._same_site}{secure}")
         return Issued(self._tokens.make(value), [header])
 
     def refusal(self, environ: Environ, token: str | None) -> str | None:
@@ -185,15 +198,21 @@ class Forms:
         complaint = forgery(environ, self._trusted)
         if complaint is not None:
             return complaint
-        cookies = cookies_named(environ, self._name(environ))
+        cookies = self.bindings(environ)
         if not cookies:
             return "the browser did not send the page's cookie"
-        complaints = [self._tokens.complaint(token, value) for value in cookies[:5]]
+        complaints = [self._tokens.complaint(token, value) for value in cookies]
         return None if None in complaints else complaints[0]
+
+    def bindings(self, environ: Environ) -> list[str]:
+        """The values of the cookie: what else belongs to this browser can be bound to the first, and known by any."""
+        found = cookies_named(environ, self._name(environ))
+        return [value for value in found if 20 <= len(value) <= _LONGEST_TOKEN][:5]
 
     def _name(self, environ: Environ) -> str:
         # RFC 6265bis section 4.1.3.2: nobody but this very host can set a cookie of such a name.
-        return f"__Host-{self._cookie}" if environ.get("wsgi.url_scheme") == "https" else self._cookie
+        is_secure = self._is_secure or environ.get("wsgi.url_scheme") == "https"
+        return f"__Host-{self._cookie}" if is_secure else self._cookie
 
 
 def cookies_named(environ: Environ, name: str) -> list[str]:

@@ -73,6 +73,8 @@ class Authority:
             Tokens(lambda: self.vault.key("forms"), clock=clock),
             cookie="wheatpaste.form",
             trusted=site.trusted_origins,
+            same_site="Lax",
+            is_secure=self.is_public_secure,
         )
         self.app_tokens = Tokens(lambda: self.vault.key("app forms"), purpose="app", clock=clock)
         self.routes: dict[str, Page] = {}
