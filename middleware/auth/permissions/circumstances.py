@@ -16,7 +16,7 @@ from .who import with_values
 from .words import phrase
 
 if TYPE_CHECKING:
-    from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
+    from ipaddress import IPv4Network, IPv6Network
 
 _TIME = re.compile(r"(\d{1,2}):(\d{2})(?::(\d{2}))?", re.ASCII)
 _METHOD = re.compile(r"[A-Za-z][A-Za-z-]*")
@@ -51,14 +51,14 @@ class FromIP(_OfRequest):
 
     def decide(self, ctx: Context) -> Decision:
         """Whether the client's address is among them."""
-        address = ctx.address
-        if not address:
-            return ALLOWED if self._unix else self.denied()
-        read = _address(address) if len(address) <= 64 else None
-        return ALLOWED if read is not None and self._hold(read) else self.denied()
+        return ALLOWED if self.holds(ctx.address) else self.denied()
 
-    def _hold(self, address: IPv4Address | IPv6Address) -> bool:
-        return any(address in network for network in self._networks)
+    def holds(self, address: str) -> bool:
+        """Whether an address is among them; the empty one is that of a UNIX socket."""
+        if not address:
+            return self._unix
+        read = _address(address) if len(address) <= 64 else None
+        return read is not None and any(read in network for network in self._networks)
 
     def __str__(self) -> str:
         return phrase("from", self.told)
