@@ -118,9 +118,7 @@ class Inspector:
         factory = self._load_ours(node, target) if target.module.startswith(_OURS) else None
         reader = getattr(factory, "reader", None)
         if isinstance(reader, Reader):
-            traits = self._traits.get(reader.component)
-            if traits is None:
-                traits = self._traits[reader.component] = _Traits.of(reader)
+            traits = self._traits_of(reader)
             self.exposure.see(node, traits.secrets)
             yield from self._ours(node, factory, reader, traits)
             return
@@ -132,6 +130,12 @@ class Inspector:
         else:
             self.mentioned.update(value.text.strip() for value in node.values.values() if len(value.text) < 100)
 
+    def _traits_of(self, reader: Reader) -> _Traits:
+        traits = self._traits.get(reader.component)
+        if traits is None:
+            traits = self._traits[reader.component] = _Traits.of(reader)
+        return traits
+
     def _load_ours(self, node: Node, target: Reference) -> Any:
         try:
             return target.load()
@@ -142,17 +146,18 @@ class Inspector:
         return None
 
     def _ours(self, node: Node, factory: Any, reader: Reader, traits: _Traits) -> Iterator[Node]:
-        named = _named_objects(node, reader, traits)
-        sound = self._judge_objects(node, named)
-        reading = self._read(node, reader, importing=self.importing and sound)
+        named = _named_objects(node.values, reader, traits)
+        sound = self._judge_objects(node.section, node.values, named)
+        reading = self._read(node, reader, importing=self.importing and sound and reader.parts is None)
+        if reading.belongings is not None and self._belonging(reading.belongings) and self.importing and sound:
+            reading = self._read(node, reader, importing=True)
         self._read_nodes[node] = reader, reading
-        if reading.belongings is not None:
-            self._belonging(reading.belongings)
         for problem in reading.problems:
             self.resolver.report(problem)
         # Without importing, some values are text still where an object is due, and making the component may import.
         ready = self.importing and sound or not (named or any(name in reading.values for name in traits.imports))
-        if ready and not reading.errors and not isinstance(factory, CompositeFactory):
+        whole = reading.belongings is None or reading.belongings.are_whole
+        if ready and whole and not reading.errors and not isinstance(factory, CompositeFactory):
             self._make(node, reader, reading)
         if reading.values.get("trusted_proxies") and "trusted_proxy" not in node.values:
             self.exposure.believes(node, "trusted_proxies")
@@ -163,12 +168,17 @@ class Inspector:
                 mounts.append(Mount(name if name in node.values else _spelling(reader, name, node.values), text))
         yield from self._mounted(node, mounts)
 
-    def _belonging(self, belongings: Belongings) -> None:
-        """Note that these sections are used, and look at their secrets."""
+    def _belonging(self, belongings: Belongings) -> bool:
+        """Note that these sections are used, and look at their secrets. Whether all they name in Python is there."""
         for section in belongings.sections:
             self.resolver.used.update((path, section.header) for path, _ in section.parts)
+        sound = True
         for part in belongings.parts.values():
+            traits = self._traits_of(part.reader)
             self.exposure.see_part(part.section.header, part.values, part.reader.secret_keys())
+            named = _named_objects(part.values, part.reader, traits)
+            sound = self._judge_objects(part.section.header, part.values, named) and sound
+        return sound
 
     def _mounted(self, node: Node, mounts: list[Mount]) -> Iterator[Node]:
         if not mounts:
@@ -190,7 +200,7 @@ class Inspector:
             if child is not None:
                 yield child
 
-    def _judge_objects(self, node: Node, named: Iterable[tuple[str, str]]) -> bool:
+    def _judge_objects(self, section: str | None, values: Values, named: Iterable[tuple[str, str]]) -> bool:
         """Whether the objects of Python that keys of ours name are there, as far as can be known."""
         sound = True
         for key, word in named:
@@ -201,7 +211,7 @@ class Inspector:
             flaw = self._flaw_of(reference) if reference.object else None
             if flaw is not None:
                 sound = False
-                self._report_value(node, key, node.values[key], f"{word}: {flaw.what}", flaw.fix, flaw.code)
+                self._report_value(section, key, values[key], f"{word}: {flaw.what}", flaw.fix, flaw.code)
         return sound
 
     def _flaw_of(self, reference: Reference) -> Mismatch | None:
@@ -235,7 +245,7 @@ class Inspector:
             key = reading.said.get(error.option or "", error.option or "")
             value = node.values.get(key)
             if value is not None:
-                self._report_value(node, key, value, error.what, "", "wrong-value")
+                self._report_value(node.section, key, value, error.what, "", "wrong-value")
             else:
                 what = f"{error.option}: {error.what}" if error.option else error.what
                 self._report(node, what, "", "wrong-value", node.where)
@@ -271,7 +281,7 @@ class Inspector:
             if each.key is None:
                 self._report(node, f"{named}{each.what}", each.fix, each.code)
             else:
-                self._report_value(node, each.key, node.values[each.key], each.what, each.fix, each.code)
+                self._report_value(node.section, each.key, node.values[each.key], each.what, each.fix, each.code)
 
     def _look_up(self, target: Reference) -> Found | Flaw | None:
         key = (target.module, target.object)
@@ -367,7 +377,7 @@ class Inspector:
             )
         )
 
-    def _report_value(self, node: Node, key: str, value: Value, what: str, fix: str, code: str) -> None:
+    def _report_value(self, section: str | None, key: str, value: Value, what: str, fix: str, code: str) -> None:
         origin = value.origin
         self.resolver.report(
             Problem(
@@ -375,7 +385,7 @@ class Inspector:
                 fix=fix,
                 file=origin.file,
                 line=origin.line,
-                section=origin.section or node.section,
+                section=origin.section or section,
                 key=key,
                 code=code,
             )
@@ -391,12 +401,12 @@ class Inspector:
         return None
 
 
-def _named_objects(node: Node, reader: Reader, traits: _Traits) -> list[tuple[str, str]]:
+def _named_objects(values: Values, reader: Reader, traits: _Traits) -> list[tuple[str, str]]:
     """The keys of a section of ours that name objects of Python, and each object that they name."""
-    named = [(key, word) for key in traits.imports if key in node.values for word in node.values[key].text.split()]
+    named = [(key, word) for key in traits.imports if key in values for word in values[key].text.split()]
     family = reader.family
     if family is not None:
-        texts = {key: value.text for key, value in node.values.items() if family.takes(key)}
+        texts = {key: value.text for key, value in values.items() if family.takes(key)}
         named += [(key, text.strip()) for key, text in texts.items() if family.imports(text)]
     return named
 

@@ -101,7 +101,11 @@ class Part:
 
 @record
 class PartReading:
-    """A section that belongs to another, as it was read; ``made`` is its component, None where something is wrong."""
+    """A section that belongs to another, as it was read.
+
+    ``made`` is its component, None where something is wrong. It is ``whole`` unless objects of Python were not
+    imported: then it holds their names, and has not looked at itself.
+    """
 
     section: Section
     values: Values
@@ -109,6 +113,7 @@ class PartReading:
     reader: Reader
     reading: Reading
     made: Any
+    whole: bool = True
 
 
 @record
@@ -123,6 +128,11 @@ class Belongings:
     def made(self) -> Mapping[str, Any]:
         """The components of the parts, by name."""
         return MappingProxyType({name: each.made for name, each in self.parts.items() if each.made is not None})
+
+    @property
+    def are_whole(self) -> bool:
+        """Whether all of them are what the section's own component would be given."""
+        return all(each.whole for each in self.parts.values())
 
 
 @record
@@ -221,18 +231,19 @@ def _read(chapter: Chapter, section: Section, reader: Reader, importing: bool) -
     values = chapter.values(section)
     place = chapter.place(section, values)
     reading = reader.read(values.plain, chapter.texts, place.site, importing=importing)
+    if reading.errors:
+        return PartReading(section, values, place, reader, reading, None, whole=False)
+    if not importing and _imports(reader, values.plain, reading):
+        made: Any = parsed(reader.component, reading.values)
+        return PartReading(section, values, place, reader, reading, made, whole=False)
     made = None
-    if not reading.errors:
-        if importing or not _imports(reader, values.plain, reading):
-            token = building.set(place.site)
-            try:
-                made = reader.component(**reading.values)
-            except OptionError as error:
-                reading.problems.append(place.refusal(error, reading.said))
-            finally:
-                building.reset(token)
-        else:
-            made = parsed(reader.component, reading.values)  # text stands where an object is due
+    token = building.set(place.site)
+    try:
+        made = reader.component(**reading.values)
+    except OptionError as error:
+        reading.problems.append(place.refusal(error, reading.said))
+    finally:
+        building.reset(token)
     return PartReading(section, values, place, reader, reading, made)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, Literal, get_args, get_origin
 
 from .options import Option, OptionError
 from .reader import Reader
@@ -30,7 +30,7 @@ def sample_values(reader: Reader) -> Mapping[str, str]:
     """The texts of the options among them."""
     options = {option.name: option for option in reader.options}
     shown = {
-        option.name: option.sample or option.name.upper()
+        option.name: option.sample or _first_choice(option) or option.name.upper()
         for option in options.values()
         if option.required and option.name not in reader.defaults
     }
@@ -61,11 +61,18 @@ def sample_mounts(reader: Reader) -> tuple[str, ...]:
     return tuple(f"{key} = {app}" for key, app in shown.items())
 
 
+def _first_choice(option: Option) -> str | None:
+    return str(get_args(option.kind)[0]) if get_origin(option.kind) is Literal else None
+
+
 def _complaint_about(component: type, texts: Mapping[str, str], options: Mapping[str, Option]) -> str | None:
     """The option that the component wants otherwise when made with these values, or None."""
-    values = {name: sample_value(text, options[name]) for name, text in texts.items()}
     if any(is_import(options[name].kind) for name in texts):
         return None
+    try:
+        values = {name: sample_value(text, options[name]) for name, text in texts.items()}
+    except ValueError:
+        return None  # an option that has no sample, and whose name is none
     try:
         if any(each.name == "app" for each in fields_of(component)) and "app" not in options:
             component(lambda environ, start_response: [], **values)

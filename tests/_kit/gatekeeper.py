@@ -15,7 +15,7 @@ from wheatpaste.config.options import OptionError, between, component, option
 from wheatpaste.config.parts import NO_PARTS, Part, Parts
 from wheatpaste.config.reader import Family, Reader
 from wheatpaste.config.records import field
-from wheatpaste.config.values import Seconds
+from wheatpaste.config.values import Imported, Seconds
 
 
 @component
@@ -44,8 +44,11 @@ class Door:
     colour: str = option(doc="The colour of the door.", sample="red")
     width: float = option(default=1.0, doc="How wide it is.")
     height: float = option(default=2.0, doc="How high it is.")
+    bell: Imported | None = option(default=None, doc="What rings.")
 
     def __post_init__(self) -> None:
+        if self.bell is not None:
+            self.bell()
         if self.width > self.height:
             raise OptionError("Door", "width", "must not be more than its height")
 

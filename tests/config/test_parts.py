@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import textwrap
 from collections.abc import Callable
 from pathlib import Path
@@ -132,6 +133,14 @@ def test_a_key_of_default_does_not_hide_that_of_a_section(load: Any, ini: Any) -
 @each_loader
 def test_a_value_that_the_section_sets_for_all_counts(load: Any, ini: Any) -> None:
     assert parts_of(load, ini("set guests = ann\n[gate:main]\n"))[""].guests == ("ann",)
+
+
+@each_loader
+def test_what_default_and_the_command_line_both_say_is_what_it_is_elsewhere(load: Any, ini: Any) -> None:
+    # In values [DEFAULT] wins, and as a global value what was given does: PasteDeploy's rules.
+    path = ini("[DEFAULT]\nguests = ann\n[gate:main]\nmotto = %(guests)s\n")
+    parts = parts_of(load, path, guests="bob")
+    assert (parts[""].motto, parts[""].guests) == ("ann", ("bob",))
 
 
 @each_loader
@@ -350,6 +359,40 @@ def test_a_component_speaks_of_keys_in_its_parts(ini: Any) -> None:
     ]
 
 
+def test_a_part_speaks_for_itself(ini: Any) -> None:
+    server = "[server:main]\nuse = egg:wheatpaste#main\nhost = 0.0.0.0\n"
+    text = "[gate:main]\n[gate:main:door:front]\ncolour = pink\n" + server
+    assert told(ini(text)) == ["site.ini:6: [gate:main:door:front] colour: others see this; paint it"]
+
+
+@pytest.mark.parametrize("importing", [True, False], ids=["importing", "reading"])
+@pytest.mark.parametrize("bell", ["nowhere_to_ring:ring", "bells:rign", "broken_bells:ring"])
+def test_what_a_part_names_in_python_is_looked_for(
+    bell: str, importing: bool, ini: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "bells.py").write_text("def ring():\n    pass\n")
+    (tmp_path / "broken_bells.py").write_text("1 / 0\n" if importing else "def ring(:\n")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(tmp_path)
+    text = "[gate:main]\n[gate:main:door:front]\ncolour = red\nbell = "
+    (problem,) = check_file(ini(f"{text}{bell}\n"), importing=importing)
+    assert (problem.line, problem.key, problem.section) == (7, "bell", "gate:main:door:front")
+    assert problem.what.startswith(f"{bell}: ")
+    sys.modules.pop("bells", None)
+
+
+@pytest.mark.parametrize("importing", [True, False], ids=["importing", "reading"])
+def test_a_check_calls_nothing_that_was_not_imported(
+    importing: bool, ini: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "bells.py").write_text("def ring():\n    print('rung')\n")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(tmp_path)
+    path = ini("[gate:main]\n[gate:main:door:front]\ncolour = red\nbell = bells:ring\n")
+    assert check_file(path, importing=importing) == []
+    assert (sys.modules.pop("bells", None) is not None) == importing
+
+
 def test_what_is_not_served_stops_nobody(ini: Any) -> None:
     text = "[gate:main]\nmoto = a\n"
     path = ini(text, head=FILTERED.replace("gate end", "end"))
@@ -363,6 +406,9 @@ def test_sections_of_ours_that_nothing_takes_are_named(ini: Any) -> None:
         " name it in one with use = egg:wheatpaste#auth, or remove it"
         for line, name in ((3, ""), (4, ":rules"))
     ]
+    # They may belong to others that extend the same file.
+    ini("[auth:main]\n", "base.ini", head="")
+    assert told(ini("[wheatpaste]\nextends = base.ini\n", head=head)) == []
     # A file that others take them from serves nothing by itself.
     assert not any("unused" in each.code for each in check_file(ini("[auth:main]\n", head="")))
 
