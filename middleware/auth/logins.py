@@ -48,13 +48,16 @@ class Logins:
         self._authority = authority
         self._pending = Space(authority.store, "auth.logins")
 
-    def begin(self, visit: Visit, pending: Pending) -> None:
-        """Remember a login until its next step, which the same browser has to take within ten minutes."""
+    def begin(self, visit: Visit, pending: Pending, *, same_site: str = "Lax") -> None:
+        """Remember a login until its next step, which the same browser has to take within ten minutes.
+
+        ``same_site`` is ``None`` (as a word) for a step that another site's page posts; browsers want TLS for that.
+        """
         self.forget(visit)
         secret = secrets.token_urlsafe(32)
         self._pending.put(_key(secret), pending._asdict(), SECONDS)
         # A provider's answer comes from its site: a strict cookie would not be sent along.
-        visit.set_cookie(COOKIE, secret, seconds=SECONDS)
+        visit.set_cookie(COOKIE, secret, seconds=SECONDS, same_site=same_site)
 
     def peek(self, visit: Visit, kind: str) -> Pending | None:
         """The login of this browser that waits for a step of this kind; it stays."""

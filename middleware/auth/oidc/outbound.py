@@ -1,0 +1,203 @@
+"""Requests of ours to providers: few, short, and never longer than it was said.
+
+Redirects are not followed, since an address that was checked would then lead to one that was not. No connection is
+kept: one that was made before a fork must not be used after it, and a login is rare enough.
+"""
+
+from __future__ import annotations
+
+import http.client
+import io
+import json
+import re
+import socket
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+from urllib.parse import urlencode, urlsplit
+
+from ....config.problems import ConfigError, Problem
+from .failures import Unreachable
+
+if TYPE_CHECKING:
+    import urllib3
+
+CONNECT = 3.0
+READ = 5.0
+"""Seconds for the whole of an answer, not for each of its pieces: drops in time would otherwise never end."""
+MOST_BYTES = 1024 * 1024
+
+_MAX_AGE = re.compile(r"(?:^|[\s,])max-age=([0-9]{1,9})(?:$|[\s,])")
+
+
+class Reply(NamedTuple):
+    """What a provider has answered. ``max_age`` is how long it may be kept (RFC 9111), where it says so."""
+
+    status: int
+    content_type: str
+    body: bytes
+    max_age: float | None = None
+
+    def document(self) -> dict[str, Any]:
+        """The body as a JSON object. Raises ``Unreachable`` for anything else."""
+        found = self._read()
+        if not isinstance(found, dict):
+            raise Unreachable("the answer is no JSON object")
+        return found
+
+    def listing(self) -> list[Any]:
+        """The body as a JSON array. Raises ``Unreachable`` for anything else."""
+        found = self._read()
+        if not isinstance(found, list):
+            raise Unreachable("the answer is no JSON array")
+        return found
+
+    def _read(self) -> Any:
+        try:
+            return json.loads(self.body)
+        except (ValueError, RecursionError):
+            raise Unreachable("the answer is no JSON") from None
+
+
+class Outbound:
+    """A client for providers. ``ca_file`` holds further certificates to trust. All methods raise ``Unreachable``."""
+
+    def __init__(self, ca_file: Path | None = None, *, connect: float = CONNECT, read: float = READ) -> None:
+        self._ca_file = ca_file
+        self._connect = connect
+        self._read = read
+        self._manager: urllib3.PoolManager | None = None
+
+    def get(self, url: str, headers: Mapping[str, str] | None = None) -> Reply:
+        """The answer to a GET."""
+        return self._send("GET", url, None, dict(headers or {}))
+
+    def post(self, url: str, fields: Mapping[str, str], headers: Mapping[str, str] | None = None) -> Reply:
+        """The answer to a form."""
+        own = {"Content-Type": "application/x-www-form-urlencoded", **(headers or {})}
+        return self._send("POST", url, urlencode(fields).encode("ascii"), own)
+
+    def _send(self, method: str, url: str, body: bytes | None, headers: dict[str, str]) -> Reply:
+        complaint = address_complaint(url)
+        if complaint is not None:
+            raise Unreachable(f"an address {complaint}")
+        manager = self._opened()
+        import urllib3
+
+        sent = {"Accept": "application/json", "User-Agent": "wheatpaste", "Connection": "close", **headers}
+        try:
+            response = manager.request(
+                method,
+                url,
+                body=body,
+                headers=sent,
+                redirect=False,
+                retries=False,
+                preload_content=False,
+                timeout=urllib3.Timeout(connect=self._connect, read=self._read),
+            )
+            try:
+                if 300 <= response.status < 400:
+                    raise Unreachable("it redirects")
+                # decode_content stays off (we ask for no compression): a small body must not become a large one.
+                found = response.read(MOST_BYTES + 1, decode_content=False)
+            finally:
+                response.close()
+        except (urllib3.exceptions.HTTPError, OSError, http.client.HTTPException, ValueError) as error:
+            raise Unreachable(f"{type(error).__name__} from {urlsplit(url).netloc}") from error
+        if len(found) > MOST_BYTES:
+            raise Unreachable("the answer is too large")
+        age = _MAX_AGE.search(response.headers.get("Cache-Control", "").lower())
+        kind = response.headers.get("Content-Type", "").partition(";")[0].strip().lower()
+        return Reply(response.status, kind, found, None if age is None else float(age[1]))
+
+    def _opened(self) -> urllib3.PoolManager:
+        if self._manager is None:
+            self._manager = _manager(self._ca_file, self._read)
+        return self._manager
+
+
+def address_complaint(url: str) -> str | None:
+    """Why we would not send anything there, as a phrase that follows "the address …"; None where we would."""
+    try:
+        parts = urlsplit(url)
+        host, _ = parts.hostname, parts.port
+    except ValueError:
+        return "cannot be read"
+    if parts.scheme not in ("https", "http") or not host or not url.isascii() or not url.isprintable() or " " in url:
+        return "must be an https URL"
+    if parts.username is not None or parts.password is not None:
+        return "must not hold a user or password"
+    if "#" in url or "\\" in url:
+        return "must not hold a fragment or a backslash"
+    if parts.scheme == "http" and not is_this_machine(host):
+        return "must begin with https:// unless the host is this machine"
+    return None
+
+
+def is_this_machine(host: str) -> bool:
+    """Whether a host is the loopback interface, by its address or its reserved name (RFC 6761)."""
+    return host in ("localhost", "::1") or re.fullmatch(r"127(?:\.[0-9]{1,3}){3}", host) is not None
+
+
+def _manager(ca_file: Path | None, seconds: float) -> urllib3.PoolManager:
+    try:
+        import urllib3
+        from urllib3.connection import HTTPConnection, HTTPSConnection
+    except ImportError as error:
+        problem = Problem(
+            what="a login at a provider needs the package urllib3, which is not installed",
+            fix="run: pip install 'wheatpaste[oidc]'",
+            code="missing-package",
+        )
+        raise ConfigError(problem) from error
+
+    class Response(http.client.HTTPResponse):
+        """A response whose head and body have to come within a time."""
+
+        def __init__(self, sock: socket.socket, *args: Any, **more: Any) -> None:
+            super().__init__(sock, *args, **more)
+            self.fp = io.BufferedReader(_Timely(self.fp, sock, time.monotonic() + seconds))
+
+    class Plain(HTTPConnection):
+        response_class = Response
+
+    class Secure(HTTPSConnection):
+        response_class = Response
+
+    class PlainPool(urllib3.HTTPConnectionPool):
+        ConnectionCls = Plain
+
+    class SecurePool(urllib3.HTTPSConnectionPool):
+        ConnectionCls = Secure
+
+    manager = urllib3.PoolManager(num_pools=8, ca_certs=None if ca_file is None else str(ca_file))
+    manager.pool_classes_by_scheme = {"http": PlainPool, "https": SecurePool}
+    return manager
+
+
+class _Timely(io.RawIOBase):
+    """What a socket brings until a moment (of the monotonic clock)."""
+
+    def __init__(self, inner: Any, sock: socket.socket, until: float) -> None:
+        self._inner = inner
+        self._sock = sock
+        self._until = until
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        left = self._until - time.monotonic()
+        if left <= 0:
+            raise TimeoutError("timed out")
+        self._sock.settimeout(left)
+        data = self._inner.read1(len(buffer))
+        buffer[: len(data)] = data
+        return len(data)
+
+    def close(self) -> None:
+        if not self.closed:
+            self._inner.close()
+        super().close()

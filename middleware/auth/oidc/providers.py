@@ -1,0 +1,61 @@
+"""All providers of a site, as the rest of its authentication sees them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
+
+from ....protocol.answer import Answer
+from ..accounts.options import GroupOptions
+from ..identity import Identity
+from ..method import Failed
+from .admission import Admission
+from .github import GitHub
+from .options import OidcOptions
+from .pages import ProviderPages
+from .provider import Provider
+from .standing import Standing
+from .vouched import MEMBER
+
+if TYPE_CHECKING:
+    from ..authority import Authority
+    from ..visit import Visit
+
+
+class Providers:
+    """The providers of a site, by the names of their sections: ``[auth:main:oidc:NAME]``."""
+
+    def __init__(
+        self, authority: Authority, sections: Mapping[str, OidcOptions], groups: GroupOptions | None = None
+    ) -> None:
+        self._authority = authority
+        self.all: dict[str, Provider | GitHub] = {
+            name: _provider(name, options, authority.clock) for name, options in sections.items()
+        }
+        admission = Admission(
+            authority.identities, authority.directory, authority.users, groups or GroupOptions(), authority.audit
+        )
+        self._pages = {name: ProviderPages(authority, each, admission) for name, each in self.all.items()}
+        self._standing = Standing(authority, self.all, admission)
+
+    def routes(self) -> dict[str, Callable[[Visit], Answer]]:
+        """The pages of all providers by their paths below the mount."""
+        return {path: page for each in self._pages.values() for path, page in each.routes().items()}
+
+    def check(self, visit: Visit, identity: Identity) -> Identity | Failed:
+        """The identity of a session, after its provider was asked whether it still holds, where that is due.
+
+        To be called for what the method ``session`` has found, in each request.
+        """
+        return self._standing.check(visit, identity)
+
+    def logout_address(self, visit: Visit) -> str | None:
+        """Where a logout of this request's session has to send the browser, or None: ask before the session ends."""
+        identity = visit.identity
+        name = None if identity is None else identity.claims.get(MEMBER)
+        pages = None if name is None else self._pages.get(name)
+        return None if pages is None else pages.logout_address(visit)
+
+
+def _provider(name: str, options: OidcOptions, clock: Callable[[], float]) -> Provider | GitHub:
+    return GitHub(name, options, clock) if options.preset == "github" else Provider(name, options, clock)

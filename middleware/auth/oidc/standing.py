@@ -1,0 +1,118 @@
+"""Whether a provider still vouches for the user of a session, asked now and then while the session is used."""
+
+from __future__ import annotations
+
+import logging
+from collections import OrderedDict
+from collections.abc import Mapping
+from threading import Lock
+from typing import TYPE_CHECKING
+
+from ..identity import Identity
+from ..method import Failed
+from .admission import Admission, may_enter
+from .failures import Refused, Unreachable, Untrue
+from .provider import Provider
+from .vouched import MEMBER, Vouched
+
+if TYPE_CHECKING:
+    from ..authority import Authority
+    from ..visit import Visit
+    from .github import GitHub
+
+log = logging.getLogger(__name__)
+
+_ASKING = "auth.oidc.asking"
+_ASKING_SECONDS = 30.0
+_RETRY = 60.0
+_REMEMBERED = 4096
+
+
+class Standing:
+    """Asks providers again, once for each session at a time. A provider that cannot be reached changes nothing."""
+
+    def __init__(self, authority: Authority, providers: Mapping[str, Provider | GitHub], admission: Admission) -> None:
+        self._authority = authority
+        self._providers = providers
+        self._admission = admission
+        self._due: OrderedDict[str, float] = OrderedDict()
+        self._lock = Lock()
+
+    def check(self, visit: Visit, identity: Identity) -> Identity | Failed:
+        """The identity of a session's user, perhaps with other groups than before; ``Failed`` where it has ended."""
+        name = identity.claims.get(MEMBER)
+        if name is None or identity.session is None:
+            return identity
+        provider = self._providers.get(name)
+        if provider is None:
+            return self._ended(visit, identity, "its provider is not one of this site any more")
+        now = self._authority.clock()
+        if now < self._due.get(identity.session, 0.0):
+            return identity
+        data = self._authority.sessions.data(visit)
+        vouched = Vouched.read(data.get(MEMBER), self._authority.vault)
+        if vouched is None:
+            return identity
+        can_ask = bool(vouched.granted.refresh) or (bool(vouched.granted.access) and now < vouched.granted.until)
+        if not can_ask or now < vouched.due:
+            self._remember(identity.session, vouched.due if can_ask else now + provider.options.refresh)
+            return identity
+        if not self._authority.store.add(_ASKING, identity.session, b"1", _ASKING_SECONDS):
+            return identity  # another request of the session is at it
+        try:
+            return self._ask(visit, identity, provider, vouched)
+        finally:
+            self._authority.store.delete(_ASKING, identity.session)
+
+    def _ask(
+        self, visit: Visit, identity: Identity, provider: Provider | GitHub, vouched: Vouched
+    ) -> Identity | Failed:
+        authority, now = self._authority, self._authority.clock()
+        # Read again: whoever was at it a moment ago may have changed the refresh token, which works once.
+        visit.session = None
+        again = authority.sessions.identify(visit)
+        if not isinstance(again, Identity):
+            return again if isinstance(again, Failed) else Failed("session over")
+        data = authority.sessions.data(visit)
+        vouched = Vouched.read(data.get(MEMBER), authority.vault) or vouched
+        if now < vouched.due:
+            return again
+        try:
+            granted, profile = provider.renew(vouched.granted, vouched.subject)
+        except Unreachable as error:
+            log.warning("oidc:%s: the provider cannot be asked again: %s", provider.name, error)
+            self._keep(visit, identity, data, vouched._replace(due=now + _RETRY))
+            return again
+        except (Refused, Untrue) as error:
+            return self._ended(visit, identity, f"refused by the provider: {error}")
+        due = min(now + provider.options.refresh, max(granted.until, now + _RETRY))
+        self._keep(visit, identity, data, vouched._replace(granted=granted, due=due))
+        if profile.groups is None:
+            return again
+        if not may_enter(provider.options, profile.groups):
+            return self._ended(visit, identity, "not in an allowed group any more")
+        self._admission.set_groups(provider.name, identity.id, profile.groups)
+        account = authority.directory.get(identity.id)
+        if account is None or account.disabled:
+            return self._ended(visit, identity, "user gone")
+        return again._replace(
+            groups=account.groups, roles=account.roles, permissions=account.permissions, account=account
+        )
+
+    def _keep(self, visit: Visit, identity: Identity, data: dict[str, object], vouched: Vouched) -> None:
+        self._authority.sessions.set_data(visit, {**data, MEMBER: vouched.kept(self._authority.vault)})
+        self._remember(identity.session or "", vouched.due)
+
+    def _remember(self, session: str, due: float) -> None:
+        # So that most requests need not open what is sealed.
+        with self._lock:
+            self._due[session] = due
+            while len(self._due) > _REMEMBERED:
+                self._due.popitem(last=False)
+
+    def _ended(self, visit: Visit, identity: Identity, reason: str) -> Failed:
+        self._authority.sessions.end(visit)
+        self._authority.audit.note(
+            "session.revoke", visit, identity.account, session=identity.session, reason=f"oidc: {reason}"
+        )
+        return Failed("provider refused")
