@@ -11,6 +11,7 @@ import configparser
 import importlib
 import inspect
 import logging
+import secrets
 import re
 import sys
 from collections import Counter
@@ -142,7 +143,8 @@ def section(tmp_path: Path) -> Callable[[Any], dict[str, str]]:
         if parts is not None:
             # Those of its sections without which it cannot be made, in a file of their own.
             path = tmp_path / "parts.ini"
-            path.write_text("\n".join(part.sample for part in described_parts(factory.reader) if part.required))
+            samples = "\n".join(part.sample for part in described_parts(factory.reader) if part.required)
+            path.write_text(samples.replace("[auth:main]", f"[auth:main]\nsecret = {secrets.token_hex(32)}"))
             texts = {**texts, parts.file: str(path)}
         return {key: text.replace("{folder}", str(folder)) for key, text in texts.items()}
 

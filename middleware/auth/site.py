@@ -83,7 +83,7 @@ class Site:
     )
     intercept: tuple[str, ...] = option(
         default=("401",),
-        doc="Statuses of the app that mean: who are you?",
+        doc="Statuses of the app that mean that it wants to know who asks.",
         check=each(_status_complaint),
     )
     intercept_prechallenged: bool = option(

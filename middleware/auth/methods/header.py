@@ -95,7 +95,8 @@ class HeaderOptions:
     """Users whom a trusted proxy names in a header."""
 
     preset: Literal["authelia", "authentik", "oauth2-proxy", "oauth2-proxy-nginx", "tailscale", "custom"] = option(
-        doc="Which proxy it is; decides which headers are read. The proxy has to set or remove every one of them."
+        doc="Which proxy it is; decides which headers are read. The proxy has to set or remove every one of them.",
+        sample="authelia",
     )
     user: str | None = option(default=None, doc="The header with the user's name.", check=_header_complaint)
     groups: str | None = option(default=None, doc="The header with the groups.", check=_header_complaint)

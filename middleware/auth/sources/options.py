@@ -93,12 +93,12 @@ class UserOptions:
     )
     sql_groups: str = option(default="", doc="Finds the groups of the user :name, in one column.")
     sql_roles: str = option(default="", doc="Finds the roles of the user :name, in one column.")
-    callable: Imported = option(
+    callable: Imported | None = option(
         default=None,
         doc="A function (environ, username, password) that says whether a login is right, or a source of your own.",
         sample="wiki.users:check_password",
     )
-    callable_lookup: Imported = option(
+    callable_lookup: Imported | None = option(
         default=None,
         doc="A function (username) that returns what is known of a user, as a mapping, or None.",
         sample="wiki.users:find",
