@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from ....config.options import OptionError, above, at_least, component, option
 from ....config.values import Seconds
@@ -13,6 +13,19 @@ _NAME = re.compile(r"[A-Za-z0-9._-]+")
 
 def _name_complaint(name: str) -> str | None:
     return None if _NAME.fullmatch(name) else "must be of letters, digits, dots and hyphens"
+
+
+class Limits(NamedTuple):
+    """Times in seconds. ``idle`` and ``absolute`` have two, of which the second is for remembered sessions.
+
+    ``grain`` is how exactly it is known when a session was last used.
+    """
+
+    idle: tuple[float, float]
+    absolute: tuple[float, float]
+    rotate: float
+    overlap: float
+    grain: float
 
 
 @component
@@ -66,15 +79,15 @@ class SessionOptions:
         """Whether a login may outlast the browser's window."""
         return self.mode == "store" and self.remember > 0
 
-    def idle_of(self, is_remembered: bool) -> float:
-        """Seconds without a request after which a session ends."""
-        return self.remember_idle if is_remembered else self.idle
-
-    def absolute_of(self, is_remembered: bool) -> float:
-        """Seconds after its login at which a session ends."""
-        return self.remember if is_remembered and self.offers_remember else self.absolute
-
     @property
-    def grain(self) -> float:
-        """How exactly it is known when a session was last used, in seconds: not every request is worth a write."""
-        return min(60.0, self.idle / 10)
+    def limits(self) -> Limits:
+        """What all of it comes to, for whoever asks at each request."""
+        remembered = self.remember if self.offers_remember else self.absolute
+        return Limits(
+            idle=(self.idle, self.remember_idle),
+            absolute=(self.absolute, remembered),
+            rotate=self.rotate,
+            overlap=self.overlap,
+            # Not every request is worth a write.
+            grain=min(60.0, self.idle / 10),
+        )

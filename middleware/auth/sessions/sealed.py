@@ -33,7 +33,7 @@ class SealedSessions:
         raise_epoch: Callable[[str], object] | None = None,
     ) -> None:
         self._vault = vault
-        self._options = options
+        self._limits = options.limits
         self._clock = clock
         self._raise_epoch = raise_epoch
 
@@ -49,9 +49,9 @@ class SealedSessions:
         if session is None:
             return None, None
         now = self._clock()
-        if session.is_over(now, self._options):
+        if session.is_over(now, self._limits):
             return Ended(session), None
-        if abs(now - session.seen) < self._options.grain:
+        if abs(now - session.seen) < self._limits.grain:
             return Held(session), None
         session = session._replace(seen=now)
         return Held(session), self.text(session)

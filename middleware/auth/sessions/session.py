@@ -6,9 +6,10 @@ import json
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from .options import SessionOptions
+from .options import Limits
 
 _FORM = 1
+_decode = json.JSONDecoder().raw_decode  # what was written has no blanks around it to look for
 MOST_BYTES = 32 * 1024
 """How large a session may be, with all that is kept in it."""
 
@@ -60,7 +61,7 @@ class Session(NamedTuple):
     @classmethod
     def read(cls, raw: bytes) -> Session | None:
         """The session that was written, or None for one of another version of this program."""
-        form, *values = json.loads(raw)
+        (form, *values), _ = _decode(raw.decode("ascii"))
         if form != _FORM or len(values) != len(cls._fields):
             return None
         # JSON has lists alone.
@@ -71,17 +72,17 @@ class Session(NamedTuple):
             values[_PROVIDER] = tuple(values[_PROVIDER])
         return cls._make(values)
 
-    def is_over(self, now: float, options: SessionOptions) -> bool:
+    def is_over(self, now: float, limits: Limits) -> bool:
         """Whether its time is up. What the options say now counts, also for logins before they said so."""
         return (
             now >= self.until
-            or now - self.created >= options.absolute_of(self.remember)
-            or now - self.seen >= options.idle_of(self.remember)
+            or now - self.created >= limits.absolute[self.remember]
+            or now - self.seen >= limits.idle[self.remember]
         )
 
-    def end(self, options: SessionOptions) -> float:
+    def end(self, limits: Limits) -> float:
         """When it ends, whatever is done with it."""
-        return min(self.until, self.created + options.absolute_of(self.remember))
+        return min(self.until, self.created + limits.absolute[self.remember])
 
 
 _AMR, _LOWER, _PROVIDER = (Session._fields.index(name) for name in ("amr", "lower", "provider"))

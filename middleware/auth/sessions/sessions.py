@@ -61,6 +61,7 @@ class Sessions:
         raise_epoch: Callable[[str], object] | None = None,
     ) -> None:
         self.options = options if options is not None else SessionOptions()
+        self._limits = self.options.limits
         self._vault = vault
         self._directory = directory
         self._clock = clock
@@ -80,18 +81,27 @@ class Sessions:
 
     def identify(self, visit: Visit) -> Identity | Failed | None:
         """Who the session's user is; ``Failed`` where there was a session that does not count any more."""
-        seen = self._look(visit)
-        if seen.held is None or seen.account is None:
-            return seen.failed
-        session = seen.held.session
-        return Identity.of(
-            seen.account,
+        held, account, failed, _ = self._look(visit)
+        if held is None or account is None:
+            return failed
+        session = held.session
+        # By position: names for fifteen fields would cost each request as much as the check of its token.
+        return Identity(
+            account.id,
+            account.name,
             self.name,
-            amr=seen.held.amr,
-            auth_time=seen.held.auth_time,
-            session=session.id,
-            actor=session.actor,
-            claims=session.claims,
+            account.display,
+            account.email,
+            account.groups,
+            account.roles,
+            account.permissions,
+            None,
+            held.amr,
+            held.auth_time,
+            session.id,
+            session.actor,
+            session.claims,
+            account,
         )
 
     def challenges(self, visit: Visit) -> Sequence[str]:
@@ -124,7 +134,7 @@ class Sessions:
             self._keeper.end(before.held)
         now = self._clock()
         is_remembered = remember and self.options.offers_remember
-        life = self.options.absolute_of(is_remembered)
+        life = self._limits.absolute[is_remembered]
         kept = dict(data or {})
         claims, provider = kept.pop("claims", {}), kept.pop("provider", None)
         session_id = secrets.token_hex(10)
@@ -244,32 +254,28 @@ class Sessions:
         return known
 
     def _judged(self, visit: Visit) -> _Seen:
-        helds: list[tuple[Held, str | None]] = []
-        ended: list[Session] = []
-        reused: list[Session] = []
-        for text in dict.fromkeys(visit.cookies(self.options.cookie)[:_MOST_COOKIES]):
-            found, renewed = self._keeper.find(text, visit)
+        cookies = visit.cookies(self.options.cookie)
+        if len(cookies) == 1:
+            found, renewed = self._keeper.find(cookies[0], visit)
             if isinstance(found, Held):
-                helds.append((found, renewed))
-            elif isinstance(found, Ended):
-                ended.append(found.session)
-            elif isinstance(found, Reused):
-                reused.append(found.session)
-        if reused:
-            self._report(visit, reused)
-            gone = {session.id for session in reused}
-            helds = [each for each in helds if each[0].session.id not in gone]
+                return self._accepted(visit, found, renewed)
+            return self._refused(visit, [] if found is None else [found])
+        found_all = [self._keeper.find(text, visit) for text in dict.fromkeys(cookies[:_MOST_COOKIES])]
+        gone = {found.session.id for found, _ in found_all if isinstance(found, Reused)}
+        helds = [
+            (found, renewed) for found, renewed in found_all if isinstance(found, Held) and found.session.id not in gone
+        ]
+        seen = self._refused(visit, [found for found, _ in found_all if isinstance(found, Ended | Reused)])
         if not helds:
-            if reused:
-                return _Seen(failed=Failed("session reused"))
-            if ended:
-                return _Seen(failed=Failed("session over"), ended=ended[0])
-            return _Seen()
+            return seen
         if len({held.session.account for held, _ in helds}) > 1:
             # Somebody in the domain has given this browser a session of their own, to see what is done with it, and
             # nothing tells which one is the user's.
             return _Seen(failed=Failed("several sessions"))
-        held, renewed = min(helds, key=lambda each: (each[0].is_before, -each[0].session.created))
+        return self._accepted(visit, *min(helds, key=lambda each: (each[0].is_before, -each[0].session.created)))
+
+    def _accepted(self, visit: Visit, held: Held, renewed: str | None) -> _Seen:
+        """A session that was found, if its user may still have it."""
         account = self._directory.get(held.session.account)
         refusal = _refusal(held.session, account)
         if refusal is not None:
@@ -278,6 +284,14 @@ class Sessions:
         if renewed is not None:
             self._tell(visit, held, renewed)
         return _Seen(held, account)
+
+    def _refused(self, visit: Visit, found: list[Ended | Reused]) -> _Seen:
+        """What is known of sessions that do not count."""
+        reused = [each.session for each in found if isinstance(each, Reused)]
+        if reused:
+            self._report(visit, reused)
+            return _Seen(failed=Failed("session reused"))
+        return _Seen(failed=Failed("session over"), ended=found[0].session) if found else _Seen()
 
     def _report(self, visit: Visit, sessions: list[Session]) -> None:
         visit.drop_cookie(self.options.cookie)
@@ -288,7 +302,7 @@ class Sessions:
 
     def _tell(self, visit: Visit, held: Held, text: str) -> None:
         session = held.session
-        seconds = max(0.0, session.end(self.options) - self._clock()) if session.remember else None
+        seconds = max(0.0, session.end(self._limits) - self._clock()) if session.remember else None
         same_site = self.options.same_site.capitalize()
         visit.set_cookie(self.options.cookie, text, seconds=seconds, same_site=same_site)
 

@@ -17,7 +17,7 @@ from ..vault import Vault
 from .client import client_of
 from .held import Ended, Found, Held, Reused
 from .index import Entry, Index, account_list, provider_lists
-from .options import SessionOptions
+from .options import Limits, SessionOptions
 from .session import Session, SessionInfo
 from .token import Token, new_salt, new_token, read_token
 
@@ -29,6 +29,7 @@ _KEPT_LONGER = 3600.0
 """Seconds for which a session can still be told from none after its time."""
 
 _MOST_TRIES = 50
+_MOST_KNOWN = 2000
 
 
 class StoredSessions:
@@ -37,10 +38,11 @@ class StoredSessions:
     def __init__(self, store: Store, vault: Vault, options: SessionOptions, clock: Callable[[], float]) -> None:
         self._store = store
         self._vault = vault
-        self._options = options
+        self._limits = options.limits
         self._clock = clock
-        longest = max(options.absolute_of(False), options.absolute_of(True))
-        self._index = Index(store, clock, longest + _KEPT_LONGER)
+        self._most = options.max_sessions
+        self._known: dict[str, tuple[bytes, Session]] = {}
+        self._index = Index(store, clock, max(self._limits.absolute) + _KEPT_LONGER)
 
     def create(self, session: Session) -> tuple[Held, str]:
         """Keep a new session; what holds it, and the cookie's value."""
@@ -52,8 +54,8 @@ class StoredSessions:
         self._store.put(SPACE, token.name, held.raw, session.until - self._clock() + _KEPT_LONGER)
         entry = _entry(session, token.name)
         entries = self._index.add(account_list(session.account), entry)
-        if self._options.max_sessions:
-            self._end(session.account, entries[: -self._options.max_sessions])
+        if self._most:
+            self._end(session.account, entries[: -self._most])
         for owner in _providers(session):
             self._index.add(owner, entry)
         return held, token.text(self._vault)
@@ -63,36 +65,48 @@ class StoredSessions:
         token = read_token(text, self._vault)
         if token is None:
             return None, None
+        name, digest = token.name, token.digest
         for _ in range(_MOST_TRIES):
-            raw = self._store.get(SPACE, token.name)
-            session = None if raw is None else Session.read(raw)
+            raw = self._store.get(SPACE, name)
+            session = None if raw is None else self._parsed(name, raw)
             if raw is None or session is None:
                 return None, None
             now = self._clock()
-            digest = token.digest
             is_before = not hmac.compare_digest(digest, session.digest)
-            is_over = session.is_over(now, self._options)
+            is_over = session.is_over(now, self._limits)
             if is_before and not self._still_counts(digest, session, visit, now):
                 if is_over:
                     return None, None
-                self._end(session.account, [_entry(session, token.name)])
+                self._end(session.account, [_entry(session, name)])
                 return Reused(session), None
             if is_over:
                 return Ended(session), None
             kept, successor = self._kept_up(token, session, is_before, visit, now)
             after = raw if kept is session else kept.written()
             # Where another request of the session was faster, see what it made of it.
-            if after is raw or self._store.swap(SPACE, token.name, raw, after):
+            if after is raw or self._store.swap(SPACE, name, raw, after):
                 told = None if successor is None else successor.text(self._vault)
-                return Held(kept, token.name, after, digest, is_before), told
+                return Held(kept, name, after, digest, is_before), told
         raise StoreError("a session is being changed by others without end")
+
+    def _parsed(self, name: str, raw: bytes) -> Session | None:
+        """The session that was read. To compare costs less than to read, and most requests find what was there."""
+        known = self._known.get(name)
+        if known is not None and known[0] == raw:
+            return known[1]
+        session = Session.read(raw)
+        if session is not None:
+            if len(self._known) >= _MOST_KNOWN:
+                self._known.clear()
+            self._known[name] = raw, session
+        return session
 
     def _still_counts(self, digest: str, session: Session, visit: Visit, now: float) -> bool:
         """Whether a secret is the one before, and its time is not up."""
         if not hmac.compare_digest(digest, session.before):
             return False
         since = session.rotated if session.confirmed is None else session.confirmed
-        return abs(now - since) <= self._options.overlap or (
+        return abs(now - since) <= self._limits.overlap or (
             session.confirmed is None and client_of(visit) == session.client
         )
 
@@ -108,9 +122,7 @@ class StoredSessions:
                 )
         elif session.confirmed is None:
             kept = kept._replace(confirmed=now)
-        elif (
-            abs(now - session.rotated) >= self._options.rotate and abs(now - session.confirmed) > self._options.overlap
-        ):
+        elif abs(now - session.rotated) >= self._limits.rotate and abs(now - session.confirmed) > self._limits.overlap:
             salt = new_salt()
             told = token.successors(self._vault, salt)[0]
             kept = kept._replace(
@@ -123,7 +135,7 @@ class StoredSessions:
                 lower=None,
             )
         # A clock that was wrong, and is not any more, may have left times that are yet to come.
-        if abs(now - session.seen) >= self._options.grain:
+        if abs(now - session.seen) >= self._limits.grain:
             kept = kept._replace(seen=now)
         return kept, told
 
@@ -181,8 +193,8 @@ class StoredSessions:
         now, found = self._clock(), []
         for entry in self._index.entries(account_list(account_id)):
             session = self._read(entry)
-            if session is not None and not session.is_over(now, self._options):
-                found.append(info_of(session, self._options))
+            if session is not None and not session.is_over(now, self._limits):
+                found.append(info_of(session, self._limits))
         return sorted(found, key=lambda info: info.seen, reverse=True)
 
     def end_one(self, account_id: str, session_id: str) -> bool:
@@ -207,7 +219,7 @@ class StoredSessions:
                 if subject and session.provider[2] not in ("", subject):
                     continue
                 self._end(session.account, [entry])
-                ended.append(info_of(session, self._options))
+                ended.append(info_of(session, self._limits))
             self._index.remove(owner, {info.id for info in ended})
         return ended
 
@@ -226,7 +238,7 @@ def _entry(session: Session, key: str) -> Entry:
     return Entry(session.id, key, session.created, session.until)
 
 
-def info_of(session: Session, options: SessionOptions) -> SessionInfo:
+def info_of(session: Session, limits: Limits) -> SessionInfo:
     """What its user is told of a session."""
     return SessionInfo(
         id=session.id,
@@ -235,7 +247,7 @@ def info_of(session: Session, options: SessionOptions) -> SessionInfo:
         address=session.address,
         created=session.created,
         seen=session.seen,
-        until=session.end(options),
+        until=session.end(limits),
         is_remembered=session.remember,
         amr=session.amr,
         actor=session.actor,

@@ -9,15 +9,14 @@ from __future__ import annotations
 import hashlib
 import hmac
 import secrets
-from base64 import urlsafe_b64encode
 from typing import NamedTuple
 
-from ..vault import Vault, unpacked
+from ..vault import Vault
 
 _KEY = 16
 _SECRET = 32
-_PROOF = 18
-LENGTH = (_KEY + _SECRET + _PROOF) * 4 // 3
+_PROOF = 16
+LENGTH = (_KEY + _SECRET + _PROOF) * 2
 """Characters of a token."""
 
 
@@ -43,7 +42,7 @@ class Token(NamedTuple):
     def text(self, vault: Vault) -> str:
         """The token as it travels."""
         raw = self.key + self.secret
-        return urlsafe_b64encode(raw + _proof(vault.key("session"), raw)).decode("ascii")
+        return (raw + _proof(vault.key("session"), raw)).hex()
 
     def renewed(self) -> Token:
         """The same session with a secret that has nothing to do with this one."""
@@ -71,10 +70,16 @@ def new_salt() -> str:
 
 def read_token(text: str, vault: Vault) -> Token | None:
     """The token that a text is, if we made it."""
-    raw = unpacked(text) if len(text) == LENGTH else None
-    if raw is None:
+    if len(text) != LENGTH:
+        return None
+    try:
+        raw = bytes.fromhex(text)
+    except ValueError:
         return None
     told, proof = raw[:-_PROOF], raw[-_PROOF:]
+    # One token has one text: the digits are not to be taken in capitals as well.
+    if text != raw.hex():
+        return None
     if not hmac.compare_digest(proof, _proof(vault.key("session"), told)) and not _is_of_another_key(
         told, proof, vault
     ):
@@ -94,4 +99,5 @@ def _is_of_another_key(told: bytes, proof: bytes, vault: Vault) -> bool:
 
 
 def _proof(key: bytes, told: bytes) -> bytes:
-    return hmac.digest(key, told, "sha256")[:_PROOF]
+    # RFC 7693 with a key is a signature, and takes a fifth of the time of HMAC: each request pays for it.
+    return hashlib.blake2b(told, key=key, digest_size=_PROOF).digest()

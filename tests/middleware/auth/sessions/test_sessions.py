@@ -166,7 +166,7 @@ def test_tokens_are_long_and_never_the_same(world):
 @pytest.mark.parametrize(("options", "remember"), [({}, False), ({"idle": 300}, False), ({}, True)])
 def test_a_session_that_is_not_used_ends(clock, options, remember):
     world = World(clock, **options)
-    idle = world.sessions.options.idle_of(remember)
+    idle = world.sessions.options.limits.idle[remember]
     browser = world.browser()
     world.login(browser, remember=remember)
     clock.advance(idle - 1)
@@ -526,7 +526,9 @@ def test_who_knows_the_key_of_a_session_can_neither_use_nor_end_it(world):
     forged = world.browser()
     for made in (
         Token(token.key, b"x" * 32).text(Vault.temporary()),
-        browser.cookies[COOKIE][:-1] + ("A" if browser.cookies[COOKIE][-1] != "A" else "B"),
+        browser.cookies[COOKIE][:-1] + ("a" if browser.cookies[COOKIE][-1] != "a" else "b"),
+        browser.cookies[COOKIE].upper(),
+        f"{browser.cookies[COOKIE][:-2]}  ",
     ):
         forged.cookies[COOKIE] = made
         assert world.ask(forged) is None
@@ -769,7 +771,7 @@ def test_no_cookie_makes_it_fail(text):
     assert world.name(browser, cookies=text) is None
 
 
-@given(st.integers(0, LENGTH - 1), st.sampled_from("ABCXYZabcxyz0189-_"))
+@given(st.integers(0, LENGTH - 1), st.sampled_from("ABCFabcfxyz0189-_ "))
 def test_no_letter_of_a_token_can_be_changed(place, letter):
     vault = _VAULT
     text = _TOKEN.text(vault)
