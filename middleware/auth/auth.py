@@ -127,6 +127,10 @@ def identify(visit: Visit, server_user: str | None = None) -> Answer | None:
         found = method.identify(visit)
         if found is None:
             continue
+        if method.name == "session":
+            for check in visit.authority.checks:
+                if isinstance(found, Identity):
+                    found = check(visit, found)
         if isinstance(found, Failed):
             visit.failed[method.name] = found
             if found.status != 401:

@@ -42,6 +42,10 @@ PARTS = Parts(
         Part("bearer", ".methods.bearer:BearerOptions"),
         Part("header", ".methods.header:HeaderOptions"),
         Part("tkt", ".methods.tkt:TktOptions"),
+        Part("mfa", ".factors.options:MfaOptions"),
+        Part("passkeys", ".factors.options:PasskeyOptions"),
+        Part("oidc:*", ".oidc.options:OidcOptions", sample="corp"),
+        Part("jwt:*", ".methods.jwt:JwtOptions", sample="corp"),
     ),
 )
 """The sections of a site's authentication, whichever component of ours they belong to."""

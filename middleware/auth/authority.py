@@ -12,9 +12,11 @@ from ...protocol.paths import uri_path
 from ..storage.store import Store
 from .account import Account
 from .allowed import Allowed
-from .answers import problem
+from .answers import problem, see_other
+from .identity import Identity
 from .logins import Logins
-from .method import Method
+from .method import Failed, Method
+from .refusals import login_url
 from .return_to import safe_target
 from .site import Site
 
@@ -86,7 +88,14 @@ class Authority:
         self.enterers: list[Callable[[Visit], object]] = []
         """Put into the environ what compatible names need, once it is known who asks."""
         self.second_factor_wanted: Callable[[Account, Visit], bool] = lambda account, visit: account.has_second_factor
+        self.checks: list[Callable[[Visit, Identity], Identity | Failed]] = []
+        """Look at whom the session has found, once more: a provider may have withdrawn what it said."""
+        self.providers: Any = None
         self.message_page: Callable[[Visit, str, str], Answer] | None = None
+        self.providers: dict[str, str] = {}
+        """What the buttons of the login page call each provider, by its name."""
+        self.leaving: Callable[[Visit], str | None] | None = None
+        """Where a browser goes after its logout, if it has to go elsewhere; asked while the session is still there."""
         self.closers: list[Callable[[], object]] = []
 
     def add_routes(self, routes: Mapping[str, Page]) -> None:
@@ -131,12 +140,17 @@ class Authority:
         return self.second_factor_wanted(account, visit)
 
     def resume(self, visit: Visit, account: Account, target: str) -> str:
-        """Where to send the browser once it is signed in."""
+        """Where to send the browser once it is signed in: to the form that waits for this user, or where it wanted."""
+        if self.interrupted is not None and "resume" in self.routes and self.interrupted.peek(visit, account.id):
+            return self.url(visit, "resume")
         return safe_target(target) or uri_path(visit.script_name) + "/"
 
     def interrupt(self, visit: Visit) -> Answer | None:
         """Keep the form that an ended session has interrupted, and send the browser to the login; None if it cannot."""
-        return None
+        account_id = None if self.interrupted is None else self.sessions.ended_account(visit)
+        if account_id is None or not self.interrupted.keep(visit, account_id):
+            return None
+        return see_other(login_url(visit))
 
     def decide(self, visit: Visit) -> Any:
         """What the rules say of a request; None where there are none, and the app decides."""

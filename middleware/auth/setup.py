@@ -13,6 +13,7 @@ from ..storage.places import store_of, tables_of
 from ..storage.store import Store
 from ..storage.table_store import SCHEMA as STORE
 from ..storage.table_store import TableStore
+from . import forward_auth
 from .account import Account
 from .accounts.local_users import LocalUsers
 from .accounts.options import GroupOptions, RoleOptions, StoreOptions
@@ -20,8 +21,17 @@ from .accounts.tables import SCHEMA as ACCOUNTS
 from .audit import Audit
 from .authority import Authority
 from .directory import Directory
+from .factors.options import MfaOptions, PasskeyOptions
+from .factors.tables import SCHEMA as FACTORS
+from .identities import SCHEMA as IDENTITIES
+from .identities import Identities
+from .interrupted import Interrupted
+from .links import SCHEMA as LINKS
+from .links import Links
 from .method import Method
+from .methods.digest_secrets import SCHEMA as DIGESTS
 from .methods.header import strip_identity_headers
+from .methods.jwt import Jwt
 from .methods.tkt import offer
 from .rules import RuleOptions, Rules
 from .sessions.options import SessionOptions
@@ -34,6 +44,8 @@ from .vault import Vault
 
 if TYPE_CHECKING:
     from ..storage.tables import Tables
+    from .factors.factors import Factors
+    from .factors.passkeys import Passkeys
     from .methods.bearer import Bearer
     from .passwords.checker import Passwords
     from .passwords.throttle import Throttle
@@ -77,10 +89,15 @@ class Assembly:
             sessions=self.sessions,
             tokens=self.tokens,
             users=self.users,
+            factors=self.factors,
+            links=self.links,
+            identities=self.identities,
+            interrupted=self.interrupted,
             rules=self.rules,
             methods=methods,
             clock=self.clock,
         )
+        authority.second_factor_wanted = lambda account, visit: self.mfa.needs_second_factor(account)
         authority.strippers.append(strip_identity_headers)
         authority.enterers.append(offer)
         authority.closers += [self.tables.close, self.audit.close, self.passwords.hasher.close]
@@ -90,7 +107,23 @@ class Assembly:
                 authority.strippers = [strip]
             if enter is not None:
                 authority.enterers = [enter]
+            if hasattr(method, "withdraw"):
+                self.sessions.ending.append(method.withdraw)
+            if isinstance(method, Jwt):
+                authority.well_known["/.well-known/oauth-protected-resource"] = method.metadata
+        self._add_providers(authority)
+        authority.add_routes(forward_auth.routes(authority))
         return authority
+
+    def _add_providers(self, authority: Authority) -> None:
+        sections = {name.partition(":")[2]: each for name, each in self.parts.items() if name.startswith("oidc:")}
+        if not sections:
+            return
+        from .oidc.providers import Providers
+
+        authority.providers = Providers(authority, sections, self.groups)
+        authority.add_routes(authority.providers.routes())
+        authority.checks.append(authority.providers.check)
 
     @cached_property
     def vault(self) -> Vault:
@@ -112,9 +145,7 @@ class Assembly:
     @cached_property
     def tables(self) -> Tables:
         """Users, tokens and what else is not gone with its time; sessions, too, unless they are kept elsewhere."""
-        from .methods.digest_secrets import SCHEMA as DIGESTS
-
-        return tables_of(self._store_options.url, ACCOUNTS, TOKENS, DIGESTS, STORE)
+        return tables_of(self._store_options.url, ACCOUNTS, TOKENS, DIGESTS, FACTORS, LINKS, IDENTITIES, STORE)
 
     @cached_property
     def store(self) -> Store:
@@ -186,6 +217,58 @@ class Assembly:
         return ApiTokens(self.tables, self.clock, prefix=self.options("bearer", BearerOptions).prefix)
 
     @cached_property
+    def mfa(self) -> MfaOptions:
+        """Who needs a second factor."""
+        options: MfaOptions = self.options("mfa", MfaOptions)
+        return options
+
+    @cached_property
+    def factors(self) -> Factors:
+        """The second factors of users."""
+        from .factors.factors import Factors
+
+        return Factors(
+            self.tables,
+            self.vault,
+            self.clock,
+            store=self.store,
+            options=self.mfa,
+            passkeys=self._passkeys(),
+            changed=self.users.set_second_factor,
+        )
+
+    def _passkeys(self) -> Passkeys | None:
+        """Passkeys, which belong to an address: without one there are none."""
+        if self.site.public_url is None or ("passkey" not in self.site.login and "passkeys" not in self.parts):
+            return None
+        from .factors.challenge import Challenges
+        from .factors.passkeys import Passkeys
+
+        return Passkeys(
+            self.tables,
+            Challenges(self.store, self.vault, self.clock),
+            self.site.public_url,
+            self.options("passkeys", PasskeyOptions),
+            self.clock,
+            title=self.site.title,
+        )
+
+    @cached_property
+    def links(self) -> Links:
+        """Invitations and resets."""
+        return Links(self.tables, self.clock)
+
+    @cached_property
+    def identities(self) -> Identities:
+        """Which users of providers are which of ours."""
+        return Identities(self.tables, self.clock)
+
+    @cached_property
+    def interrupted(self) -> Interrupted:
+        """Forms that wait for a login."""
+        return Interrupted(self.store, self.vault, self.clock, self.site.save_posts)
+
+    @cached_property
     def digest_secrets(self) -> Any:
         """What Digest verifies against, in our tables."""
         from .methods.digest import DigestOptions
@@ -224,7 +307,6 @@ class Assembly:
             self.site.realm,
             self.audit,
             self.options("basic", BasicOptions),
-            allow_insecure=self.site.allow_insecure,
             token=None if bearer is None else bearer.identify_password,
             clock=self.clock,
         )
@@ -256,6 +338,19 @@ class Assembly:
             self.groups,
             self.users.complete,
         )
+
+    def _jwt(self) -> Method:
+        from .methods.jwt import JwtIssuer
+
+        issuers = [
+            JwtIssuer(name.partition(":")[2], options, self.clock)
+            for name, options in self.parts.items()
+            if name.startswith("jwt:")
+        ]
+        if not issuers:
+            raise OptionError("Site", "methods", "names jwt, and there is no section with an issuer", part="")
+        roles: RoleOptions = self.options("roles", RoleOptions)
+        return Jwt(issuers, self.groups, roles.roles)
 
     def _tkt(self) -> Method:
         from .methods.tkt import Tkt
