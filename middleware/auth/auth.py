@@ -84,6 +84,8 @@ class Guard:
         answer = identify(visit, server_user)
         if answer is not None:
             return answer
+        if visit.identity is None and visit.method == "POST":
+            authority.receive(visit)
         decision = authority.decide(visit)
         if decision is None or decision.allowed:
             return None
@@ -91,7 +93,9 @@ class Guard:
             return authority.message(visit, "400 Bad Request", decision.refusal)
         if visit.identity is not None or not decision.remedies:  # who has only not logged in yet was denied nothing
             authority.audit.note("authz.deny", visit, visit.identity and visit.identity.account, reason=decision.reason)
-        return remedied(visit, decision.remedies)
+        return (self._kept(visit) if visit.identity is None and decision.remedies else None) or remedied(
+            visit, decision.remedies
+        )
 
     def replacement(self, visit: Visit, status: str, headers: Headers) -> Answer | None:
         """The answer in place of the app's, None where it stays."""
@@ -127,10 +131,6 @@ def identify(visit: Visit, server_user: str | None = None) -> Answer | None:
         found = method.identify(visit)
         if found is None:
             continue
-        if method.name == "session":
-            for check in visit.authority.checks:
-                if isinstance(found, Identity):
-                    found = check(visit, found)
         if isinstance(found, Failed):
             visit.failed[method.name] = found
             if found.status != 401:

@@ -13,9 +13,8 @@ from ..storage.store import Store
 from .account import Account
 from .allowed import Allowed
 from .answers import problem, see_other
-from .identity import Identity
 from .logins import Logins
-from .method import Failed, Method
+from .method import Method
 from .refusals import login_url
 from .return_to import safe_target
 from .site import Site
@@ -88,9 +87,6 @@ class Authority:
         self.enterers: list[Callable[[Visit], object]] = []
         """Put into the environ what compatible names need, once it is known who asks."""
         self.second_factor_wanted: Callable[[Account, Visit], bool] = lambda account, visit: account.has_second_factor
-        self.checks: list[Callable[[Visit, Identity], Identity | Failed]] = []
-        """Look at whom the session has found, once more: a provider may have withdrawn what it said."""
-        self.providers: Any = None
         self.message_page: Callable[[Visit, str, str], Answer] | None = None
         self.providers: dict[str, str] = {}
         """What the buttons of the login page call each provider, by its name."""
@@ -144,6 +140,11 @@ class Authority:
         if self.interrupted is not None and "resume" in self.routes and self.interrupted.peek(visit, account.id):
             return self.url(visit, "resume")
         return safe_target(target) or uri_path(visit.script_name) + "/"
+
+    def receive(self, visit: Visit) -> None:
+        """Read a form before the app does, if the session of its user has ended and it may have to wait for a login."""
+        if self.interrupted is not None and self.sessions.ended_account(visit) is not None:
+            self.interrupted.receive(visit)
 
     def interrupt(self, visit: Visit) -> Answer | None:
         """Keep the form that an ended session has interrupted, and send the browser to the login; None if it cannot."""

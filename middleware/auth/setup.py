@@ -121,9 +121,13 @@ class Assembly:
             return
         from .oidc.providers import Providers
 
-        authority.providers = Providers(authority, sections, self.groups)
-        authority.add_routes(authority.providers.routes())
-        authority.checks.append(authority.providers.check)
+        providers = Providers(authority, sections, self.groups)
+        authority.providers = {name: each.title or name for name, each in sections.items()}
+        authority.leaving = providers.logout_address
+        authority.add_routes(providers.routes())
+        authority.methods = tuple(
+            providers.watched(each) if each is self.sessions else each for each in authority.methods
+        )
 
     @cached_property
     def vault(self) -> Vault:
