@@ -330,7 +330,7 @@ class Reading:
         charset = self._get("form.charset", "utf-8")
         try:
             return codecs.lookup(charset).name
-        except LookupError:
+        except (LookupError, ValueError):
             self._say("form.charset", "is no charset that is known here", "write utf-8")
             return "utf-8"
 
