@@ -1,6 +1,6 @@
 """Method ``basic``: name and password with each request (RFC 7617).
 
-A password is taken over TLS, or from this very machine, and nowhere else unless ``allow_insecure``.
+A password is taken over TLS, or from this very machine, and nowhere else unless ``allow_insecure`` is set.
 """
 
 from __future__ import annotations
@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING
 
 from ....config.options import at_least, between, component, option
 from ....config.values import Seconds
-from ....protocol.peers import is_direct, read_address
 from ..account import Account
 from ..identity import Identity
 from ..method import Failed
@@ -22,6 +21,7 @@ from ..names import composed
 from ..passwords.hasher import prepared
 from .auth_params import credentials, quoted
 from .credential_cache import CredentialCache
+from .transport import exposure
 
 if TYPE_CHECKING:
     from ..audit import Audit
@@ -45,7 +45,9 @@ class BasicOptions:
         check=between(0, 3600),
     )
     cache_size: int = option(default=1024, doc="How many passwords each process remembers so.", check=at_least(0))
-    tokens: bool = option(default=True, doc="Where bearer is a method, too: take an API token in the place of the password.")
+    tokens: bool = option(
+        default=True, doc="Where bearer is a method, too, take an API token in place of the password."
+    )
 
 
 class Basic:
@@ -64,7 +66,6 @@ class Basic:
         audit: Audit,
         options: BasicOptions | None = None,
         *,
-        allow_insecure: bool = False,
         token: TokenCheck | None = None,
         clock: Callable[[], float] = time.time,
         monotonic: Callable[[], float] = time.monotonic,
@@ -73,7 +74,6 @@ class Basic:
         self._passwords = passwords
         self._challenge = f'Basic realm={quoted(realm)}, charset="UTF-8"'
         self._audit = audit
-        self._allow_insecure = allow_insecure
         self._token = token if options.tokens else None
         self._clock = clock
         self._cache = CredentialCache(options.cache, options.cache_size, monotonic)
@@ -84,9 +84,9 @@ class Basic:
         pair = None if given is None else read_pair(given)
         if pair is None:
             return None
-        if not self._is_safe(visit):
-            # It has been sent, so it has been seen; the answer says why nothing comes of it.
-            return Failed("insecure", description="Passwords are taken over https only.", status=403)
+        exposed = exposure(visit)
+        if exposed is not None:
+            return exposed
         name, password = pair
         if self._token is not None:
             found = self._token(visit, name, password)
@@ -96,7 +96,7 @@ class Basic:
 
     def challenges(self, visit: Visit) -> Sequence[str]:
         """None where no password would be taken: a client that is asked for one sends it."""
-        return [self._challenge] if self._is_safe(visit) else []
+        return [self._challenge] if exposure(visit) is None else []
 
     def _identify(self, visit: Visit, name: str, password: str) -> Identity | Failed:
         if _CONTROL.search(name) or _CONTROL.search(password):
@@ -121,9 +121,6 @@ class Basic:
         refused = refusal(visit, account)
         return refused or Identity.of(account, self.name, amr=("pwd",), auth_time=self._clock())
 
-    def _is_safe(self, visit: Visit) -> bool:
-        return self._allow_insecure or visit.is_secure or is_from_this_machine(visit)
-
 
 def refusal(visit: Visit, account: Account) -> Failed | None:
     """Why the password alone does not let this user in with a method that can show nothing else; None if it does."""
@@ -134,12 +131,6 @@ def refusal(visit: Visit, account: Account) -> Failed | None:
     if visit.authority.needs_second_factor(account, visit):
         return Failed("second factor needed")
     return None
-
-
-def is_from_this_machine(visit: Visit) -> bool:
-    """Whether nothing that was sent has left this machine: the client is on it, and no proxy stands between."""
-    address = read_address(visit.address)
-    return address is not None and address.is_loopback and is_direct(visit.environ)
 
 
 def read_pair(text: str) -> tuple[str, str] | None:
