@@ -117,7 +117,7 @@ class Assembly:
             digest = DigestOptions(legacy_md5=True) if read_plain is not None else cast(DigestOptions, Md5Alone())
             methods.append(Digest(directory, secrets, throttle, wishes.realm, store, vault, audit, digest, clock=clock))
         if "basic" in wishes.methods:
-            methods.append(Basic(passwords, wishes.realm, audit, allow_insecure=options.allow_insecure, clock=clock))
+            methods.append(Basic(passwords, wishes.realm, audit, clock=clock))
         authority = Authority(
             site=site,
             store=store,
