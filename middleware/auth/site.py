@@ -54,6 +54,13 @@ def _status_complaint(status: str) -> str | None:
     return None if _STATUS.fullmatch(status) else "must be a status between 400 and 499"
 
 
+def _realm_complaint(realm: str) -> str | None:
+    # Many clients of Digest repeat a quote as it is, and so send what nobody can read.
+    if not realm or not realm.isprintable() or set(realm) & set("\"\\"):
+        return "must be printable text without quotes and backslashes, which clients send back wrong"
+    return None
+
+
 @component
 class Site:
     """What holds for all logins of a site."""
@@ -105,7 +112,12 @@ class Site:
     allow_insecure: bool = option(
         default=False, doc="Take passwords and tokens over plain http from other machines, too."
     )
-    realm: str = option(default="wheatpaste", doc="The name of the protected space in challenges.", sample="Wiki")
+    realm: str = option(
+        default="wheatpaste",
+        doc="The name of the protected space in challenges.",
+        check=_realm_complaint,
+        sample="Wiki",
+    )
     title: str = option(default="", doc="The site's name on the pages; empty takes its host.", sample="Our wiki")
     audit: str = option(
         default="log:",
