@@ -8,6 +8,8 @@ from typing import Any
 from ...protocol.answer import Answer
 from ...protocol.wsgi import Headers
 
+# A response without a body has a type all the same, since checkers of WSGI want one.
+_PLAIN = ("Content-Type", "text/plain; charset=utf-8")
 _ALWAYS: Headers = [
     ("Cache-Control", "no-store"),
     ("X-Content-Type-Options", "nosniff"),
@@ -17,7 +19,7 @@ _ALWAYS: Headers = [
 
 def see_other(location: str) -> Answer:
     """303 (RFC 9110 section 15.4.4): go there with GET."""
-    return Answer(status="303 See Other", headers=[("Location", location), *_ALWAYS], body=b"")
+    return Answer(status="303 See Other", headers=[("Location", location), _PLAIN, *_ALWAYS], body=b"")
 
 
 def problem(status: str, detail: str, headers: Headers | None = None, **members: Any) -> Answer:

@@ -16,6 +16,7 @@ from .options import OidcOptions
 
 _ASSERTION = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 _SECONDS = 120
+_KINDS = {"RS": "RSA", "PS": "RSA", "ES": "EC", "Ed": "OKP"}
 
 
 class Shown(NamedTuple):
@@ -75,7 +76,8 @@ class ClientKey:
         if self._key is None:
             path = self._options.client_key or Path()
             try:
-                found = joserfc_module("jwk").import_key(path.read_text(encoding="ascii"))
+                text = path.read_text(encoding="ascii")
+                found = joserfc_module("jwk").import_key(text, _KINDS[self._options.client_key_algorithm[:2]])
             except (OSError, ValueError, joserfc_module("errors").JoseError) as error:
                 raise ConfigError(
                     Problem(

@@ -12,7 +12,8 @@ import json
 import re
 import socket
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import urlencode, urlsplit
@@ -21,6 +22,8 @@ from ....config.problems import ConfigError, Problem
 from .failures import Unreachable
 
 if TYPE_CHECKING:
+    import ssl
+
     import urllib3
 
 CONNECT = 3.0
@@ -67,7 +70,7 @@ class Outbound:
         self._ca_file = ca_file
         self._connect = connect
         self._read = read
-        self._manager: urllib3.PoolManager | None = None
+        self._opener: Callable[[], urllib3.PoolManager] | None = None
 
     def get(self, url: str, headers: Mapping[str, str] | None = None) -> Reply:
         """The answer to a GET."""
@@ -82,11 +85,13 @@ class Outbound:
         complaint = address_complaint(url)
         if complaint is not None:
             raise Unreachable(f"an address {complaint}")
-        manager = self._opened()
+        if self._opener is None:
+            self._opener = _opener(self._ca_file, self._read)
         import urllib3
 
         sent = {"Accept": "application/json", "User-Agent": "wheatpaste", "Connection": "close", **headers}
         try:
+            manager = self._opener()
             response = manager.request(
                 method,
                 url,
@@ -104,6 +109,7 @@ class Outbound:
                 found = response.read(MOST_BYTES + 1, decode_content=False)
             finally:
                 response.close()
+                manager.clear()
         except (urllib3.exceptions.HTTPError, OSError, http.client.HTTPException, ValueError) as error:
             raise Unreachable(f"{type(error).__name__} from {urlsplit(url).netloc}") from error
         if len(found) > MOST_BYTES:
@@ -111,11 +117,6 @@ class Outbound:
         age = _MAX_AGE.search(response.headers.get("Cache-Control", "").lower())
         kind = response.headers.get("Content-Type", "").partition(";")[0].strip().lower()
         return Reply(response.status, kind, found, None if age is None else float(age[1]))
-
-    def _opened(self) -> urllib3.PoolManager:
-        if self._manager is None:
-            self._manager = _manager(self._ca_file, self._read)
-        return self._manager
 
 
 def address_complaint(url: str) -> str | None:
@@ -141,7 +142,8 @@ def is_this_machine(host: str) -> bool:
     return host in ("localhost", "::1") or re.fullmatch(r"127(?:\.[0-9]{1,3}){3}", host) is not None
 
 
-def _manager(ca_file: Path | None, seconds: float) -> urllib3.PoolManager:
+def _opener(ca_file: Path | None, seconds: float) -> Callable[[], urllib3.PoolManager]:
+    """Makes the pool of one request."""
     try:
         import urllib3
         from urllib3.connection import HTTPConnection, HTTPSConnection
@@ -172,9 +174,21 @@ def _manager(ca_file: Path | None, seconds: float) -> urllib3.PoolManager:
     class SecurePool(urllib3.HTTPSConnectionPool):
         ConnectionCls = Secure
 
-    manager = urllib3.PoolManager(num_pools=8, ca_certs=None if ca_file is None else str(ca_file))
-    manager.pool_classes_by_scheme = {"http": PlainPool, "https": SecurePool}
-    return manager
+        def __init__(self, *args: Any, **more: Any) -> None:
+            super().__init__(*args, **{**more, "ssl_context": trusted()})
+
+    @cache
+    def trusted() -> ssl.SSLContext:
+        import ssl
+
+        return ssl.create_default_context(cafile=ca_file)  # takes a while, so it is done once
+
+    def open_pool() -> urllib3.PoolManager:
+        manager = urllib3.PoolManager(num_pools=1)
+        manager.pool_classes_by_scheme = {"http": PlainPool, "https": SecurePool}
+        return manager
+
+    return open_pool
 
 
 class _Timely(io.RawIOBase):

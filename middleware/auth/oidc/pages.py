@@ -187,7 +187,9 @@ class ProviderPages:
         except Untrue as error:
             log.warning("%s: a logout token was refused: %s", self._kind, error)
             return problem("400 Bad Request", f"The logout token is not valid: {error}.", error="invalid_request")
-        return Answer(status="200 OK", headers=[("Cache-Control", "no-store")], body=b"")
+        return Answer(
+            status="200 OK", headers=[("Content-Type", "text/plain"), ("Cache-Control", "no-store")], body=b""
+        )
 
     def _end(self, visit: Visit, logout: Logout) -> None:
         authority = self._authority

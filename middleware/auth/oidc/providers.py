@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from ....protocol.answer import Answer
 from ..accounts.options import GroupOptions
 from ..identity import Identity
-from ..method import Failed
+from ..method import Failed, Method
 from .admission import Admission
 from .github import GitHub
 from .options import OidcOptions
@@ -42,12 +42,9 @@ class Providers:
         """The pages of all providers by their paths below the mount."""
         return {path: page for each in self._pages.values() for path, page in each.routes().items()}
 
-    def check(self, visit: Visit, identity: Identity) -> Identity | Failed:
-        """The identity of a session, after its provider was asked whether it still holds, where that is due.
-
-        To be called for what the method ``session`` has found, in each request.
-        """
-        return self._standing.check(visit, identity)
+    def watched(self, sessions: Method) -> Method:
+        """The method ``session``, in whose place it goes: a provider that takes back its word ends the session."""
+        return _Watched(sessions, self._standing)
 
     def logout_address(self, visit: Visit) -> str | None:
         """Where a logout of this request's session has to send the browser, or None: ask before the session ends."""
@@ -59,3 +56,21 @@ class Providers:
 
 def _provider(name: str, options: OidcOptions, clock: Callable[[], float]) -> Provider | GitHub:
     return GitHub(name, options, clock) if options.preset == "github" else Provider(name, options, clock)
+
+
+class _Watched:
+    """A method whose identities are looked at once more."""
+
+    def __init__(self, sessions: Method, standing: Standing) -> None:
+        self.name = sessions.name
+        self._sessions = sessions
+        self._standing = standing
+
+    def identify(self, visit: Visit) -> Identity | Failed | None:
+        """Who the session's user is, if its provider has not said otherwise by now."""
+        found = self._sessions.identify(visit)
+        return self._standing.check(visit, found) if isinstance(found, Identity) else found
+
+    def challenges(self, visit: Visit) -> Sequence[str]:
+        """Those of the sessions."""
+        return self._sessions.challenges(visit)
