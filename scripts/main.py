@@ -37,6 +37,8 @@ COMMANDS = (
     Command("request", "request", "Send one request to an app, without a server."),
     Command("shell", "shell", "Open a Python prompt with the apps of an INI file."),
     Command("ctl", "ctl", "Ask a service that runs what it is doing, and tell it to reload or drain."),
+    Command("auth", "auth", "Look after the users, keys, tokens and sessions of a site."),
+    Command("user", "user", "Look after users: short for auth FILE user."),
     Command("errors", "errors", "List, show and resolve the errors that a site has kept."),
     Command("init", "init", "Write a first INI file around an app."),
     Command("generate", "generate", "Write the file that uWSGI or mod_wsgi loads for an INI file."),

@@ -8,7 +8,7 @@ this one does not count any more.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Protocol
 
 from ...storage.schema import Schema
@@ -67,12 +67,13 @@ class DigestSecrets:
         secret = prepared(password)
         if secret is None or self._has_all(account):
             return
+        self.keep(account, {each: ha1_of(account.name, self._realm, secret, each) for each in self._algorithms})
+
+    def keep(self, account: Account, hashes: Mapping[str, str]) -> None:
+        """Keep hashes of ``name:realm:password``, in lower-case hexadecimal, by algorithm."""
         with self._tables.writing() as connection:
-            for algorithm in self._algorithms:
+            for algorithm, digest in hashes.items():
                 bound = SEALED.bound_to(account.id, self._realm, algorithm)
-                sealed = self._vault.seal_text(
-                    SEALED.purpose, ha1_of(account.name, self._realm, secret, algorithm), bound
-                )
                 connection.execute(
                     "INSERT INTO auth_digests (account, realm, algorithm, name, userhash, epoch, sealed, created)"
                     " VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
@@ -86,7 +87,7 @@ class DigestSecrets:
                         account.name,
                         userhash_of(account.name, self._realm, algorithm),
                         account.epoch,
-                        sealed,
+                        self._vault.seal_text(SEALED.purpose, digest, bound),
                         self._clock(),
                     ),
                 )

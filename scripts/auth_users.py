@@ -1,0 +1,195 @@
+"""``wheatpaste auth FILE user …``: the users that a site keeps itself."""
+
+from __future__ import annotations
+
+import argparse
+from typing import TYPE_CHECKING, Any
+
+from .auth_asking import ask_password, confirmed
+from .auth_invite import link_for, say_link
+from .auth_rows import moment, print_one, print_rows, say
+
+if TYPE_CHECKING:
+    from ..middleware.auth.account import Account
+    from .auth import Words
+    from .auth_site import AuthSite
+
+
+def arguments(parser: Words) -> None:
+    """Declare the words."""
+    command = parser.commands()
+    add = command("add", "Make a user; the password is asked for, or read from the standard input.", _add)
+    add.add_argument("name", metavar="NAME")
+    add.add_argument("--display", metavar="TEXT", default="", help="the full name that pages show")
+    add.add_argument("--email", metavar="ADDRESS", default="", help="the mail address")
+    add.add_argument("--verified", action="store_true", help="the address is known to be the user's")
+    add.add_argument("--group", metavar="GROUP", action="append", default=[], help="put the user into a group")
+    add.add_argument("--role", metavar="ROLE", action="append", default=[], help="give the user a role")
+    how = add.add_mutually_exclusive_group()
+    how.add_argument("--must-change", action="store_true", help="the password has to be changed at the first login")
+    how.add_argument("--invite", action="store_true", help="ask for no password, and print a link to set one")
+    how.add_argument("--no-password", action="store_true", help="ask for no password: the user signs in in other ways")
+    listing = command("list", "List users.", _list)
+    listing.add_argument("prefix", metavar="PREFIX", nargs="?", default="", help="those whose names begin so")
+    listing.add_argument("--after", metavar="NAME", default="", help="begin behind this one")
+    listing.add_argument("--limit", metavar="NUMBER", type=int, default=1000, help="so many at most (default: 1000)")
+    command("show", "Show all that is known of a user, of whichever source.", _show).add_argument(
+        "name", metavar="NAME"
+    )
+    passwd = command("passwd", "Set a user's password; this ends the user's sessions.", _passwd)
+    passwd.add_argument("name", metavar="NAME")
+    passwd.add_argument("--must-change", action="store_true", help="it has to be changed at the next login")
+    edit = command("edit", "Change a user's full name and mail address.", _edit)
+    edit.add_argument("name", metavar="NAME")
+    edit.add_argument("--display", metavar="TEXT")
+    edit.add_argument("--email", metavar="ADDRESS")
+    edit.add_argument("--verified", action="store_true", help="the address is known to be the user's")
+    rename = command("rename", "Give a user another name; sessions, tokens and rights stay.", _rename)
+    rename.add_argument("name", metavar="NAME")
+    rename.add_argument("new", metavar="NEW")
+    command("disable", "Keep a user out, and end all of the user's sessions.", _disable).add_argument(
+        "name", metavar="NAME"
+    )
+    command("enable", "Let a user in again.", _enable).add_argument("name", metavar="NAME")
+    delete = command("delete", "Remove a user, with sessions, tokens and factors.", _delete)
+    delete.add_argument("name", metavar="NAME")
+    delete.add_argument("--yes", action="store_true", help="do not ask")
+
+
+def account_data(account: Account) -> dict[str, Any]:
+    """What programs get of a user."""
+    return {
+        "name": account.name,
+        "display": account.display,
+        "email": account.email,
+        "email_verified": account.email_verified,
+        "state": _state(account),
+        "groups": sorted(account.groups),
+        "roles": sorted(account.roles),
+        "second_factor": account.has_second_factor,
+        "must_change_password": account.must_change_password,
+        "id": account.id,
+    }
+
+
+def _state(account: Account) -> str:
+    return "disabled" if account.disabled else "enabled"
+
+
+def _add(site: AuthSite, options: argparse.Namespace) -> int | None:
+    users, passwords = site.users, site.authority.passwords
+    password = None if options.invite or options.no_password else ask_password()
+    if users.find(options.name) is not None:
+        raise ValueError(f"there is a user {options.name!r} already")
+    if password is not None:
+        complaint = passwords.policy.complaint(password, (options.name, options.display, options.email))
+        if complaint is not None:
+            raise ValueError(str(complaint))
+    known = {each.name for each in users.groups()}
+    missing = [group for group in options.group if group not in known]
+    if missing:
+        raise LookupError(f"there is no group {missing[0]!r}; make it: wheatpaste auth FILE group add {missing[0]}")
+    account = users.create(
+        options.name,
+        display=options.display,
+        email=options.email,
+        email_verified=options.verified and bool(options.email),
+    )
+    for group in options.group:
+        users.add_member(group, f"user:{account.name}")
+    for role in options.role:
+        users.grant(f"user:{account.name}", role)
+    if password is not None:
+        _set_password(site, account, password, options.must_change)
+    site.note("user.create", account)
+    account = users.get(account.id) or account
+    if options.invite:
+        say_link(link_for(site, account), account, options, **account_data(account))
+    else:
+        say(f"{account.name} is there now", options, **account_data(account))
+    return None
+
+
+def _list(site: AuthSite, options: argparse.Namespace) -> None:
+    accounts = site.users.all(options.prefix, after=options.after, limit=options.limit)
+    rows = [account_data(each) for each in accounts]
+    for row in rows:
+        row["disabled"] = "disabled" if row["state"] == "disabled" else ""
+        row["2nd factor"] = "2nd factor" if row["second_factor"] else ""
+    columns = ("name", "display", "email", "groups", "roles", "2nd factor", "disabled")
+    if options.json:
+        rows = [account_data(each) for each in accounts]
+    print_rows(rows, columns, options, none="There are no such users." if options.prefix else "There are no users.")
+
+
+def _show(site: AuthSite, options: argparse.Namespace) -> None:
+    account = site.account(options.name)
+    data = account_data(account) | {"source": account.source, "permissions": sorted(account.permissions)}
+    if account.source == "local":
+        info = site.users.info(account.id)
+        data |= {
+            "created": moment(info.created),
+            "has_password": info.has_password,
+            "password_changed": moment(info.password_changed),
+        }
+    print_one(data, options)
+
+
+def _passwd(site: AuthSite, options: argparse.Namespace) -> None:
+    account = site.own(options.name)
+    password = ask_password()
+    _set_password(site, account, password, options.must_change)
+    site.note("password.reset", account)
+    say(f"{account.name} has a new password, and is signed out everywhere", options, name=account.name, id=account.id)
+
+
+def _set_password(site: AuthSite, account: Account, password: str, must_change: bool) -> None:
+    complaint = site.authority.passwords.change(account, password, must_change=must_change)
+    if complaint is not None:
+        raise ValueError(str(complaint))
+
+
+def _edit(site: AuthSite, options: argparse.Namespace) -> None:
+    account = site.own(options.name)
+    if options.display is not None:
+        site.users.set_display(account.id, options.display)
+    if options.email is not None or options.verified:
+        email = account.email if options.email is None else options.email
+        site.users.set_email(account.id, email, options.verified)
+    site.note("user.change", account)
+    account = site.account(account.id)
+    say(f"{account.name} was changed", options, **account_data(account))
+
+
+def _rename(site: AuthSite, options: argparse.Namespace) -> None:
+    account = site.own(options.name)
+    site.users.rename(account.id, options.new)
+    site.note("user.change", account, new_name=options.new)
+    account = site.account(account.id)
+    say(f"{options.name} is {account.name} now", options, **account_data(account))
+
+
+def _disable(site: AuthSite, options: argparse.Namespace) -> None:
+    account = site.own(options.name)
+    site.users.disable(account.id)
+    if site.authority.sessions.can_list:
+        site.authority.sessions.end_all(account.id)
+    site.note("user.disable", account)
+    say(f"{account.name} cannot sign in any more", options, name=account.name, id=account.id)
+
+
+def _enable(site: AuthSite, options: argparse.Namespace) -> None:
+    account = site.own(options.name)
+    site.users.enable(account.id)
+    site.note("user.enable", account)
+    say(f"{account.name} can sign in again", options, name=account.name, id=account.id)
+
+
+def _delete(site: AuthSite, options: argparse.Namespace) -> int | None:
+    account = site.own(options.name)
+    if not confirmed(f"Delete {account.name} for ever?", yes=options.yes):
+        return 1
+    site.users.delete(account.id)
+    site.note("user.delete", account)
+    say(f"{account.name} is gone", options, name=account.name, id=account.id)
+    return None
