@@ -17,6 +17,7 @@ from ...protocol.paths import uri_path, uri_query
 from ...protocol.wsgi import Headers
 from .answers import problem, see_other
 from .asker import navigates
+from .methods.auth_params import quoted
 from .return_to import safe_target
 
 if TYPE_CHECKING:
@@ -115,12 +116,6 @@ def here(visit: Visit) -> str:
         known = provenance(environ) == "own" and referrer.netloc == environ.get("HTTP_HOST")
         target = (referrer.path + (f"?{referrer.query}" if referrer.query else "")) if known else ""
     return safe_target(target) or uri_path(visit.script_name) + "/"
-
-
-def quoted(text: str) -> str:
-    """A quoted-string (RFC 9110 section 5.6.4)."""
-    clean = "".join(letter for letter in text if letter.isprintable())
-    return '"' + clean.replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 
 def _challenges(visit: Visit) -> list[str]:

@@ -15,9 +15,9 @@ from ....config.options import above, component, option
 from ....config.values import Seconds
 from ..identity import Identity
 from ..method import Failed
-from ..refusals import quoted
 from ..tokens.api_tokens import ApiTokens
 from ..tokens.text import PREFIX, prefix_complaint, read_text
+from .auth_params import quoted
 from .transport import exposure
 
 if TYPE_CHECKING:

@@ -40,8 +40,7 @@ from ..oidc.signed import (
     text_in,
     unverified_claims,
 )
-from ..refusals import quoted
-from .auth_params import credentials
+from .auth_params import credentials, quoted
 from .transport import exposure
 
 if TYPE_CHECKING:
