@@ -37,6 +37,8 @@ PEERS = (
     "whitenoise",
     "servestatic",
     "pyramid",
+    "repoze.who",
+    "Flask-Login",
 )
 
 
@@ -59,6 +61,7 @@ BENCHMARKS = (
     Benchmark("server", "The server", rounds=3, quick=1, parts=True),
     Benchmark("dispatch", "Dispatch", rounds=51, quick=2),
     Benchmark("errors", "Errors", rounds=21, quick=2),
+    Benchmark("auth", "Authentication", rounds=21, quick=2),
     Benchmark("static_files", "Static files", rounds=21, quick=1),
     Benchmark("large_ini", "A large INI", rounds=15, quick=1),
     Benchmark("commands", "Checking a small INI", rounds=41, quick=1),

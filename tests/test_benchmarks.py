@@ -12,7 +12,7 @@ import pytest
 from prerequisites import lacking
 
 BENCHMARKS = Path(__file__).resolve().parent.parent / "benchmarks"
-NAMES = ("dispatch", "errors", "static_files", "large_ini", "commands", "startup")
+NAMES = ("dispatch", "errors", "auth", "static_files", "large_ini", "commands", "startup")
 
 
 @pytest.fixture
