@@ -12,7 +12,7 @@ the parts of its own that stand further in.
 from __future__ import annotations
 
 import logging
-from typing import Any
+from functools import partial
 
 from ...protocol.answer import Answer
 from ...protocol.trace import Trace
@@ -66,7 +66,8 @@ class Guard:
             answer = _UNAVAILABLE
         if answer is not None:
             return answer.send(environ, start_response, visit.headers)
-        return Interception(environ, start_response, visit_decider(self, visit), visit_finisher(visit)).run(self._app)
+        decide, finish = partial(self.replacement, visit), partial(self.finished, visit)
+        return Interception(environ, start_response, decide, finish).run(self._app)
 
     def _before(self, visit: Visit) -> Answer | None:
         environ, authority = visit.environ, self._authority
@@ -118,6 +119,15 @@ class Guard:
         # An app that asks a user who is signed in for a login means: not you. Another login would go round in circles.
         return forbidden(visit)
 
+    def finished(self, visit: Visit, headers: Headers) -> Headers:
+        """The headers that leave: those of the reply, what was found out about its visitor, and no orders to us."""
+        for name, _ in headers:
+            if name.lower() == _ACTION:
+                _act(visit, headers)
+                headers = [each for each in headers if each[0].lower() != _ACTION]
+                break
+        return [*_private(headers), *visit.headers] if visit.headers else headers
+
     def _kept(self, visit: Visit) -> Answer | None:
         return self._authority.interrupt(visit)
 
@@ -167,29 +177,6 @@ def _enter(visit: Visit, identity: Identity | None) -> None:
         Trace.of(environ).identity = known
     for each in authority.enterers:
         each(visit)
-
-
-def visit_decider(guard: Guard, visit: Visit) -> Any:
-    """What decides about the app's reply to a visit."""
-
-    def decide(status: str, headers: Headers) -> Answer | None:
-        return guard.replacement(visit, status, headers)
-
-    return decide
-
-
-def visit_finisher(visit: Visit) -> Any:
-    """What adds the headers of a visit to the reply that leaves."""
-
-    def finish(headers: Headers) -> Headers:
-        if any(name.lower() == _ACTION for name, _ in headers):
-            _act(visit, headers)
-            headers = [each for each in headers if each[0].lower() != _ACTION]
-        if not visit.headers:
-            return headers
-        return [*_private(headers), *visit.headers]
-
-    return finish
 
 
 def _act(visit: Visit, headers: Headers) -> None:

@@ -121,7 +121,8 @@ class Authority:
 
     def url(self, visit: Visit, name: str = "") -> str:
         """The path of one of our pages, as a browser asks for it: ``url(visit, "login")``."""
-        return uri_path(visit.script_name) + self.site.mount + (f"/{name}" if name else "")
+        head = uri_path(visit.script_name) if visit.script_name else ""
+        return f"{head}{self.site.mount}/{name}" if name else f"{head}{self.site.mount}"
 
     def absolute_url(self, visit: Visit, name: str = "") -> str:
         """The same with scheme and host, for other sites. Goes by ``public_url``; without, by the request's host."""
