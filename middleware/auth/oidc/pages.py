@@ -197,6 +197,8 @@ class ProviderPages:
         if not authority.store.add(_JTI, used, b"1", max(1.0, logout.until - authority.clock())):
             raise Untrue("used already")
         try:
+            if not authority.sessions.can_list:
+                return self._end_user(visit, logout)
             ended = authority.sessions.end_by_provider(self._provider.issuer, logout.sid, logout.subject)
         except StoreError:
             authority.store.delete(_JTI, used)  # the provider will try again
@@ -204,6 +206,17 @@ class ProviderPages:
         for info in ended:
             account = authority.directory.get(info.account)
             authority.audit.note("session.revoke", visit, account, session=info.id, reason="logout at the provider")
+
+    def _end_user(self, visit: Visit, logout: Logout) -> None:
+        # Which session is in which browser's cookie is known to nobody: then all of the user's end.
+        authority = self._authority
+        if logout.subject is None:
+            raise Untrue("about a session alone, and those are not listed here")
+        link = authority.identities.find(self._provider.issuer, logout.subject)
+        account = None if link is None else authority.directory.get(link.account)
+        if account is not None:
+            authority.sessions.end_all(account.id)
+            authority.audit.note("session.revoke", visit, account, reason="logout at the provider")
 
     def _pending(self, visit: Visit, state: str) -> Pending | None:
         # Looked at first: a link with a wrong state, from wherever, must not end a login that is under way.

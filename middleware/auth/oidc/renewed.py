@@ -39,6 +39,7 @@ class Renewed(Generic[T]):
         self._value: T | None = None
         self._until = 0.0
         self._tried: float | None = None
+        self._is_asking = False
 
     def get(self) -> T:
         """The document. Raises ``Unreachable`` where there is none."""
@@ -50,12 +51,11 @@ class Renewed(Generic[T]):
                 return self._renew(wait=0) or value
             except Unreachable:
                 return self._not_too_old(value, now)
-        if self._has_tried(now, _PAUSE_WITHOUT):
-            raise Unreachable("it could not be reached a moment ago")
-        found = self._renew(wait=_PATIENCE) or self._value
-        if found is None:
-            raise Unreachable("it is being asked")
-        return found
+        if not self._has_tried(now, _PAUSE_WITHOUT) or self._is_asking:
+            self._renew(wait=_PATIENCE)
+        if self._value is None:  # read anew: another may have got it meanwhile
+            raise Unreachable("it is being asked" if self._is_asking else "it could not be reached a moment ago")
+        return self._value
 
     def renewed(self) -> T | None:
         """A newer one, since the one that there is does not do; None where it is too early, or another is at it."""
@@ -73,13 +73,14 @@ class Renewed(Generic[T]):
             now = self._clock()
             if self._tried is not None and self._has_tried(now, _PAUSE_WITHOUT):
                 return self._value  # while this one waited, another has asked
-            self._tried = now
+            self._is_asking, self._tried = True, now  # in this order: who sees the one sees the other
             found = self._fetch()
             seconds = _USUAL if found.seconds is None else found.seconds
             self._until = now + min(max(seconds, _SHORTEST), _LONGEST)
             self._value = found.value
             return found.value
         finally:
+            self._is_asking = False
             self._lock.release()
 
     def _has_tried(self, now: float, pause: float) -> bool:
