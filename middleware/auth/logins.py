@@ -63,6 +63,16 @@ class Logins:
         """The login of this browser that waits for a step of this kind; it stays."""
         return self._wanted([self._pending.get(_key(each)) for each in self._cookies(visit)], kind)
 
+    def tries(self, visit: Visit, kind: str) -> int:
+        """Count one more try of the step that the login of this browser waits for; how many there were, this included.
+
+        Whoever asks ends the login when there were too many: a step may be guessed otherwise.
+        """
+        for each in self._cookies(visit):
+            if self._wanted([self._pending.get(_key(each))], kind) is not None:
+                return self._pending.count(_key(each), 1, SECONDS).number
+        return 0
+
     def take(self, visit: Visit, kind: str) -> Pending | None:
         """The same, and it is over: of several who ask at once, one gets it."""
         for each in self._cookies(visit):

@@ -1,0 +1,154 @@
+"""``account`` and what is below it: what users see of themselves, their devices, their tokens."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ....protocol.answer import Answer
+from ..account import Account
+from ..answers import see_other
+from ..identity import Identity
+from .form import Fields, UserPage
+from .sheet import sheet
+from .ways import can_change_password
+
+if TYPE_CHECKING:
+    from ..tokens.api_tokens import TokenInfo
+    from ..visit import Visit
+
+LIVES = (30, 90, 365)
+"""For how many days a token may be made."""
+
+
+def show_account(visit: Visit, user: Identity) -> Answer:
+    """Everything at a glance."""
+    authority = visit.authority
+    account = _account(user)
+    sessions = authority.sessions.of(account.id, user.session) if authority.sessions.can_list else []
+    tokens = (
+        [] if authority.tokens is None else [each for each in authority.tokens.of(account.id) if _counts(visit, each)]
+    )
+    return sheet(
+        visit,
+        "account.html",
+        user=user,
+        account=account,
+        note="Your new password is set." if "changed=password" in visit.environ.get("QUERY_STRING", "") else None,
+        has=authority.factors.of(account.id),
+        sessions=sessions,
+        can_list=authority.sessions.can_list,
+        tokens=tokens,
+        has_tokens=authority.tokens is not None,
+        can_change_password=can_change_password(authority, account),
+    )
+
+
+def show_devices(visit: Visit, user: Identity) -> Answer:
+    """Where the user is signed in."""
+    authority = visit.authority
+    can_list = authority.sessions.can_list
+    sessions = authority.sessions.of(_account(user).id, user.session) if can_list else []
+    return sheet(
+        visit,
+        "account_devices.html",
+        user=user,
+        sessions=sessions,
+        can_list=can_list,
+        changed="changed=1" in visit.environ.get("QUERY_STRING", ""),
+    )
+
+
+def end_sessions(visit: Visit, user: Identity, fields: Fields) -> Answer:
+    """Sign out one device, or all but this one."""
+    authority = visit.authority
+    account = _account(user)
+    wanted = fields.get("id", "")
+    if wanted == "others":
+        authority.sessions.end_all(account.id, but=user.session)
+        authority.audit.note("session.revoke", visit, account, reason="others")
+    elif wanted and wanted == user.session:
+        return see_other(authority.url(visit, "logout"))
+    elif authority.sessions.can_list and authority.sessions.end_one(account.id, wanted):
+        authority.audit.note("session.revoke", visit, account, session=wanted)
+    return see_other(f"{authority.url(visit, 'account/devices')}?changed=1")
+
+
+def show_tokens(visit: Visit, user: Identity) -> Answer:
+    """The tokens that the user has made for programs."""
+    return _tokens(visit, user)
+
+
+def create_token(visit: Visit, user: Identity, fields: Fields) -> Answer:
+    """Make a token, whose text is shown this once."""
+    authority = visit.authority
+    account = _account(user)
+    days = fields.get("days", "")
+    seconds = None if days == "never" else 86400.0 * (int(days) if days in {str(each) for each in LIVES} else 90)
+    try:
+        text, info = authority.tokens.create(
+            account,
+            fields.get("name", ""),
+            fields.get("scopes", "").split(),
+            seconds,
+            fields.get("networks", "").split(),
+        )
+    except ValueError as error:
+        return _tokens(visit, user, problem=str(error), fields=fields)
+    authority.audit.note("token.create", visit, account, token=info.id, name=info.name, scopes=" ".join(info.scopes))
+    return _tokens(visit, user, made=text)
+
+
+def revoke_token(visit: Visit, user: Identity, fields: Fields) -> Answer:
+    """End a token at once."""
+    authority = visit.authority
+    account = _account(user)
+    wanted = fields.get("id", "")
+    if authority.tokens.revoke(account.id, wanted):
+        authority.audit.note("token.revoke", visit, account, token=wanted)
+    return see_other(authority.url(visit, "account/tokens"))
+
+
+def _tokens(
+    visit: Visit,
+    user: Identity,
+    *,
+    problem: str | None = None,
+    fields: Fields | None = None,
+    made: str | None = None,
+) -> Answer:
+    authority = visit.authority
+    return sheet(
+        visit,
+        "account_tokens.html",
+        "200 OK" if problem is None else "422 Unprocessable Content",
+        user=user,
+        tokens=[(each, _counts(visit, each)) for each in authority.tokens.of(_account(user).id)],
+        lives=LIVES,
+        fields=fields or {},
+        problem=problem,
+        made=made,
+    )
+
+
+def _counts(visit: Visit, token: TokenInfo) -> bool:
+    return token.complaint(visit.authority.clock()) is None
+
+
+def _account(user: Identity) -> Account:
+    account = user.account
+    if account is None:
+        raise LookupError("only accounts have sessions")
+    return account
+
+
+ROUTES = {
+    "": UserPage(lambda visit, user: see_other(visit.authority.url(visit, "account"))),
+    "account": UserPage(show_account, personal=False),
+    "account/devices": UserPage(show_devices, personal=False),
+    "account/devices/end": UserPage(post=end_sessions, back="account/devices"),
+}
+
+TOKEN_ROUTES = {
+    "account/tokens": UserPage(show_tokens, create_token, fresh=True),
+    "account/tokens/revoke": UserPage(post=revoke_token, fresh=True, back="account/tokens"),
+}

@@ -1,0 +1,89 @@
+"""``invite/TOKEN`` and ``reset/TOKEN``: a password is set by who has a link that was made for that.
+
+The page of a link may be looked at any number of times; sending its form uses the link up. Whoever has set a password
+so is where everybody is who knows it: a second factor is asked for as ever.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ....protocol.answer import Answer
+from ..account import Account
+from ..links import Kind
+from .form import Fields, Page
+from .messages import message
+from .password import password_problem, set_password
+from .sheet import sheet
+
+if TYPE_CHECKING:
+    from ..visit import Visit
+
+VOID = "This link is not valid any more: it was used already, or is too old. Ask for a new one."
+
+
+class LinkPage(Page):
+    """The page of links of one kind."""
+
+    def __init__(self, kind: Kind) -> None:
+        super().__init__(self._show, self._take)
+        self._kind = kind
+
+    def __call__(self, visit: Visit) -> Answer:
+        """Answer a visit, and tell nobody its address."""
+        answer = super().__call__(visit)
+        # The origin alone: without any referrer the Origin of a form would be null, as that of another site's.
+        headers = [each for each in answer.headers if each[0] != "Referrer-Policy"]
+        return Answer(status=answer.status, headers=[*headers, ("Referrer-Policy", "strict-origin")], body=answer.body)
+
+    def _show(self, visit: Visit) -> Answer:
+        account = self._account(visit)
+        return self._void(visit) if account is None else self._form(visit, account)
+
+    def _take(self, visit: Visit, fields: Fields) -> Answer:
+        authority = visit.authority
+        account = self._account(visit)
+        if account is None:
+            return self._void(visit)
+        problem = password_problem(visit, account, fields)
+        if problem is not None:  # the link stays
+            return self._form(visit, account, problem=problem)
+        if authority.links.take(self._kind, _token(visit)) is None:
+            return self._void(visit)
+        problem = set_password(visit, account, fields)
+        if problem is not None:
+            return message(visit, "503 Service Unavailable", problem)
+        changed: Account = authority.directory.get(account.id) or account
+        event = "password.reset" if self._kind == "reset" else "password.change"
+        authority.audit.note(event, visit, changed, reason=f"{self._kind} link")
+        if authority.sessions.can_list:
+            authority.sessions.end_all(account.id)
+        return authority.logins.first_factor(visit, changed, ("pwd",))
+
+    def _account(self, visit: Visit) -> Account | None:
+        authority = visit.authority
+        link = authority.links.peek(self._kind, _token(visit))
+        account: Account | None = None if link is None else authority.directory.get(link.account)
+        return None if account is None or account.disabled else account
+
+    def _form(self, visit: Visit, account: Account, *, problem: str | None = None) -> Answer:
+        return sheet(
+            visit,
+            "invitation.html",
+            "200 OK" if problem is None else "422 Unprocessable Content",
+            kind=self._kind,
+            account=account,
+            min_length=visit.authority.passwords.policy.min_length,
+            here=visit.authority.url(visit, f"{self._kind}/{_token(visit)}"),
+            problem=problem,
+        )
+
+    def _void(self, visit: Visit) -> Answer:
+        return message(visit, "404 Not Found", VOID)
+
+
+def _token(visit: Visit) -> str:
+    return visit.path.rpartition("/")[2]
+
+
+ROUTES = {"invite/*": LinkPage("invite"), "reset/*": LinkPage("reset")}

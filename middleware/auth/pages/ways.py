@@ -1,0 +1,51 @@
+"""By which ways an account can be entered, so that nobody takes their last one away."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from ..account import Account
+from ..passwords.checker import Changeable
+
+if TYPE_CHECKING:
+    from ..authority import Authority
+    from ..identity import Identity
+    from ..visit import Visit
+
+
+class ProviderName(NamedTuple):
+    """A provider: its word in the configuration, and what people call it."""
+
+    name: str
+    title: str
+
+
+def has_password(authority: Authority, account: Account) -> bool:
+    """Whether the account can be entered by a password on the login page."""
+    if "password" not in authority.site.login or authority.passwords is None:
+        return False
+    source = authority.directory.source_of(account)
+    if source is None:
+        return False
+    # Other sources verify themselves, or have no users without a password.
+    return source.name != "local" or source.password_hash(account) is not None
+
+
+def can_change_password(authority: Authority, account: Account) -> bool:
+    """Whether the account's source keeps passwords that its users can change."""
+    return authority.passwords is not None and isinstance(authority.directory.source_of(account), Changeable)
+
+
+def has_another_way(authority: Authority, account: Account) -> bool:
+    """Whether the account can be entered without a passkey."""
+    if has_password(authority, account):
+        return True
+    return authority.identities is not None and bool(authority.identities.of(account.id))
+
+
+def provider_of(visit: Visit, user: Identity) -> ProviderName | None:
+    """The provider that has vouched for this session's user, if it did."""
+    name = user.claims.get("oidc")
+    if not isinstance(name, str) or name not in visit.authority.providers:
+        return None
+    return ProviderName(name, visit.authority.providers[name] or name)
