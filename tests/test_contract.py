@@ -36,6 +36,11 @@ ROOT = Path(__file__).resolve().parent.parent
 # What a section must hold so that a component can be made. `inner` is the app of the test, `refusing` one that knows
 # nothing, `{folder}` a folder with a file in it.
 SECTIONS: dict[str, dict[str, str]] = {
+    "AuthKit": {
+        "setup.method": "basic, cookie",
+        "basic.authenticate.user.data": "ada:lovelace",
+        "cookie.secret": "0123456789abcdef0123456789abcdef",
+    },
     "Cascade": {"app1": "refusing", "app2": "inner"},
     "ErrorDocument": {"404": "/errors/404"},
     "PackageResources": {"egg": "pytest", "resource_name": "_pytest/mark"},
@@ -279,9 +284,9 @@ def test_a_plain_request_arrives_as_it_came(factory: Any, section: Section) -> N
     (got,) = inner.environs
     assert got["wsgi.input"].read() == b"body"
     streams = {"wsgi.input", "wsgi.errors", "wsgi.input_terminated"}
-    ours = {key for key in got if re.match(r"(wheatpaste|paste)\.", key)}
+    ours = {key for key in got if COMPATIBLE_KEY.fullmatch(key)}
     assert {key: got[key] for key in got.keys() - streams - ours} == {key: sent[key] for key in sent.keys() - streams}
-    assert ours <= documented_keys()
+    assert ours <= documented_keys(COMPATIBLE_KEY)
 
 
 @every_wrapper
@@ -339,7 +344,8 @@ def test_a_component_says_what_it_does(reader: Reader) -> None:
 @every_factory
 def test_the_prefix_of_sections_that_belong_to_it_is_known_to_a_check(factory: Any) -> None:
     parts = factory.reader.parts
-    assert parts is None or parts.prefix in CHAPTERS
+    # The section of an app is one that a check knows in any case.
+    assert parts is None or parts.prefix in {*CHAPTERS, "app"}
 
 
 @every_factory
@@ -426,16 +432,17 @@ def test_describe_tells_everything(group: str, name: str, target: str) -> None:
 
 # Groups of entry points look alike and are none.
 OUR_KEY = re.compile(r"(?!paste\.\w+_(?:factory|runner)$)(?:wheatpaste|paste)\.[a-z_.]+")
+COMPATIBLE_KEY = re.compile(r"(?:wheatpaste|paste|authkit)\.[a-z_.]+")
 # Not config: it never sees a request.
 PACKAGE = sorted(
     path for room in ("protocol", "middleware", "apps", "server", "scripts") for path in (ROOT / room).rglob("*.py")
 )
 
 
-def documented_keys() -> set[str]:
-    """The keys that have a row in the reference."""
+def documented_keys(form: re.Pattern[str] = OUR_KEY) -> set[str]:
+    """The keys of this form that have a row in the reference."""
     text = (ROOT / "docs" / "reference" / "environ.md").read_text(encoding="utf-8")
-    return {key for key in re.findall(r"^\| `([^`]+)` \|", text, re.MULTILINE) if OUR_KEY.fullmatch(key)}
+    return {key for key in re.findall(r"^\| `([^`]+)` \|", text, re.MULTILINE) if form.fullmatch(key)}
 
 
 def constants_of(tree: ast.Module) -> dict[str, str]:
