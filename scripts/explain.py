@@ -1,5 +1,7 @@
 """``wheatpaste explain FILE [METHOD] URL``: which mount takes a URL, through which filters, and why not the others.
 
+``wheatpaste explain FILE [METHOD] URL --user NAME``: whether this user may, which rule says so, and what would help.
+
 ``wheatpaste explain FILE --section NAME``: each effective value of a section, where it was written, and what lost.
 """
 
@@ -11,9 +13,11 @@ import sys
 from typing import Any
 
 from ..config.node import Node
+from ..config.origin import Origin
 from ..config.outline import Mounted, outline
 from ..config.problems import ConfigError, Problem
 from ..protocol.wsgi import Environ
+from .access import Access, Asker
 from .places import dump, maker, place, place_data
 from .route import Hop, follow
 from .section import explain_section
@@ -29,12 +33,21 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("file", metavar="FILE", help="the INI file, or FILE#NAME for another app than main")
     parser.add_argument("words", nargs="*", metavar="[METHOD] URL", help="the request, such as GET /wiki/ or //host/x")
     parser.add_argument("-n", "--app-name", metavar="NAME", help="the app section to start from (default: main)")
+    parser.add_argument("--user", metavar="NAME", help="who makes the request, for filters that ask who may")
+    parser.add_argument("--mfa", action="store_true", help="this user has shown a second factor")
+    parser.add_argument(
+        "--scope", action="append", metavar="NAME", help="the request carries a token of the user with this scope"
+    )
+    parser.add_argument("--from", dest="address", metavar="ADDRESS", help="the client's address (default: 127.0.0.1)")
     parser.add_argument("--section", metavar="NAME", help="explain the values of a section instead: wiki, filter:gzip")
     parser.add_argument(
         "--all", action="store_true", help="name every mount that does not take it, not only the nearest"
     )
     parser.add_argument("--json", action="store_true", help="for programs")
-    parser.epilog = "key=value words are variables, as for serve. No code of yours runs."
+    parser.epilog = (
+        "key=value words are variables, as for serve. No code of yours runs, unless a rule tests a function; "
+        "with --user the site's users are looked up."
+    )
 
 
 def run(options: argparse.Namespace) -> int:
@@ -57,12 +70,18 @@ def run(options: argparse.Namespace) -> int:
         return 2
     if composition.root.shape == "missing":
         raise ConfigError(composition.problems)
+    if options.user is None and (options.mfa or options.scope):
+        print("wheatpaste explain: --mfa and --scope are said of a user: add --user NAME", file=sys.stderr)
+        return 2
     environ = _environ(method.upper(), words[0])
+    if options.address is not None:
+        environ["REMOTE_ADDR"] = options.address
     hop = follow(outline(composition), environ)
+    asker = Asker(options.user, mfa=options.mfa, scopes=None if options.scope is None else tuple(options.scope))
     if options.json:
-        dump({"request": _request(environ), "route": _hop_data(hop)})
+        dump({"request": _request(environ), "route": _hop_data(hop, asker)})
     else:
-        _print_route(hop, environ, terminal, options.all)
+        _print_route(hop, environ, terminal, options.all, asker)
     for problem in composition.problems:
         Terminal().problem(problem)
     broken = any(problem.severity == "error" for problem in composition.problems)
@@ -106,18 +125,21 @@ def _arrives(hop: Hop) -> bool:
 # For people.
 
 
-def _print_route(hop: Hop, environ: Environ, terminal: Terminal, everything: bool) -> None:
+def _print_route(hop: Hop, environ: Environ, terminal: Terminal, everything: bool, asker: Asker) -> None:
     paint = terminal.paint
     query = f"?{environ['QUERY_STRING']}" if environ["QUERY_STRING"] else ""
     where = f"{environ['wsgi.url_scheme']}://{environ['HTTP_HOST']}{environ['RAW_URI'].partition('?')[0]}{query}"
-    terminal.line(paint(f"{environ['REQUEST_METHOD']} {printable(where)}", "bold"))
-    _print_hop(hop, terminal, "", everything, turn=None)
+    who = "" if asker.name is None else f"  by {printable(asker.name)}"
+    terminal.line(paint(f"{environ['REQUEST_METHOD']} {printable(where)}{who}", "bold"))
+    _print_hop(hop, terminal, "", everything, asker, turn=None)
 
 
-def _print_hop(hop: Hop, terminal: Terminal, indent: str, everything: bool, turn: int | None) -> None:
+def _print_hop(hop: Hop, terminal: Terminal, indent: str, everything: bool, asker: Asker, turn: int | None) -> None:
     paint = terminal.paint
     line = terminal.line
     inner = f"{indent}  "
+    asker = asker.branch()
+    seen = {id(node): environ for node, environ in hop.passed}
     if hop.mounted is not None:
         label = _mount_label(hop.mounted)
         ordinal = "" if turn is None else f"{turn}. "
@@ -127,6 +149,7 @@ def _print_hop(hop: Hop, terminal: Terminal, indent: str, everything: bool, turn
         line(
             f"{inner}{paint('through', 'dim')} {each.name}  {paint(maker(each), 'dim')}  {place(each.where, terminal)}"
         )
+        _print_access(asker.access(each, seen.get(id(each))), terminal, f"{inner}  ")
     app = hop.stack.app
     kind = "missing" if app.shape == "missing" else "composite" if app.is_composite else "app"
     style = ("red",) if app.shape == "missing" else ("green", "bold") if not hop.next and hop.answer is None else ()
@@ -142,8 +165,34 @@ def _print_hop(hop: Hop, terminal: Terminal, indent: str, everything: bool, turn
     if in_turn:
         line(f"{inner}  asks in turn, until one answers:")
     for number, below in enumerate(hop.next, 1):
-        _print_hop(below, terminal, f"{inner}  ", everything, number if in_turn else None)
+        _print_hop(below, terminal, f"{inner}  ", everything, asker, number if in_turn else None)
     _print_rejected(hop, terminal, inner, everything)
+
+
+def _print_access(access: Access | None, terminal: Terminal, indent: str) -> None:
+    if access is None:
+        return
+    paint = terminal.paint
+    if access.own:
+        terminal.line(f"{indent}{paint('answers it: one of its own pages', 'green')}")
+        return
+    if access.refusal is not None:
+        terminal.line(f"{indent}{paint(f'refuses it with 400: {access.refusal}', 'yellow')}")
+    else:
+        rule = "no rule is about it" if access.rule is None else f"{printable(access.rule)}"
+        where = "" if access.origin is None else f"  {place(access.origin, terminal)}"
+        terminal.line(f"{indent}{rule} {paint('=' if access.rule else ':', 'dim')} {printable(access.text)}{where}")
+        if access.allowed:
+            terminal.line(f"{indent}{paint('lets it through', 'green')}")
+        else:
+            needs = f", needs {printable(', '.join(access.needs))}" if access.needs else ""
+            terminal.line(f"{indent}{paint(f'refuses it with {access.status}{needs}', 'yellow')}")
+            helps = f"what could help: {', '.join(access.help)}" if access.help else "nothing would help"
+            terminal.line(f"{indent}{printable(helps)}")
+    if access.dry_run:
+        terminal.line(f"{indent}but it is a dry run, which lets everything through")
+    if access.remark is not None:
+        terminal.line(f"{indent}{paint(printable(access.remark), 'dim')}")
 
 
 def _print_rejected(hop: Hop, terminal: Terminal, indent: str, everything: bool) -> None:
@@ -178,17 +227,40 @@ def _request(environ: Environ) -> dict[str, str]:
     }
 
 
-def _hop_data(hop: Hop) -> dict[str, Any]:
+def _hop_data(hop: Hop, asker: Asker) -> dict[str, Any]:
+    asker = asker.branch()
+    seen = {id(node): environ for node, environ in hop.passed}
     return {
         "mount": None if hop.mounted is None else _mount_data(hop.mounted),
-        "filters": [_node_data(each) for each in hop.stack.filters],
+        "filters": [
+            {**_node_data(each), "access": _access_data(asker.access(each, seen.get(id(each))))}
+            for each in hop.stack.filters
+        ],
         "app": _node_data(hop.stack.app),
         "script_name": hop.script_name,
         "path_info": hop.path_info,
         "answer": hop.answer,
         "guess": hop.guess,
-        "next": [_hop_data(each) for each in hop.next],
+        "next": [_hop_data(each, asker) for each in hop.next],
         "not_taken": [{**_mount_data(each.mounted), "why": each.why} for each in hop.rejected],
+    }
+
+
+def _access_data(access: Access | None) -> dict[str, Any] | None:
+    if access is None:
+        return None
+    return {
+        "allowed": access.allowed or access.dry_run,
+        "status": access.status,
+        "rule": access.rule,
+        "text": access.text,
+        **place_data(access.origin or Origin()),
+        "needs": list(access.needs),
+        "help": list(access.help),
+        "refusal": access.refusal,
+        "own_page": access.own,
+        "dry_run": access.dry_run,
+        "remark": access.remark,
     }
 
 

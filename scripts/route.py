@@ -33,7 +33,8 @@ class Hop:
 
     ``mounted`` is how it got here from the composite above (None at the start); ``script_name`` and ``path_info`` are
     what the app sees. ``answer`` is set where something of ours answers by itself on the way: the status and
-    text of a mount table's 404. ``next`` are the stops below: one for a mount, several where apps are asked in turn.
+    text of a mount table's 404. ``passed`` are the filters with what each of them sees. ``next`` are the stops below:
+    one for a mount, several where apps are asked in turn.
     """
 
     stack: Stack
@@ -44,16 +45,19 @@ class Hop:
     guess: bool = False
     next: list[Hop] = field(default_factory=list)
     rejected: list[Rejected] = field(default_factory=list)
+    passed: list[tuple[Node, Environ]] = field(default_factory=list)
 
 
 def follow(stack: Stack, environ: Environ, mounted: Mounted | None = None) -> Hop:
     """Follow a request that reaches ``stack`` with ``environ``."""
     seen = dict(environ)
+    passed = []
     for each in stack.filters:
+        passed.append((each, seen.copy()))
         answer = _through(each, seen)
         if answer is not None:
-            return _hop(stack, mounted, seen, answer=f"{answer}, from the filter {each.name}")
-    hop = _hop(stack, mounted, seen)
+            return _hop(stack, mounted, seen, passed, answer=f"{answer}, from the filter {each.name}")
+    hop = _hop(stack, mounted, seen, passed)
     factory = own_factory(stack.app)
     if stack.mounts and factory is not None:
         _decide(hop, factory, seen)
@@ -62,13 +66,20 @@ def follow(stack: Stack, environ: Environ, mounted: Mounted | None = None) -> Ho
     return hop
 
 
-def _hop(stack: Stack, mounted: Mounted | None, environ: Environ, answer: str | None = None) -> Hop:
+def _hop(
+    stack: Stack,
+    mounted: Mounted | None,
+    environ: Environ,
+    passed: list[tuple[Node, Environ]],
+    answer: str | None = None,
+) -> Hop:
     return Hop(
         stack=stack,
         mounted=mounted,
         script_name=environ.get("SCRIPT_NAME", ""),
         path_info=environ.get("PATH_INFO", ""),
         answer=answer,
+        passed=passed,
     )
 
 
