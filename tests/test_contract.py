@@ -11,8 +11,8 @@ import configparser
 import importlib
 import inspect
 import logging
-import secrets
 import re
+import secrets
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
