@@ -33,6 +33,7 @@ PARTS = Parts(
         Part("store", ".accounts.options:StoreOptions"),
         Part("session", ".sessions.options:SessionOptions"),
         Part("users", ".sources.options:UserOptions"),
+        Part("ldap", ".sources.ldap_options:LdapOptions"),
         Part("password", ".passwords.options:PasswordOptions"),
         Part("groups", ".accounts.options:GROUPS_READER"),
         Part("roles", ".accounts.options:ROLES_READER"),

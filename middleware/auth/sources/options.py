@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from ....config.mounts import KeyProblem
-from ....config.options import component, each, option
+from ....config.options import OptionError, component, each, option
 from ....config.problems import ConfigError, Problem
 from ....config.values import Imported
 from ...storage.store import StoreError
@@ -18,8 +18,9 @@ from .htpasswd import HtpasswdFile
 
 if TYPE_CHECKING:
     from ....config.surroundings import Surroundings
+    from .ldap_options import LdapOptions
 
-SOURCES = ("local", "htpasswd", "htdigest", "authkit", "authkit_db", "sql", "callable")
+SOURCES = ("local", "htpasswd", "htdigest", "authkit", "authkit_db", "sql", "ldap", "callable")
 """The words of ``source``."""
 
 _NEEDS = {
@@ -147,8 +148,10 @@ def file_source(options: UserOptions, word: str, realm: str) -> Source:
     return AuthKitFile(options.authkit or "", options.authkit_encrypt, options.authkit_secret)
 
 
-def sources_of(options: UserOptions, realm: str, local: Source | None = None) -> tuple[Source, ...]:
-    """The sources of a site in their order. ``local`` stands for the word of that name.
+def sources_of(
+    options: UserOptions, realm: str, local: Source | None = None, ldap: LdapOptions | None = None
+) -> tuple[Source, ...]:
+    """The sources of a site in their order. ``local`` and ``ldap`` stand for the words of these names.
 
     Raises ``ConfigError`` for what cannot be used, or where a package is not installed. Files are opened when they are
     first needed.
@@ -160,6 +163,8 @@ def sources_of(options: UserOptions, realm: str, local: Source | None = None) ->
                 made.append(local)
         elif word in ("htpasswd", "htdigest", "authkit"):
             made.append(file_source(options, word, realm))
+        elif word == "ldap":
+            made.append(_directory(ldap))
         elif word == "callable":
             made.append(_callable(options))
         else:
@@ -179,6 +184,14 @@ def _tables(options: UserOptions, word: str) -> Source:
     from .query_source import QuerySource
 
     return QuerySource(foreign_tables(options.sql or ""), options.sql_query, options.sql_groups, options.sql_roles)
+
+
+def _directory(options: LdapOptions | None) -> Source:
+    if options is None:
+        raise OptionError("UserOptions", "source", "has ldap, and there is no section for it", part="users")
+    from .ldap_source import LdapSource
+
+    return LdapSource(options)
 
 
 def _callable(options: UserOptions) -> Source:
