@@ -14,9 +14,11 @@ def navigates(environ: Environ) -> bool:
 
     Browsers say it themselves (W3C Fetch Metadata). For those that do not, whoever prefers HTML and is no script.
     """
+    if environ.get("HTTP_AUTHORIZATION"):
+        return False  # it knows how to show who it is without a page
     mode: str | None = environ.get("HTTP_SEC_FETCH_MODE")
     if mode is not None:
         return mode == "navigate" and environ.get("HTTP_SEC_FETCH_DEST") in (None, "document")
-    if environ.get("HTTP_X_REQUESTED_WITH") or environ.get("HTTP_AUTHORIZATION"):
+    if environ.get("HTTP_X_REQUESTED_WITH"):
         return False
     return wanted_form(environ, ("text", "json", "html")) == "html"

@@ -61,6 +61,11 @@ class Guard:
         visit = Visit(self._authority, environ)
         try:
             answer = self._before(visit)
+            if visit.resumed is not None:
+                environ, headers = visit.resumed, visit.headers
+                visit = Visit(self._authority, environ)
+                visit.headers = headers
+                answer = self._before(visit)
         except StoreError as error:
             log.error("nobody is let in while the store cannot be used: %s", error)
             answer = _UNAVAILABLE

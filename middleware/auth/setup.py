@@ -33,6 +33,7 @@ from .methods.digest_secrets import SCHEMA as DIGESTS
 from .methods.header import strip_identity_headers
 from .methods.jwt import Jwt
 from .methods.tkt import offer
+from .pages import routes as pages
 from .rules import RuleOptions, Rules
 from .sessions.options import SessionOptions
 from .sessions.sessions import Sessions
@@ -113,6 +114,8 @@ class Assembly:
                 authority.well_known["/.well-known/oauth-protected-resource"] = method.metadata
         self._add_providers(authority)
         authority.add_routes(forward_auth.routes(authority))
+        if "session" in site.methods:
+            authority.add_routes(pages.routes(authority))
         return authority
 
     def _add_providers(self, authority: Authority) -> None:

@@ -19,7 +19,18 @@ _LONGEST_COOKIE = 4096
 class Visit:
     """One request: what it brings, who it is from, and what its answer will carry besides the app's own headers."""
 
-    __slots__ = ("authority", "environ", "failed", "form", "headers", "identity", "path", "script_name", "session")
+    __slots__ = (
+        "authority",
+        "environ",
+        "failed",
+        "form",
+        "headers",
+        "identity",
+        "path",
+        "resumed",
+        "script_name",
+        "session",
+    )
 
     def __init__(self, authority: Authority, environ: Environ) -> None:
         self.authority = authority
@@ -29,6 +40,8 @@ class Visit:
         """What the sessions know of this request's, once they have looked."""
         self.form: bytes | None = None
         """A form that was received whole before the app could read it (``interrupted.py``)."""
+        self.resumed: Environ | None = None
+        """The request that is to go on in place of this one: a form that waited for a login."""
         self.failed: dict[str, Failed] = {}
         """What was shown and did not count, by the name of the method."""
         self.headers: Headers = []
