@@ -23,7 +23,12 @@ _IN_QUERY = re.compile(r"_method=([A-Za-z-]{1,20})")
 
 def is_unusual(path: str) -> bool:
     """Whether some app could read a path otherwise than it stands."""
-    return _UNUSUAL.search(path) is not None
+    if "." in path or " " in path or not path.isascii():
+        return _UNUSUAL.search(path) is not None
+    # The same, many times as fast, for what nearly all paths are.
+    return (
+        path != path.lower() or "//" in path or ";" in path or "%" in path or "#" in path or "?" in path or "\\" in path
+    )
 
 
 def loose_path(path: str) -> str | None:
@@ -50,8 +55,13 @@ def loose_segment(segment: str) -> str:
 
 def other_methods(environ: Environ) -> list[str]:
     """The methods that a request wants to be read in place of its own: by a header, or ``_method`` in its query."""
-    named: list[str] = [environ[key] for key in _OVERRIDES if key in environ]
     query: str = environ.get("QUERY_STRING", "")
-    if "ethod" in query or "%" in query:
+    named: list[str] = []
+    for key in _OVERRIDES:
+        if key in environ:
+            named.append(environ[key])
+    if query and ("ethod" in query or "%" in query):
         named += _IN_QUERY.findall(unquote_plus(query))
+    if not named:
+        return []
     return sorted({each.strip().upper() for each in named if _TOKEN.fullmatch(each.strip())})

@@ -76,9 +76,12 @@ class RuleTable:
             if child is None:
                 return None if found is None else found[2]
             node = child
-        found = _first(node.below, found, method, host)
-        found = _first(node.here, found, method, host)
-        found = _first_glob(node.globs, found, method, host, inner)
+        if node.below:
+            found = _first(node.below, found, method, host)
+        if node.here:
+            found = _first(node.here, found, method, host)
+        if node.globs:
+            found = _first_glob(node.globs, found, method, host, inner)
         return None if found is None else found[2]
 
 

@@ -170,6 +170,7 @@ class Rules:
         # A rule for /Admin is one for /admin, too, in an app that sees no difference.
         self._always_loose = any(is_unusual("/" + "/".join(each.pattern.segments)) for each in options.table)
         self._default = {"app": None, "authenticated": Authenticated(), "deny": Nobody()}[default]
+        self._passed = [Verdict(ALLOWED, rule) for rule in options.table]
         scoped = frozenset(rule.index for rule in options.table if asks_for_scopes(rule.permission))
         self._scoped = scoped if options.tokens == "scoped" else frozenset()
 
@@ -183,7 +184,7 @@ class Rules:
     def judge(self, ctx: Context) -> Verdict:
         """What the rules say of a request. Nothing is logged."""
         if not self.table:
-            return _verdict(None, ALLOWED if self._default is None else self._default.decide(ctx))
+            return self._by(None, ctx)
         verdict = self._judged(ctx)
         if self._dry_run and not verdict.allowed:
             would = Decision(False, NONE, (verdict.refusal,)) if verdict.refusal is not None else verdict.decision
@@ -214,11 +215,11 @@ class Rules:
             if loose is None:
                 return Verdict(_BAD, None, Refusal.DOT_SEGMENT)
         verdict = self._of(ctx, path, loose, host)
-        if verdict.allowed and self._plain.has_methods:
+        if self._plain.has_methods and verdict.decision.allowed:
             for method in other_methods(environ):
                 other = Context(ctx.identity, {**environ, "REQUEST_METHOD": method}, ctx.clock, is_secure=ctx.is_secure)
                 verdict = self._of(other, path, loose, host)
-                if not verdict.allowed:
+                if not verdict.decision.allowed:
                     break
         return verdict
 
@@ -226,7 +227,7 @@ class Rules:
         method = ctx.method
         rule = self._plain.find(path, method, host)
         verdict = self._by(rule, ctx)
-        if loose is not None and verdict.allowed:
+        if loose is not None and verdict.decision.allowed:
             other = self._loose.find(loose, method, host)
             if other is not None and other is not rule:
                 strict = self._by(other, ctx)
@@ -235,14 +236,17 @@ class Rules:
 
     def _by(self, rule: Rule | None, ctx: Context) -> Verdict:
         if rule is None:
-            return _verdict(None, ALLOWED if self._default is None else self._default.decide(ctx))
-        return _verdict(rule, self._limited(rule.permission, ctx, not self._scoped or rule.index in self._scoped))
+            return Verdict(ALLOWED if self._default is None else self._default.decide(ctx))
+        decision = self._limited(rule.permission, ctx, not self._scoped or rule.index in self._scoped)
+        return self._passed[rule.index] if decision is ALLOWED else Verdict(decision, rule)
 
     def _limited(self, permission: Permission, ctx: Context, is_scoped: bool) -> Decision:
         decision = permission.decide(ctx)
+        if is_scoped:
+            return decision
         who = ctx.identity
         # The scopes of a JWT are its issuer's words; those of a token of ours are all that its user wanted to lend.
-        if is_scoped or who is None or who.scopes is None or who.method == "jwt" or not decision.allowed:
+        if who is None or who.scopes is None or who.method == "jwt" or not decision.allowed:
             return decision
         if permission.decide(Context(None, ctx.environ, ctx.clock, is_secure=ctx.is_secure)).allowed:
             return decision
@@ -250,10 +254,6 @@ class Rules:
 
 
 _BAD = Decision(False)
-
-
-def _verdict(rule: Rule | None, decision: Decision) -> Verdict:
-    return Verdict(decision, rule)
 
 
 def rules_of(rules: Mapping[str, str | Permission], **options: Any) -> Rules:

@@ -15,6 +15,7 @@ from wheatpaste.config.options import OptionError
 from wheatpaste.config.origin import BuildSite, Origin, building
 from wheatpaste.middleware.auth.authority import Authority
 from wheatpaste.middleware.auth.permissions import HasRole, Nobody, parse
+from wheatpaste.middleware.auth.readings import is_unusual, loose_path
 from wheatpaste.middleware.auth.rules import RULES_READER, RuleOptions, Rules, Verdict, rules_of
 from wheatpaste.middleware.auth.site import Site
 from wheatpaste.middleware.auth.visit import Visit
@@ -189,6 +190,13 @@ def test_what_is_only_unusual_is_allowed(path: str) -> None:
     verdict = judged(rules_of(PUBLIC), path.encode().decode("latin-1"))
     assert verdict.allowed
     assert verdict.rule is not None
+
+
+@given(st.text(st.characters(codec="utf-8")) | st.text(st.sampled_from("/aA.; %#?\\x")))
+def test_a_path_that_is_not_unusual_reads_loosely_as_it_stands(text: str) -> None:
+    path = "/" + text
+    if not is_unusual(path):
+        assert loose_path(path) == path.rstrip("/") or path == "/"
 
 
 def test_rules_are_compared_in_any_alphabet() -> None:
