@@ -64,7 +64,7 @@ def keys_of_text(text: str, file: str | None = None) -> tuple[Key, ...]:
     if file is None and not any(len(words) == 3 and _DAY.fullmatch(words[1]) for _, words in lines):
         return (_key_of_secret(text.strip()),)
     if not lines:
-        raise _error("holds no key", f"make one: wheatpaste auth keys rotate {file or ''}".strip(), file)
+        raise _error("holds no key", "make one: wheatpaste auth FILE keys rotate", file)
     keys = []
     for number, words in lines:
         complaint, key = _read(words)
@@ -91,7 +91,8 @@ def read_key_file(path: str | os.PathLike[str]) -> tuple[Key, ...]:
             complaint = _rights_complaint(os.fstat(file.fileno()), path)
             data = file.read(1024 * 1024)
     except OSError as error:
-        fix = "make it: wheatpaste auth init" if isinstance(error, FileNotFoundError) else "let the site's user read it"
+        is_missing = isinstance(error, FileNotFoundError)
+        fix = "make it: wheatpaste auth FILE init" if is_missing else "let the site's user read it"
         raise _error(f"the key file cannot be read ({error.strerror})", fix, path) from error
     if complaint is not None:
         raise _error(*complaint, path)
@@ -107,7 +108,7 @@ def make_key_file(path: str | os.PathLike[str], clock: Callable[[], float] = tim
     try:
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
     except FileExistsError as error:
-        raise _error("exists already", "keep it, or add a key: wheatpaste auth keys rotate", path) from error
+        raise _error("exists already", "keep it, or add a key: wheatpaste auth FILE keys rotate", path) from error
     except OSError as error:
         raise _error(f"the key file cannot be made ({error.strerror})", "", path) from error
     _write(descriptor, (key,))
@@ -129,9 +130,10 @@ def retire(path: str | os.PathLike[str], key_id: str) -> None:
 
     def without(keys: Sequence[Key]) -> tuple[Key, ...]:
         if key_id not in [key.id for key in keys]:
-            raise _error(f"has no key {key_id}", "see: wheatpaste auth keys list", os.fspath(path))
+            raise _error(f"has no key {key_id}", "see: wheatpaste auth FILE keys list", os.fspath(path))
         if keys[0].id == key_id:
-            raise _error(f"{key_id} is the key that seals", "add another one first: wheatpaste auth keys rotate", path)
+            fix = "add another one first: wheatpaste auth FILE keys rotate"
+            raise _error(f"{key_id} is the key that seals", fix, path)
         return tuple(key for key in keys if key.id != key_id)
 
     _change(path, without)
@@ -200,7 +202,7 @@ def _read(words: list[str]) -> tuple[str, Key | None]:
 def _key_of_secret(secret: str) -> Key:
     complaint = secret_complaint(secret)
     if complaint is not None:
-        raise _error(f"secret {complaint}", "make a key file: wheatpaste auth init")
+        raise _error(f"secret {complaint}", "make a key file: wheatpaste auth FILE init")
     # Extraction (RFC 5869): a text's characters are no evenly spread bits.
     return key_of(hmac.digest(b"wheatpaste secret", secret.encode("utf-8", "surrogatepass"), "sha256"))
 

@@ -23,7 +23,7 @@ def problems_of(name: str, parts: Mapping[str, Any], stack: Surroundings) -> Ite
     site: Site = parts[""]
     if site.secret is None:
         yield KeyProblem(
-            "secret", "is missing: nothing can be signed", "make a key file: wheatpaste auth init FILE", part=""
+            "secret", "is missing: nothing can be signed", "make a key file: wheatpaste auth FILE init", part=""
         )
     yield from _methods(name, site, parts)
     yield from _login(name, site, parts)

@@ -136,7 +136,7 @@ class Assembly:
     def vault(self) -> Vault:
         """The keys. Raises ``OptionError`` where the site has none."""
         if self.site.secret is None:
-            raise OptionError("Site", "secret", "is missing; make a key file: wheatpaste auth init FILE", part="")
+            raise OptionError("Site", "secret", "is missing; make a key file: wheatpaste auth FILE init", part="")
         return Vault.read(self.site.secret)
 
     @cached_property
@@ -176,7 +176,7 @@ class Assembly:
     def directory(self) -> Directory:
         """The users of all sources."""
         options: UserOptions = self.options("users", UserOptions)
-        return Directory(sources_of(options, self.site.realm, self.users), self.users.complete)
+        return Directory(sources_of(options, self.site.realm, self.users, self.parts.get("ldap")), self.users.complete)
 
     @cached_property
     def throttle(self) -> Throttle:

@@ -67,7 +67,7 @@ class Site:
 
     secret: str | None = option(
         default=None,
-        doc="The key of all signatures and of what is kept encrypted; `wheatpaste auth init` makes a file for it.",
+        doc="The key of all signatures and of what is kept encrypted; `wheatpaste auth FILE init` makes a file for it.",
         secret=True,
         sample="%(here)s/auth.key",
     )

@@ -88,7 +88,7 @@ def test_it_is_not_read_if_another_user_could_replace_it(path, monkeypatch):
 def test_it_is_missing(path):
     with pytest.raises(ConfigError, match="cannot be read .No such file") as caught:
         Vault.read(path)
-    assert "wheatpaste auth init" in str(caught.value)
+    assert "wheatpaste auth FILE init" in str(caught.value)
 
 
 def test_it_is_a_folder(tmp_path):

@@ -282,7 +282,7 @@ def test_an_app_s_forms_have_tokens_of_their_session(assemble: Any, shop: Shop) 
 
 
 def test_without_a_secret_nothing_starts(shop: Shop) -> None:
-    with pytest.raises(OptionError, match="auth init"):
+    with pytest.raises(OptionError, match="auth FILE init"):
         Auth(shop, parts={"": Site()})
 
 
