@@ -13,6 +13,7 @@ import logging
 import re
 import time
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ....config.options import OptionError, between, component, each, option
@@ -99,6 +100,7 @@ class JwtOptions:
     )
     require_scopes: tuple[str, ...] = option(default=(), doc="Scopes that every token has to have.")
     leeway: Seconds = option(default=60.0, doc="How much clocks may differ.", check=between(0, 300))
+    ca_file: Path | None = option(default=None, doc="Certificates to trust instead of the system's (PEM).")
 
     def __post_init__(self) -> None:
         if self.roles_claim and not self.roles:
@@ -118,7 +120,7 @@ class JwtIssuer:
         self.name = name
         self.options = options
         self._clock = clock
-        client = outbound or Outbound()
+        client = outbound or Outbound(options.ca_file)
         address: Renewed[str] = Renewed(lambda: keys_address(options.issuer, client), clock)
         self._keys = IssuerKeys(lambda: options.jwks_url or address.get(), client, clock)
 
@@ -199,19 +201,15 @@ class Jwt:
                 parts.append(f"error_description={quoted(failed.description)}")
             if failed.error == "insufficient_scope":
                 parts.append(f"scope={quoted(' '.join(self._wanted_scopes()))}")
-        address = visit.authority.absolute_url(visit)
-        origin = address[: address.index("/", address.index("//") + 2)]
-        parts.append(f"resource_metadata={quoted(origin + WELL_KNOWN)}")
+        parts.append(f"resource_metadata={quoted(_origin(visit) + WELL_KNOWN)}")
         return ["Bearer " + ", ".join(parts)]
 
     def metadata(self, visit: Visit) -> Answer:
         """What this resource is, and who gives tokens for it: the page at ``WELL_KNOWN``."""
         if visit.method not in ("GET", "HEAD"):
             return problem("405 Method Not Allowed", "This document is only read.", [("Allow", "GET, HEAD")])
-        address = visit.authority.absolute_url(visit)
-        origin = address[: address.index("/", address.index("//") + 2)]
         document = {
-            "resource": origin,
+            "resource": _origin(visit),
             "authorization_servers": list(self._issuers),
             "bearer_methods_supported": ["header"],
             "resource_name": visit.authority.site.title or visit.authority.site.realm,
@@ -270,3 +268,8 @@ def _issuer_in(text: str) -> str:
     if not isinstance(told, str):
         raise Untrue("no issuer")
     return told
+
+
+def _origin(visit: Visit) -> str:
+    address = visit.authority.absolute_url(visit)
+    return address[: address.index("/", address.index("//") + 2)]

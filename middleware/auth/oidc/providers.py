@@ -48,8 +48,8 @@ class Providers:
 
     def logout_address(self, visit: Visit) -> str | None:
         """Where a logout of this request's session has to send the browser, or None: ask before the session ends."""
-        identity = visit.identity
-        name = None if identity is None else identity.claims.get(MEMBER)
+        found = self._authority.sessions.identify(visit)
+        name = found.claims.get(MEMBER) if isinstance(found, Identity) else None
         pages = None if name is None else self._pages.get(name)
         return None if pages is None else pages.logout_address(visit)
 
