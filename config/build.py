@@ -6,7 +6,6 @@ and the first request would trip over (a factory that returns None or a coroutin
 
 from __future__ import annotations
 
-import contextlib
 import os
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
@@ -57,7 +56,7 @@ def _compose(node: Node, outer: Any, inner: Any) -> Callable[[Any], Any]:
 
 
 def _wrap(node: Node, wrap: Any, app: Any) -> Any:
-    with _annotated(node):
+    with _Annotated(node):
         wrapped = wrap(app)
     return _checked(node, wrapped, "app", "its filter")
 
@@ -65,7 +64,7 @@ def _wrap(node: Node, wrap: Any, app: Any) -> Any:
 def _call(node: Node) -> Any:
     factory = _load(node)
     protocol = node.protocol
-    with _annotated(node):
+    with _Annotated(node):
         if protocol in ("paste.composite_factory", "paste.composit_factory"):
             made = _factory(node, factory, node.loader, node.global_conf)
         elif protocol in ("paste.filter_app_factory", "paste.server_runner"):
@@ -88,7 +87,7 @@ class Late:
     def __call__(self, app: Any) -> Any:
         """Call the factory around ``app``; a server then runs until it is stopped."""
         node = self._node
-        with _annotated(node):
+        with _Annotated(node):
             made = _factory(node, self._factory, app, node.global_conf)
         return made if node.kind == "server" else _checked(node, made, "app", "its factory")
 
@@ -143,31 +142,38 @@ def _factory(node: Node, factory: Any, *positional: Any) -> Any:
         raise
 
 
-@contextlib.contextmanager
-def _annotated(node: Node) -> Iterator[None]:
-    token = building.set(site_of(node))
-    try:
-        yield
-    except ConfigError:
-        raise
-    except SystemExit as stop:
-        if node.kind == "server":
-            raise  # how a running server may end
-        what = f"its factory called sys.exit({'' if stop.code is None else repr(stop.code)})"
-        raise ConfigError(_problem(node, what, "a program cannot be mounted: name a factory")) from stop
-    except Exception as error:  # a factory may raise anything; it only gains a note
-        error.add_note(f"while building [{node.section or node.name}], {_short(node.where)}")
-        raise
-    finally:
-        building.reset(token)
+class _Annotated:
+    """A block in which the factory of a node knows its place, and what it raises comes to name the section.
+
+    Written out, because a large file enters a thousand of them.
+    """
+
+    __slots__ = ("_node", "_token")
+
+    def __init__(self, node: Node) -> None:
+        self._node = node
+
+    def __enter__(self) -> None:
+        self._token = building.set(site_of(self._node))
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
+        building.reset(self._token)
+        node = self._node
+        if error is None or isinstance(error, ConfigError):
+            return
+        if isinstance(error, SystemExit) and node.kind != "server":  # a running server may end so
+            what = f"its factory called sys.exit({'' if error.code is None else repr(error.code)})"
+            raise ConfigError(_problem(node, what, "a program cannot be mounted: name a factory")) from error
+        if isinstance(error, Exception):
+            error.add_note(f"while building [{node.section or node.name}], {_short(node.where)}")
 
 
 def site_of(node: Node) -> BuildSite:
     """Where the keys of a node stand, for its factory and for whoever else reads its section."""
     return BuildSite(
         origin=node.where,
-        origins=_Origins(node.values, node.local_conf),
-        inherited=_Origins(node.globals, node.global_conf),
+        origins=_Origins(node.values),
+        inherited=_Origins(node.globals),
         open=None if node.home is None else node.home.open,
     )
 
@@ -178,20 +184,19 @@ class _Origins(Mapping[str, Origin]):
     Those that were edited after the loading come from code.
     """
 
-    def __init__(self, values: Values, plain: dict[str, Any]) -> None:
+    def __init__(self, values: Values) -> None:
         self._values = values
-        self._plain = plain
 
     def __getitem__(self, key: str) -> Origin:
-        text = self._plain[key]
+        text = self._values.plain[key]
         value = self._values.get(key)
         return value.origin if value is not None and value.text == text else Origin(how="code")
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self._plain)
+        return iter(self._values.plain)
 
     def __len__(self) -> int:
-        return len(self._plain)
+        return len(self._values.plain)
 
 
 def _checked(node: Node, made: Any, kind: str, maker: str) -> Any:

@@ -8,7 +8,7 @@ from .listeners import Listens, is_debugger, public_address, switches_debugging_
 from .node import Node, Value, Values
 from .origin import Origin
 from .problems import Problem
-from .weak_secrets import weakness
+from .weak_secrets import names_secret, weakness
 
 Listener = tuple[Node, Listens]
 
@@ -41,8 +41,9 @@ class Exposure:
             place = node.reference_origin or node.where
             self._debuggers.append(("this debugger runs code for whoever opens it", "use", place))
         for key, value in node.values.items():
-            self._judge_secret(key, value, node.section, key in secrets)
-            if node.kind != "server" and switches_debugging_on(key, value.text):
+            if key in secrets or names_secret(key):
+                self._judge_secret(key, value, node.section, key in secrets)
+            if "debug" in key and node.kind != "server" and switches_debugging_on(key, value.text):
                 self._debuggers.append(("debug mode is on", key, value.origin))
 
     def see_part(self, section: str, values: Values, secrets: frozenset[str]) -> None:

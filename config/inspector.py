@@ -81,7 +81,7 @@ class Inspector:
         self._folders = list(folders)
         self._sources: Sources | None = None
         self._looked_up: dict[tuple[str, str], Found | Flaw | None] = {}
-        self._judged: dict[tuple[Found, str, frozenset[str]], list[Mismatch]] = {}
+        self._judged: dict[Hashable, tuple[Flaw | None, list[Mismatch]]] = {}
         self._variants: dict[Hashable, set[Hashable]] = {}
         self._below: dict[Hashable, Hashable | None] = {}
         self._traits: dict[type, _Traits] = {}
@@ -102,7 +102,8 @@ class Inspector:
             self._tops.append((top, mounted_by, self.optional))
             for node in top.walk():
                 if node.shape == "factory" and node.reference is not None:
-                    waiting.extend((child, here) for child in self._factory(node))
+                    for child in self._factory(node):
+                        waiting.append((child, here))
 
     def rules(self, public: str | None, server: Mapping[str, str]) -> Iterator[Problem]:
         """What components know of their sections, where they stand and who can reach them; see ``surroundings``."""
@@ -113,22 +114,23 @@ class Inspector:
 
     # -- one factory --
 
-    def _factory(self, node: Node) -> Iterator[Node]:
+    def _factory(self, node: Node) -> Iterable[Node]:
         target = _target(node)
         factory = self._load_ours(node, target) if target.module.startswith(_OURS) else None
         reader = getattr(factory, "reader", None)
         if isinstance(reader, Reader):
             traits = self._traits_of(reader)
             self.exposure.see(node, traits.secrets)
-            yield from self._ours(node, factory, reader, traits)
-            return
+            return self._ours(node, factory, reader, traits)
         self.exposure.see(node)
         if not target.module.startswith(_OURS):
             self._theirs(node, target)
         if node.is_composite:
-            yield from self._guess(node)
-        else:
-            self.mentioned.update(value.text.strip() for value in node.values.values() if len(value.text) < 100)
+            return self._guess(node)
+        for value in node.values.values():
+            if len(value.text) < 100:
+                self.mentioned.add(value.text.strip())
+        return ()
 
     def _traits_of(self, reader: Reader) -> _Traits:
         traits = self._traits.get(reader.component)
@@ -251,9 +253,6 @@ class Inspector:
                 self._report(node, what, "", "wrong-value", node.where)
 
     def _theirs(self, node: Node, target: Reference) -> None:
-        from .calls import mismatches
-        from .sources import Flaw, Found
-
         entry = node.entry_point
         instead = None if entry is None else aliases.RETIRED.get(normalise(entry.distribution), {}).get(entry.name)
         if instead is not None:
@@ -266,22 +265,30 @@ class Inspector:
 
             wrong = import_flaws(node, target, list(node.values))
         else:
-            found = self._look_up(target)
-            if isinstance(found, Flaw):
-                self._report(node, f"{node.reference}: {found.what}", _advice(node, found), found.code)
-                return
-            if not isinstance(found, Found) or node.protocol is None:
-                return
-            call = (found, node.protocol, frozenset(node.values))
+            call = (target.module, target.object, node.protocol, frozenset(node.values))
             if call not in self._judged:
-                reference = f"{target.module}:{target.object}"
-                self._judged[call] = list(mismatches(found.node, reference, node.protocol, node.values))
-            wrong = self._judged[call]
+                self._judged[call] = self._judge_call(node, target)
+            flaw, wrong = self._judged[call]
+            if flaw is not None:
+                self._report(node, f"{node.reference}: {flaw.what}", _advice(node, flaw), flaw.code)
         for each in wrong:
             if each.key is None:
                 self._report(node, f"{named}{each.what}", each.fix, each.code)
             else:
                 self._report_value(node.section, each.key, node.values[each.key], each.what, each.fix, each.code)
+
+    def _judge_call(self, node: Node, target: Reference) -> tuple[Flaw | None, list[Mismatch]]:
+        """What is wrong with a factory, and with the keys that it is called with."""
+        from .calls import mismatches
+        from .sources import Flaw, Found
+
+        found = self._look_up(target)
+        if isinstance(found, Flaw):
+            return found, []
+        if not isinstance(found, Found) or node.protocol is None:
+            return None, []
+        reference = f"{target.module}:{target.object}"
+        return None, list(mismatches(found.node, reference, node.protocol, node.values))
 
     def _look_up(self, target: Reference) -> Found | Flaw | None:
         key = (target.module, target.object)
@@ -439,8 +446,9 @@ def map_at(node: Node) -> Hashable | None:
     """The composite that a node leads to with the path as it came, or None."""
     found: Node | None = node
     while found is not None and found.shape != "factory":
-        if not all(_keeps_paths(each) for each in found.filters):
-            return None
+        for each in found.filters:
+            if not _keeps_paths(each):
+                return None
         found = found.app
     return _place_of(found) if found is not None and found.is_composite else None
 

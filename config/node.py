@@ -91,13 +91,8 @@ class Values(dict[str, Value]):
     section that names it, so that a later ``set`` reaches it.
     """
 
-    __slots__ = ("_plain",)
-
-    _plain: dict[str, Any] | None
-
-    def __init__(self, *args: Any, plain: dict[str, Any] | None = None) -> None:
-        super().__init__(*args)
-        self._plain = plain
+    # Without a constructor of their own: a large file makes thousands of them.
+    _plain: dict[str, Any] | None = None
 
     @classmethod
     def wrap(
@@ -110,7 +105,8 @@ class Values(dict[str, Value]):
         if not plain:
             return cls()
         known = known or {}
-        made = cls(plain=plain if type(plain) is dict else dict(plain))
+        made = cls()
+        made._plain = plain if type(plain) is dict else dict(plain)
         for key, text in plain.items():
             before = known.get(key)
             made[key] = before if before is not None and before.text == text else Value(text, how=how)
@@ -270,11 +266,14 @@ class Node:
 
     def walk(self) -> Iterator[Node]:
         """This node and all within it, outermost first. What composites mount is not among them: see :meth:`child`."""
-        yield self
-        for each in self.filters:
-            yield from each.walk()
-        if self.app is not None:
-            yield from self.app.walk()
+        waiting = [self]
+        while waiting:
+            node = waiting.pop()
+            yield node
+            if node.app is not None:
+                waiting.append(node.app)
+            if node.filters:
+                waiting.extend(reversed(node.filters))
 
     def unfold(self) -> tuple[list[Node], Node]:
         """The filters in the order in which a request meets them, and what they are around."""

@@ -160,8 +160,10 @@ class Scope:
 
     def _one(self, kind: Kind, name: str | None, mention: Mention, found: list[Section]) -> Section | None:
         if len(found) == 1:
-            self._shadowed(kind, found[0])
-            return found[0]
+            (section,) = found
+            if self.file is not None and len(self.file.named(section.name)) > 1:
+                self._shadowed(kind, section, self.file)
+            return section
         shown = "main" if name is None else name
         path = self.file.path if self.file else None
         if mention.origin.file is None:
@@ -177,10 +179,7 @@ class Scope:
         self.resolver.report(at(mention, what, self._instead(kind, shown), "missing-section"))
         return None
 
-    def _shadowed(self, kind: Kind, section: Section) -> None:
-        file = self.file
-        if file is None or len(file.named(section.name)) < 2:
-            return
+    def _shadowed(self, kind: Kind, section: Section, file: IniFile) -> None:
         for group in TYPES[kind].config_prefixes:
             if section.prefix not in group:
                 continue
@@ -204,13 +203,14 @@ class Scope:
         return did_you_mean(name, names) or f"there is no {kind} in the file at all"
 
     def _named(self, kind: Kind, name: str | None, passed: Values | None, mention: Mention) -> Node:
-        for scope in (self, *self._fallbacks()):
-            found = scope.matching(kind, name)
-            if found:
-                section = scope._one(kind, name, mention, found)
-                break
-        else:
-            scope, section = self, self._one(kind, name, mention, [])
+        scope, found = self, self.matching(kind, name)
+        if not found:
+            for further in self._fallbacks():
+                elsewhere = further.matching(kind, name)
+                if elsewhere:
+                    scope, found = further, elsewhere
+                    break
+        section = scope._one(kind, name, mention, found)
         if section is None:
             return missing(kind, name or "main", mention)
         return scope.section(kind, section, name or "main", passed, mention)
@@ -323,7 +323,7 @@ class Scope:
         if not waiting or node is None or global_conf != {key: value.text for key, value in node.globals.items()}:
             return None
         found = waiting.pop()
-        if any(each.shape == "missing" for each in found.walk()):
+        if "missing" in {each.shape for each in found.walk()}:
             return None
         node.asked.append(found)
         return found

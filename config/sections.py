@@ -28,8 +28,9 @@ class Evaluation:
         self.local = Values()
         self.additions: dict[str, Value] = {}
         self.hidden: dict[str, Value] = {}
-        self.globals = Values(scope.variables.defaults())
-        if passed is not None:
+        self.defaults = scope.variables.defaults()
+        self.globals = Values(self.defaults)
+        if passed is not None and passed != self.globals:
             self._take(passed)
 
     def report(self, what: str, fix: str, code: str, value: Value | None = None, severity: Severity = "error") -> None:
@@ -55,7 +56,8 @@ class Evaluation:
         """Evaluate it."""
         self._values()
         filtered = self.local.pop("filter-with", None) if self.kind in ("app", "filter") else None
-        self._require()
+        if "require" in self.local:
+            self._require(self.local.pop("require"))
         if self.section.prefix == "filter-app" and self.section.name is not None:
             node = self._filter_app()
         elif self.section.prefix == "pipeline" and self.section.name is not None:
@@ -73,7 +75,7 @@ class Evaluation:
     def _values(self) -> None:
         scope = self.scope
         options = self.section.options
-        defaults = scope.variables.defaults()
+        defaults = self.defaults
         wanted: dict[str, Value] = {}
         for key, option in options.items():
             if key.startswith("set "):
@@ -123,9 +125,8 @@ class Evaluation:
         what = f"the value never arrives: {why}"
         self.report(what, fix, "hidden-key", mine, "warning")
 
-    def _require(self) -> None:
-        value = self.local.pop("require", None)
-        for name in value.text.split() if value is not None else ():
+    def _require(self, value: Value) -> None:
+        for name in value.text.split():
             if self.scope.resolver.distribution(name) is None:
                 self.report(
                     f"there is no distribution {name!r} installed", f"pip install {name}", "missing-distribution", value

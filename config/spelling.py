@@ -90,7 +90,12 @@ def _keys(section: Section) -> Iterator[Problem]:
     for key, option in section.options.items():
         if key in _DIRECTIVES:
             continue
-        meant = f"{key}:{option.text}]" if key.startswith("[") else _meant_key(key, section)
+        if key.startswith("["):
+            meant: str | None = f"{key}:{option.text}]"
+        else:
+            meant = _meant(key)
+            if meant is not None:
+                meant = _meant_here(meant, section)
         if meant is not None:
             yield Problem(
                 what="this is an ordinary key, and goes to the factory",
@@ -104,9 +109,8 @@ def _keys(section: Section) -> Iterator[Problem]:
             )
 
 
-def _meant_key(key: str, section: Section) -> str | None:
-    meant = _meant(key)
-    if meant is None or meant in _FACTORIES or meant == "filter-with":
+def _meant_here(meant: str, section: Section) -> str | None:
+    if meant in _FACTORIES or meant == "filter-with":
         return meant
     if meant == "use":
         return None if _composes(section) else meant

@@ -35,20 +35,19 @@ def entries(file: IniFile) -> list[tuple[Kind, Section]]:
 
     Where there is no ``main``, all: others take such a file apart with ``config:file.ini#name``.
     """
-    found: list[tuple[Kind, Section]] = []
-    apps = [each for each in file.sections.values() if kind_of(each) == "app"]
-    headless = not any(each.name in (None, "main") for each in apps)
-    for section in file.sections.values():
-        kind = kind_of(section)
-        named = kind == "server" or section.prefix in _ENTRIES or (kind == "app" and section.name in (None, "main"))
-        if kind is not None and (headless or named):
-            found.append((kind, section))
-    return found
+    parts = [(kind, section) for section in file.sections.values() if (kind := kind_of(section)) is not None]
+    if not any(kind == "app" and section.name in (None, "main") for kind, section in parts):
+        return parts
+    return [
+        (kind, section)
+        for kind, section in parts
+        if kind == "server" or section.prefix in _ENTRIES or (kind == "app" and section.name in (None, "main"))
+    ]
 
 
 def is_used(section: Section, used: Set[tuple[str, str]]) -> bool:
     """Whether one of the places of the section is among those that something referred to."""
-    return any((path, section.header) in used for path, _ in section.parts)
+    return not used.isdisjoint([(path, section.header) for path, _ in section.parts])
 
 
 def unused(file: IniFile, used: Set[tuple[str, str]], mentioned: Set[str]) -> list[Section]:

@@ -49,6 +49,12 @@ def _reading(key: str) -> tuple[str, bool]:
     return words, any(word in words for word in _SECRET) and re.search(_ABOUT, words) is None
 
 
+@lru_cache(maxsize=1024)
+def names_secret(key: str) -> bool:
+    """Whether the value of ``key`` is likely to be a secret. Asked for every key of a file."""
+    return _reading(key)[1]
+
+
 def weakness(key: str, text: str, *, declared: bool = False) -> str | None:
     """Why the value of ``key`` is no secret, in words that do not tell it, or None.
 

@@ -47,6 +47,9 @@ def merged(path: str) -> str:
     return _SLASHES.sub("/", path) if "//" in path else path
 
 
+_DOTS = frozenset({".", ".."})
+
+
 def normalise_key(key: Key, *, merge_slashes: bool = False) -> Place:
     """Read where an app is to be mounted.
 
@@ -125,7 +128,7 @@ def _path(path: str, merge_slashes: bool) -> str:
             raise ValueError(why)
     if _CONTROL.search(path):
         raise ValueError("a path holds no control characters")
-    if any(segment in (".", "..") for segment in path.split("/")):
+    if not _DOTS.isdisjoint(path.split("/")):
         raise ValueError("a path has no '.' or '..' segment; write where it leads to")
     path = path.rstrip("/")
     if path.count("/") > _MOST_SEGMENTS:
