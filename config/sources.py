@@ -119,7 +119,7 @@ class Sources:
     def _lacks(self, source: _Module, spec: ModuleSpec, module: str, name: str) -> Flaw | None:
         if source.dynamic or name.startswith("__"):
             return None
-        if spec.submodule_search_locations is not None and self._below(spec, module, name) is not None:
+        if spec.submodule_search_locations is not None and self._below(spec, name) is not None:
             return None
         near = tuple(each for each, bound in source.names.items() if not (each.startswith("_") or _only_modules(bound)))
         return Flaw(f"{module} has no {name!r}", "missing-name", name, near)
@@ -142,7 +142,7 @@ class Sources:
             return above
         if above.submodule_search_locations is None:
             return None if package in sys.modules else Flaw(f"{package} is a module, not a package", "missing-module")
-        found = self._below(above, package, last)
+        found = self._below(above, last)
         if found is not None:
             return found
         if module in sys.modules or self._moves(above):
@@ -165,8 +165,10 @@ class Sources:
         near = [each for folder in self.folders for each in _modules_in(folder)]
         return Flaw(f"there is no module {name!r}", "missing-module", name, tuple(near))
 
-    def _below(self, spec: ModuleSpec, package: str, name: str) -> ModuleSpec | None:
-        return PathFinder.find_spec(f"{package}.{name}", _locations(spec))
+    def _below(self, spec: ModuleSpec, name: str) -> ModuleSpec | None:
+        # By its last name: for a folder without an __init__.py in another, Python would look for the other one in
+        # sys.modules, where it is not, as nothing was imported.
+        return PathFinder.find_spec(name, _locations(spec))
 
     def _moves(self, spec: ModuleSpec) -> bool:
         """Whether a package may find its modules elsewhere than where it lies."""

@@ -48,6 +48,14 @@ def test_it_misses(module: str, name: str, what: str, shop: Shop) -> None:
     assert found.what == what
 
 
+def test_it_finds_modules_in_folders_without_an_init(shop: Shop) -> None:
+    sources = shop(garden__shed__tools="def make(conf): ...")
+    assert isinstance(sources.look_up("garden.shed.tools", "make"), Found)
+    missed = sources.look_up("garden.shed.tolos", "make")
+    assert isinstance(missed, Flaw)
+    assert missed.what == "there is no module 'garden.shed.tolos'"
+
+
 def test_it_names_what_there_is_instead(shop: Shop) -> None:
     found = shop(tools="def make(): ...\n_hidden = 1\nimport os\n").look_up("tools", "mkae")
     assert isinstance(found, Flaw)
