@@ -20,6 +20,7 @@ def arguments(parser: Words) -> None:
     command = parser.commands()
     command("list", "List the keys, the newest first: it seals, all of them open.", _list)
     command("rotate", "Add a key, which seals from now on; servers that run take it over.", _rotate)
+    command("reseal", "Seal anew, with the newest key, what older ones have sealed.", _reseal)
     retire = command("retire", "Remove an old key; what it alone has sealed stays shut.", _retire)
     retire.add_argument("id", metavar="ID", help="as it stands in the list")
     retire.add_argument("--yes", action="store_true", help="do not ask")
@@ -70,10 +71,30 @@ def _rotate(site: AuthSite, options: argparse.Namespace) -> None:
     say(f"{key.id} seals from now on", options, id=key.id, created=key.created)
 
 
+def _reseal(site: AuthSite, options: argparse.Namespace) -> int:
+    from ..middleware.auth.factors import totp_apps
+    from ..middleware.auth.methods import digest_secrets
+    from ..middleware.auth.reseal import reseal
+
+    services = site.services
+    rows = [
+        {"what": f"{each.table}.{each.column}", **reseal(services.tables, services.vault, each)._asdict()}
+        for each in (totp_apps.SEALED, digest_secrets.SEALED)
+    ]
+    site.note("config.change", done="resealed")
+    shut = sum(int(each["shut"]) for each in rows)
+    counts = {word: sum(int(each[word]) for each in rows) for word in ("renewed", "current")}
+    sentence = f"{counts['renewed']} sealed anew, {counts['current']} had the newest key"
+    say(f"{sentence}, {shut} that no key here opens" if shut else sentence, options, **counts, shut=shut, columns=rows)
+    return 1 if shut else 0
+
+
 def _retire(site: AuthSite, options: argparse.Namespace) -> int | None:
     from ..middleware.auth.key_file import retire
 
-    if not confirmed(f"Remove the key {options.id}? What it alone has sealed stays shut.", yes=options.yes):
+    if not confirmed(
+        f"Remove the key {options.id}? What it alone has sealed stays shut (see keys reseal).", yes=options.yes
+    ):
         return 1
     retire(_file(site), options.id)
     site.note("config.change", key=options.id, done="retired")

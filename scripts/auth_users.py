@@ -51,6 +51,10 @@ def arguments(parser: Words) -> None:
         "name", metavar="NAME"
     )
     command("enable", "Let a user in again.", _enable).add_argument("name", metavar="NAME")
+    unblock = command(
+        "unblock", "Forget the wrong passwords that were tried for a name: nobody waits any more.", _unblock
+    )
+    unblock.add_argument("name", metavar="NAME")
     delete = command("delete", "Remove a user, with sessions, tokens and factors.", _delete)
     delete.add_argument("name", metavar="NAME")
     delete.add_argument("--yes", action="store_true", help="do not ask")
@@ -185,10 +189,20 @@ def _enable(site: AuthSite, options: argparse.Namespace) -> None:
     say(f"{account.name} can sign in again", options, name=account.name, id=account.id)
 
 
+def _unblock(site: AuthSite, options: argparse.Namespace) -> None:
+    # Whoever guesses is slowed down for names that nobody has, too, so this asks for no user.
+    site.authority.passwords.throttle.forget(options.name)
+    site.note("user.change", name=options.name, done="unblocked")
+    say(f"nobody waits for {options.name} any more", options, name=options.name)
+
+
 def _delete(site: AuthSite, options: argparse.Namespace) -> int | None:
     account = site.own(options.name)
     if not confirmed(f"Delete {account.name} for ever?", yes=options.yes):
         return 1
+    from ..middleware.auth.setup import forget
+
+    forget(site.authority, account)
     site.users.delete(account.id)
     site.note("user.delete", account)
     say(f"{account.name} is gone", options, name=account.name, id=account.id)

@@ -16,6 +16,7 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -312,6 +313,19 @@ class TestUsers:
         ]
         assert all(each["by"].startswith("command line: ") for each in events(site))
 
+    def test_wrong_passwords_of_a_name_are_forgotten(self, ready: Say, site: Path):
+        from wheatpaste.scripts.auth_site import AuthSite
+
+        here = AuthSite(str(site), {})
+        throttle = here.authority.passwords.throttle
+        visit: Any = SimpleNamespace(address="192.0.2.1", is_secure=True, cookies=lambda name: [])
+        for _ in range(8):
+            throttle.wait(visit, "bob")
+        assert (throttle.peek(visit, "bob") or 0) > 0
+        assert ready("user", "unblock", "Bob")[1] == "nobody waits for Bob any more\n"
+        assert throttle.peek(visit, "bob") is None
+        here.close()
+
     def test_a_link_stands_in_for_a_password(self, ready: Say):
         code, out, err = ready("user", "add", "ann", "--invite")
         assert code == 0
@@ -453,6 +467,26 @@ class TestKeysHashesAndTheLog:
         assert ready("keys", "retire", made["id"])[0] == 2
         assert ready("keys", "retire", first["id"])[0] == 0
         assert [each["id"] for each in data(ready("keys", "list", "--json"))] == [made["id"]]
+
+    def test_what_an_old_key_has_sealed_is_sealed_anew_before_it_goes(self, ready: Say, site: Path):
+        def sealed() -> str:
+            with sqlite3.connect(site.parent / "auth.db") as connection:
+                (text,) = connection.execute("SELECT sealed FROM auth_digests").fetchone()
+            connection.close()
+            return str(text)
+
+        (first,) = data(ready("keys", "list", "--json"))
+        before = sealed()
+        assert ready("keys", "reseal")[1] == "0 sealed anew, 1 had the newest key\n"
+        ready("keys", "rotate")
+        assert ready("keys", "reseal")[1] == "1 sealed anew, 0 had the newest key\n"
+        assert sealed() != before
+        ready("keys", "retire", first["id"])
+        assert ready("keys", "reseal")[1] == "0 sealed anew, 1 had the newest key\n"
+        ready("keys", "rotate")
+        ready("keys", "retire", data(ready("keys", "list", "--json"))[1]["id"])
+        code, out, _ = ready("keys", "reseal")
+        assert (code, out) == (1, "0 sealed anew, 0 had the newest key, 1 that no key here opens\n")
 
     def test_a_hash_needs_no_site(self, say: Say, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
         empty = tmp_path / "empty"
