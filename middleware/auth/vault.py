@@ -103,7 +103,7 @@ class Vault:
         key = self._keys[0]
         salt, nonce = secrets.token_bytes(_SALT), secrets.token_bytes(_NONCE)
         head = _VERSION + bytes.fromhex(key.id) + salt + nonce
-        return head + self._cipher(key, purpose, salt).encrypt(nonce, data, _context(head, purpose, bound))
+        return head + self._cipher(key, purpose, salt).encrypt(nonce, data, _context(head, bound))
 
     def open(self, purpose: str, sealed: bytes, bound: str = "") -> bytes | None:
         """What was sealed; None for everything that is not sealed by this site for this purpose and place."""
@@ -116,7 +116,7 @@ class Vault:
         from cryptography.exceptions import InvalidTag
 
         try:
-            return self._cipher(key, purpose, salt).decrypt(nonce, sealed[_HEAD:], _context(head, purpose, bound))
+            return self._cipher(key, purpose, salt).decrypt(nonce, sealed[_HEAD:], _context(head, bound))
         except InvalidTag:
             return None
 
@@ -179,10 +179,9 @@ class Vault:
         return AESGCM(hmac.digest(self._derive(key, f"seal {purpose}"), salt, "sha256"))
 
 
-def _context(head: bytes, purpose: str, bound: str) -> bytes:
-    # Lengths first: no two pairs of purpose and place give the same bytes.
-    written = purpose.encode()
-    return head + len(written).to_bytes(4, "big") + written + bound.encode("utf-8", "surrogatepass")
+def _context(head: bytes, bound: str) -> bytes:
+    # The purpose is in the key, and the head has one length: no two places give the same bytes.
+    return head + bound.encode("utf-8", "surrogatepass")
 
 
 def unpacked(text: str) -> bytes | None:

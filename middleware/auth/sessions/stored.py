@@ -116,7 +116,7 @@ class StoredSessions:
         """The session as it is to be kept after this request, and the token to tell."""
         kept, told = session, None
         if is_before:
-            if session.confirmed is None and session.lower is None and client_of(visit) == session.client:
+            if session.confirmed is None and client_of(visit) == session.client:
                 told = next(
                     (each for each in token.successors(self._vault, session.salt) if _is_of(session, each)), None
                 )

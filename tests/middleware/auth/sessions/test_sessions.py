@@ -205,10 +205,14 @@ def test_a_clock_that_was_wrong_makes_no_session_immortal(clock):
     world.login(browser)
     clock.ahead = 0.0
     assert world.name(browser) == "bob"
-    for _ in range(30):
+    idle = browser.copy()
+    clock.advance(3601)
+    assert world.name(idle) is None
+    world.login(browser)
+    for _ in range(71):
         clock.advance(1200)
         assert world.name(browser) == "bob"
-    clock.advance(3600)
+    clock.advance(1200)
     assert world.name(browser) is None
 
 
@@ -444,6 +448,18 @@ def test_a_browser_that_missed_the_answer_is_told_again(world, clock):
     assert world.audit.events == []
 
 
+def test_who_was_told_late_is_not_told_yet_another_secret_at_once(world, clock):
+    browser = world.browser()
+    lost = rotated(world, browser)
+    clock.advance(1000)
+    beside = lost.copy()
+    assert world.name(lost) == "bob"
+    for _ in range(3):
+        clock.advance(5)
+        assert world.name(lost) == "bob"
+    assert world.name(beside) == "bob"
+
+
 def test_the_answer_is_told_again_after_a_rotation_of_keys(clock):
     old, new = new_key(), new_key()
     world = World(clock, vault=Vault([old]))
@@ -614,6 +630,33 @@ def test_without_a_session_there_is_no_step_up(either):
     either.people.change("local:bob", disabled=True)
     with pytest.raises(LookupError):
         either.sessions.step_up(browser.visit(), ("mfa",))
+
+
+def test_who_is_disabled_meanwhile_cannot_step_up(either):
+    browser = either.browser()
+    either.login(browser)
+    visit = browser.visit()
+    assert either.sessions.identify(visit).name == "bob"
+    either.people.change("local:bob", disabled=True)
+    with pytest.raises(LookupError):
+        either.sessions.step_up(visit, ("mfa",))
+
+
+def test_a_session_that_is_ended_meanwhile_cannot_step_up(world):
+    browser = world.browser()
+    world.login(browser)
+    visit = browser.visit()
+    assert world.sessions.identify(visit).name == "bob"
+    world.sessions.end_all("local:bob")
+    with pytest.raises(LookupError):
+        world.sessions.step_up(visit, ("mfa",))
+    assert not world.sessions.set_data(visit, {"n": 1})
+
+
+def test_nobody_has_signed_in_later_than_now(either, clock):
+    browser = either.browser()
+    either.login(browser, auth_time=clock.time() + 300)
+    assert either.ask(browser).auth_time == clock.time()
 
 
 # Data
