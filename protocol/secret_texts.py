@@ -41,7 +41,7 @@ _TOKENS = _Rare(
     r"|\bnpm_\w{36}|\bpypi-[\w-]{50,}|\bhf_[A-Za-z]{30,}|\bdop_v1_[0-9a-f]{60,}|\bshp(?:at|ca|pa|ss)_[0-9a-fA-F]{32}"
     r"|\bwpt_[0-9A-Za-z]{12}_[0-9A-Za-z]{32}_[0-9A-Za-z]{6}"
     r"|\bSG\.[\w-]{16,32}\.[\w-]{16,64}|\bAGE-SECRET-KEY-1\w{50,}|\b[0-9]{8,10}:AA[\w-]{33}|\bgAAAAA[\w-]{60,}={0,2}"
-    r"|\$(?:2[abxy]|argon2id?|argon2d|scrypt|pbkdf2[\w-]*|[156]|y)\$[^\s\"'\\]{20,}|\bpbkdf2_sha[0-9]+\$[0-9]+\$[^\s\"'\\]{20,}"
+    r"|\$(?:2[abxy]|argon2id?|argon2d|scrypt|pbkdf2[\w-]*|[156]|apr1|y)\$[^\s\"'\\]{20,}|\bpbkdf2_sha[0-9]+\$[0-9]+\$[^\s\"'\\]{20,}"
     r"|(?<=hooks\.slack\.com/services/)[\w/]{20,}|(?<=/api/webhooks/)[0-9]{15,}/[\w-]{30,}"
 )
 _SHORTEST_TOKEN = 14

@@ -112,6 +112,7 @@ SECRET_TEXTS = [
     pytest.param(f"next=%252Fx%253Fpassword%253D{HIDDEN}", HIDDEN, id="a query escaped twice"),
     pytest.param(f"SplitResult(netloc='ann:{HIDDEN}@db')", HIDDEN, id="the parts of a URL"),
     pytest.param("$2b$12$aB3dE5fG7hI9jK1lM3nOpOaB3dE5fG7hI9jK1lM3nOp", "aB3dE5fG", id="a password's hash"),
+    pytest.param("$apr1$abcdefgh$QLvgL9Maogn2kBtlvaQ0J.", "QLvgL9Ma", id="a password's hash as Apache makes it"),
     pytest.param("sk_live_51H8aBcDeFgHiJkLmNoPqRs", "51H8aBcD", id="a Stripe key"),
     pytest.param("SG.aB3dE5fG7hI9jK1lM3nOpQ.rS5tU7vW9xY1zA3bC5dE7fG9hI1j", "rS5tU7vW", id="a SendGrid key"),
     pytest.param("123456789:AAaB3dE5fG7hI9jK1lM3nOpQ5rS7tU9vW1x", "aB3dE5fG", id="a Telegram token"),

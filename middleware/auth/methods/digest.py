@@ -168,15 +168,15 @@ class Digest:
             return self._failed(visit, None, proof.username, "no nonce of ours")
         account = self._account(proof)
         name = proof.username if account is None else account.name
-        ha1 = None if account is None else self._secrets.ha1(account, self._realm, proof.algorithm)
+        kept_secret = None if account is None else self._secrets.ha1(account, self._realm, proof.algorithm)
         # For a name that nobody has the same is computed, with a hash that nobody knows.
-        known = ha1 or hmac.digest(self._vault.key("digest"), name.encode("utf-8", "surrogatepass"), "sha256").hex()
-        is_right = hmac.compare_digest(_response(known, visit.method, proof), proof.response)
+        secret = kept_secret or self._nobodys_secret(name)
+        is_right = hmac.compare_digest(_response(secret, visit.method, proof), proof.response)
         seconds = self._throttle.peek(visit, name)
         if seconds is not None:
             self._audit.note("login.throttled", visit, name=name, reason="account", method=self.name)
             return Failed("throttled", status=429, retry_after=math.ceil(seconds))
-        if account is None or ha1 is None or not is_right:
+        if account is None or kept_secret is None or not is_right:
             self._throttle.admit(visit)
             self._throttle.wait(visit, name)
             return self._failed(visit, account, name, "unknown user" if account is None else "wrong password")
@@ -190,7 +190,9 @@ class Digest:
             # It may be an attack, or a client that sent two at once: with a new nonce the right one can go on.
             self._audit.note("login.fail", visit, account, reason="replayed", method=self.name)
             return Failed("replayed", error=_STALE)
-        self._add_info(visit, known, proof, age)
+        if int(proof.nc, 16) == 1:
+            self._throttle.recognize(visit, name)
+        self._add_info(visit, secret, proof, age)
         return Identity.of(account, self.name, amr=("pwd",), auth_time=self._clock())
 
     def _account(self, proof: _Proof) -> Account | None:
@@ -204,8 +206,10 @@ class Digest:
         # What was hashed is one spelling of the name, and only for that one the hash is right.
         return account if account is not None and account.name == name else None
 
-    def _add_info(self, visit: Visit, ha1: str, proof: _Proof, age: float) -> None:
-        info = f'rspauth="{_response(ha1, "", proof)}", qop=auth, cnonce={quoted(text_of(proof.cnonce))}, nc={proof.nc}'
+    def _add_info(self, visit: Visit, secret: str, proof: _Proof, age: float) -> None:
+        info = (
+            f'rspauth="{_response(secret, "", proof)}", qop=auth, cnonce={quoted(text_of(proof.cnonce))}, nc={proof.nc}'
+        )
         if age > 0.5:
             info += f', nextnonce="{self._nonces.new()}"'
         visit.headers.append(("Authentication-Info", info))
@@ -217,14 +221,17 @@ class Digest:
             self._audit.note("login.fail", visit, account, reason=reason, method=self.name)
         return Failed(reason)
 
+    def _nobodys_secret(self, name: str) -> str:
+        return hmac.digest(self._vault.key("digest"), name.encode("utf-8", "surrogatepass"), "sha256").hex()
+
     def _opaque(self) -> str:
         return hmac.digest(self._vault.key("digest"), b"opaque " + self._realm.encode(), "sha256").hex()[:32]
 
 
-def _response(ha1: str, method: str, proof: _Proof) -> str:
+def _response(secret: str, method: str, proof: _Proof) -> str:
     """What the client had to compute (RFC 7616 section 3.4.1); with an empty method, what the server answers."""
     ha2 = digest_hash(proof.algorithm, f"{method}:{proof.uri}".encode("latin-1", "replace"))
-    text = f"{ha1}:{proof.nonce}:{proof.nc}:{proof.cnonce}:auth:{ha2}"
+    text = f"{secret}:{proof.nonce}:{proof.nc}:{proof.cnonce}:auth:{ha2}"
     return digest_hash(proof.algorithm, text.encode("latin-1", "replace"))
 
 

@@ -17,7 +17,7 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from ....protocol.peers import read_address
+from ....protocol.peers import is_direct, read_address
 from ...storage.space import Space
 from ...storage.store import Store
 from ..names import folded
@@ -82,7 +82,7 @@ class Throttle:
 
         To be asked before any work is done. What it says depends on the address alone, never on a name.
         """
-        counts = [(f"address {network_of(visit.address)}", self._address_rate)]
+        counts = [(key, self._address_rate) for key in self._address_keys(visit)]
         if self._ceiling is not None:
             counts.append(("all", self._ceiling))
         for key, rate in counts:
@@ -118,9 +118,10 @@ class Throttle:
         """How many seconds an attempt on this name would have to wait here and now, or None. Counts nothing."""
         state = self._accounts.get(self._key(visit, name))
         seconds = 0.0 if state is None else state["free"] - self._clock()
-        tally = self._accounts.count(f"address {network_of(visit.address)}", 0)
-        if tally.number >= self._address_rate.number:
-            seconds = max(seconds, (tally.until or 0.0) - self._clock())
+        for key in self._address_keys(visit):
+            tally = self._accounts.count(key, 0)
+            if tally.number >= self._address_rate.number:
+                seconds = max(seconds, (tally.until or 0.0) - self._clock())
         return seconds if seconds > 0 else None
 
     def abandoned(self, visit: Visit, name: str) -> None:
@@ -142,9 +143,13 @@ class Throttle:
         self._release(visit)
         if browser:
             if not key.startswith("device "):
-                self._recognize(visit, name)
+                self._give_cookie(visit, name)
         else:
-            self._places.put(self._place(visit, name), 1, _PLACE_SECONDS)
+            self.recognize(visit, name)
+
+    def recognize(self, visit: Visit, name: str) -> None:
+        """Know from now on that this user comes from this address, for programs that keep no cookies."""
+        self._places.put(self._place(visit, name), 1, _PLACE_SECONDS)
 
     def forget(self, name: str) -> None:
         """Let an account begin anew, for whoever administers it."""
@@ -167,9 +172,17 @@ class Throttle:
         return min(_LONGEST_DELAY, 2.0 ** min(beyond, 30))
 
     def _release(self, visit: Visit) -> None:
-        self._accounts.count(f"address {network_of(visit.address)}", -1, self._address_rate.seconds)
+        for key in self._address_keys(visit):
+            self._accounts.count(key, -1, self._address_rate.seconds)
         if self._ceiling is not None:
             self._accounts.count("all", -1, self._ceiling.seconds)
+
+    def _address_keys(self, visit: Visit) -> list[str]:
+        """What counts the address; nothing where it is that of a proxy of which the server was not told."""
+        address = read_address(visit.address)
+        if address is None or (address.is_loopback and not is_direct(visit.environ)):
+            return []
+        return [f"address {network_of(visit.address)}"]
 
     def _key(self, visit: Visit, name: str) -> str:
         device = self._device(visit, name)
@@ -190,7 +203,7 @@ class Throttle:
                     return device
         return None
 
-    def _recognize(self, visit: Visit, name: str) -> None:
+    def _give_cookie(self, visit: Visit, name: str) -> None:
         known = f"{int(self._clock() + _DEVICE_SECONDS)} {secrets.token_hex(16)}"
         sealed = self._vault.seal_text("device", known, folded(name))
         visit.set_cookie(COOKIE, sealed, seconds=_DEVICE_SECONDS)

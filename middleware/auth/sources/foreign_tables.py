@@ -24,7 +24,10 @@ class ForeignTables(Protocol):
 
 
 def foreign_tables(url: str) -> ForeignTables:
-    """The database of an SQLAlchemy URL. Raises ``ConfigError`` where it cannot be understood, or a package lacks."""
+    """The database of an SQLAlchemy URL.
+
+    Raises ``ConfigError`` where SQLAlchemy is not installed, and, with the code ``wrong-value``, for what is no such URL.
+    """
     try:
         from sqlalchemy import create_engine
         from sqlalchemy.exc import ArgumentError, NoSuchModuleError
@@ -43,12 +46,9 @@ def foreign_tables(url: str) -> ForeignTables:
         engine = create_engine(url, pool_pre_ping=True, hide_parameters=True)
     except (ArgumentError, NoSuchModuleError, ImportError) as error:
         # The message of the first one quotes the URL, with its password.
-        told = str(error) if isinstance(error, ImportError | NoSuchModuleError) else "it is no URL of a database"
-        raise ConfigError(
-            Problem(
-                what=told, fix="write a URL of SQLAlchemy, such as mysql+pymysql://USER@HOST/NAME", code="wrong-value"
-            )
-        ) from error
+        told = f" ({error})" if isinstance(error, ImportError | NoSuchModuleError) else ""
+        what = f"must be a URL of SQLAlchemy, such as mysql+pymysql://USER@HOST/NAME{told}"
+        raise ConfigError(Problem(what=what, code="wrong-value")) from None
     return _Engine(engine)
 
 

@@ -25,7 +25,7 @@ _HASH = re.compile(r"[0-9A-Fa-f]{32}(?:[0-9A-Fa-f]{32})?")
 
 class _Content(NamedTuple):
     users: Mapping[str, Account]
-    hashes: Mapping[tuple[str, str], str]  # by name and algorithm
+    secrets: Mapping[tuple[str, str], str]  # by name and algorithm
 
 
 class HtdigestFile:
@@ -70,10 +70,9 @@ class HtdigestFile:
             return False
         verdict = False
         for algorithm in _ALGORITHMS.values():
-            kept = self.ha1(account, self.realm, algorithm)
-            if kept is not None:
-                made = ha1_of(account.name, self.realm, secret, algorithm)
-                verdict = compare_digest(made, kept) or verdict
+            kept_secret = self.ha1(account, self.realm, algorithm)
+            if kept_secret is not None:
+                verdict |= compare_digest(ha1_of(account.name, self.realm, secret, algorithm), kept_secret)
         return verdict
 
     def keep_hash(self, account: Account, encoded: str) -> bool:
@@ -84,7 +83,7 @@ class HtdigestFile:
         """The hash of ``name:realm:password`` in lower case, for Digest."""
         if realm != self.realm or account.source != self.name:
             return None
-        return self._file.content().hashes.get((account.name, algorithm))
+        return self._file.content().secrets.get((account.name, algorithm))
 
     def named_by(self, userhash: str, realm: str, algorithm: str) -> str | None:
         """The name whose ``userhash`` (RFC 7616 section 3.4.4) this is."""
@@ -100,7 +99,7 @@ class HtdigestFile:
         return self._file.mistakes()
 
     def _content(self, text: str) -> tuple[_Content, list[Mistake]]:
-        hashes: dict[tuple[str, str], str] = {}
+        secrets: dict[tuple[str, str], str] = {}
         mistakes: list[Mistake] = []
         for number, line in enumerate(text.split("\n"), 1):
             line = line.rstrip("\r")
@@ -116,20 +115,20 @@ class HtdigestFile:
             if realm != self.realm:
                 continue
             key = (name, _ALGORITHMS[len(digest.strip())])
-            if key in hashes:
+            if key in secrets:
                 mistakes.append((number, f"the user {name!r} is there already, and that line counts"))
                 continue
-            hashes[key] = digest.strip().lower()
+            secrets[key] = digest.strip().lower()
         users = {
             name: Account(
                 f"htdigest:{name}",
                 name,
                 self.name,
-                epoch=epoch_of(":".join(hashes.get((name, algorithm), "") for algorithm in _ALGORITHMS.values())),
+                epoch=epoch_of(":".join(secrets.get((name, algorithm), "") for algorithm in _ALGORITHMS.values())),
             )
-            for name, _ in hashes
+            for name, _ in secrets
         }
-        return _Content(users, hashes), mistakes
+        return _Content(users, secrets), mistakes
 
 
 def ha1_of(name: str, realm: str, password: bytes, algorithm: str) -> str:

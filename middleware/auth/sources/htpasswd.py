@@ -25,7 +25,7 @@ Update = Literal["no", "bcrypt", "argon2"]
 
 class _User(NamedTuple):
     account: Account
-    encoded: str
+    password_hash: str
     """What stands in the file."""
 
 
@@ -72,9 +72,9 @@ class HtpasswdFile:
         user = self._file.content().get(folded(account.name))
         if user is None:
             return None
-        if Hasher.complaint(user.encoded) is None:
-            return user.encoded
-        return PLAIN + user.encoded if self._is_plain(user.encoded) else None
+        if Hasher.complaint(user.password_hash) is None:
+            return user.password_hash
+        return PLAIN + user.password_hash if self._is_plain(user.password_hash) else None
 
     def verify(self, account: Account, password: str) -> bool | None:
         """None: the hash says it."""
@@ -86,7 +86,7 @@ class HtpasswdFile:
             return False
         user = self._file.content().get(folded(account.name))
         try:
-            return user is not None and self._replace(account.name, user.encoded, encoded)
+            return user is not None and self._replace(account.name, user.password_hash, encoded)
         except StoreError as error:  # the old hash still counts, so nobody is kept out
             log.warning("%s", error)
             return False

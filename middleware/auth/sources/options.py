@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from ....config.mounts import KeyProblem
 from ....config.options import OptionError, component, each, option
-from ....config.problems import ConfigError, Problem
+from ....config.problems import ConfigError
 from ....config.values import Imported
 from ...storage.store import StoreError
 from ..account import Source
@@ -107,14 +107,12 @@ class UserOptions:
 
     def __post_init__(self) -> None:
         for word, key in self._missing():
-            raise ConfigError(
-                Problem(what=f"source has {word}, and {key} is not set", key=key, fix=f"set {key}, or take {word} out")
-            )
+            raise OptionError("UserOptions", key, f"is not set, and source has {word}", part="users")
 
     def problems(self, stack: Surroundings) -> Iterator[KeyProblem]:
         """What is wrong with the files that are named, as far as they can be read now."""
         for word, key in self._missing():
-            yield KeyProblem(key, f"source has {word}, and {key} is not set", f"set {key}, or take {word} out")
+            yield KeyProblem(key, f"is not set, and source has {word}", f"set {key}, or take {word} out of source")
         yield from self._of_file("htpasswd", "warning")
         yield from self._of_file("htdigest", "warning")
         yield from self._of_file("authkit", "error")
@@ -153,8 +151,8 @@ def sources_of(
 ) -> tuple[Source, ...]:
     """The sources of a site in their order. ``local`` and ``ldap`` stand for the words of these names.
 
-    Raises ``ConfigError`` for what cannot be used, or where a package is not installed. Files are opened when they are
-    first needed.
+    Raises ``OptionError`` for what cannot be used, and ``ConfigError`` where a package is not installed. Files are
+    opened when they are first needed.
     """
     made: list[Source] = []
     for word in options.source:
@@ -175,15 +173,20 @@ def sources_of(
 def _tables(options: UserOptions, word: str) -> Source:
     from .foreign_tables import foreign_tables
 
+    try:
+        tables = foreign_tables(getattr(options, word) or "")
+    except ConfigError as error:
+        if error.problems[0].code != "wrong-value":
+            raise
+        raise OptionError("UserOptions", word, error.problems[0].what, part="users") from None
     if word == "authkit_db":
         from .authkit_tables import AuthKitTables
 
         encrypt: Encrypt = options.authkit_encrypt
-        tables = foreign_tables(options.authkit_db or "")
         return AuthKitTables(tables, encrypt, options.authkit_secret, update=options.authkit_update)
     from .query_source import QuerySource
 
-    return QuerySource(foreign_tables(options.sql or ""), options.sql_query, options.sql_groups, options.sql_roles)
+    return QuerySource(tables, options.sql_query, options.sql_groups, options.sql_roles)
 
 
 def _directory(options: LdapOptions | None) -> Source:
@@ -200,4 +203,4 @@ def _callable(options: UserOptions) -> Source:
     try:
         return source_from(options.callable, options.callable_lookup)
     except TypeError as error:
-        raise ConfigError(Problem(what=str(error), key="callable", code="wrong-value")) from error
+        raise OptionError("UserOptions", "callable", str(error), part="users") from error

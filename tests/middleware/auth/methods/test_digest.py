@@ -440,6 +440,15 @@ def test_wrong_proofs_are_throttled_and_right_ones_write_no_counts() -> None:
     assert isinstance(site.send(site.proof()), Identity)
 
 
+def test_who_is_known_goes_on_while_strangers_guess() -> None:
+    site = Guarded()
+    assert isinstance(site.send(site.proof()), Identity)
+    for number in range(9):
+        site.send(site.proof("bob", "falsch"), REMOTE_ADDR=f"198.51.100.{number}")
+    assert isinstance(site.send(site.proof()), Identity)
+    assert reason(site.send(site.proof(), REMOTE_ADDR="203.0.113.1")) == "throttled"
+
+
 def test_names_that_nobody_has_are_throttled_alike() -> None:
     site = Guarded()
     said = [reason(site.send(site.proof("nobody", "falsch"))) for _ in range(6)]

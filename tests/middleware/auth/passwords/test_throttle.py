@@ -144,6 +144,20 @@ def test_an_address_has_thirty_wrong_ones_in_a_minute() -> None:
     assert site.throttle.admit(site.visit()) is None
 
 
+@pytest.mark.parametrize(
+    "environ",
+    [
+        {"REMOTE_ADDR": ""},
+        {"REMOTE_ADDR": "127.0.0.1", "HTTP_X_FORWARDED_FOR": "198.51.100.1"},
+        {"REMOTE_ADDR": "::1", "HTTP_VIA": "1.1 proxy"},
+    ],
+)
+def test_an_address_that_is_everybodys_is_not_counted(environ: dict[str, str]) -> None:
+    site = GuardedSite()
+    assert [site.throttle.admit(site.visit(**environ)) for _ in range(100)] == [None] * 100
+    assert attempts(site, "bob", 6, **environ) == [None] * 5 + [1]
+
+
 def test_right_ones_do_not_count_for_an_address() -> None:
     site = GuardedSite()
     for _ in range(100):

@@ -117,10 +117,9 @@ def test_a_database_that_is_gone_lets_nobody_in(database: Path) -> None:
     ["no url", "nosuchdialect://host/name", "sqlite:/broken:secret-word", "mysql+nosuchdriver://u:secret-word@h/n"],
 )
 def test_what_is_no_database_is_told_without_its_password(url: str) -> None:
-    with pytest.raises(ConfigError) as caught:
+    with pytest.raises(ConfigError, match="must be a URL of SQLAlchemy") as caught:
         foreign_tables(url)
     assert "secret-word" not in str(caught.value)
-    assert "SQLAlchemy" in str(caught.value)
 
 
 def test_no_password_of_the_url_is_in_an_error() -> None:

@@ -7,7 +7,6 @@ import pytest
 from auth_guarded_site import KeptUsers
 
 from wheatpaste.config.options import OptionError, parsed
-from wheatpaste.config.problems import ConfigError
 from wheatpaste.config.surroundings import Surroundings
 from wheatpaste.middleware.auth.passwords.options import PasswordOptions, hasher_of, throttle_of
 from wheatpaste.middleware.auth.passwords.throttle import Rate
@@ -46,7 +45,7 @@ def test_without_more_there_are_the_sites_own_users_and_none_else() -> None:
     [("htpasswd", "htpasswd"), ("authkit_db", "authkit_db"), ("sql", "sql"), ("callable", "callable")],
 )
 def test_a_source_without_its_place_is_a_mistake(source: str, key: str) -> None:
-    with pytest.raises(ConfigError, match=f"source has {source}, and {key} is not set"):
+    with pytest.raises(OptionError, match=f"{key}: is not set, and source has {source}"):
         UserOptions(source=(source,))
     options = parsed(UserOptions, {"source": (source,)})
     assert key in [each.key for each in options.problems(Surroundings())]
@@ -78,8 +77,16 @@ def test_a_check_reads_the_files(tmp_path: Path) -> None:
 
 
 def test_what_is_no_function_is_a_mistake() -> None:
-    with pytest.raises(ConfigError, match="must be a function"):
+    with pytest.raises(OptionError, match="callable: must be a function"):
         sources_of(UserOptions(source=("callable",), callable=7), "wiki")
+
+
+@pytest.mark.parametrize("word", ["sql", "authkit_db"])
+def test_what_is_no_database_is_told_at_its_key(word: str) -> None:
+    options = UserOptions(source=(word,), sql_query="SELECT 1", **{word: "secret-word"})
+    with pytest.raises(OptionError, match=f"{word}: must be a URL of SQLAlchemy") as caught:
+        sources_of(options, "wiki")
+    assert "secret-word" not in str(caught.value)
 
 
 def test_the_options_of_passwords_become_what_they_say() -> None:
