@@ -26,7 +26,7 @@ class ForeignTables(Protocol):
 def foreign_tables(url: str) -> ForeignTables:
     """The database of an SQLAlchemy URL.
 
-    Raises ``ConfigError`` where SQLAlchemy is not installed, and, with the code ``wrong-value``, for what is no such URL.
+    Raises ``ConfigError`` where SQLAlchemy is not installed, and with the code ``wrong-value`` for what is no such URL.
     """
     try:
         from sqlalchemy import create_engine
