@@ -14,7 +14,7 @@ from .origin import BuildSite, Origin
 from .problems import Problem, did_you_mean, nearest
 from .records import record
 from .translation import Merge, Translation
-from .values import is_import, name_of, parse
+from .values import FileText, is_import, name_of, parse
 
 if TYPE_CHECKING:
     from .parts import Belongings, PartReading, Parts
@@ -234,6 +234,8 @@ class Reader:
                 value = option.parse(text)
             else:
                 value = parse(text, option.kind, folder=place.folder(key), importing=importing)
+            if isinstance(text, FileText) and isinstance(value, str):
+                value = FileText.read(value, text.file)
             # Names of objects that are not imported yet say nothing about the objects.
             complaint = option.complaint(value) if importing or not is_import(option.kind) else None
         except ValueError as error:
@@ -355,4 +357,4 @@ def _fetch_secret(key: str, text: str, folder: str | None) -> str:
         raise ValueError(f"{path} is not UTF-8 text") from error
     if not value:
         raise ValueError(f"{path} is empty")
-    return value
+    return FileText.read(value, path)

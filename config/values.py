@@ -56,6 +56,19 @@ Size = Annotated[int, _BYTES]
 """A number of bytes; in an INI ``512``, ``64KB``, ``16MB``, ``1GiB`` (powers of 1024)."""
 
 
+class FileText(str):
+    """A text that was read from ``file``, for who has to know who may read it, or whether it was replaced."""
+
+    file: Path
+
+    @classmethod
+    def read(cls, text: str, file: Path) -> FileText:
+        """The text of a file."""
+        made = cls(text)
+        made.file = file
+        return made
+
+
 class Importable:
     """Marks an option whose text is ``module:object``; the value is the object."""
 

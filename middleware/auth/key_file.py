@@ -61,7 +61,7 @@ def keys_of_text(text: str, file: str | None = None) -> tuple[Key, ...]:
     Raises ``ConfigError`` for what is no key and for a secret that can be guessed. No message quotes the text.
     """
     lines = [(number, line.split()) for number, line in enumerate(text.splitlines(), 1) if _counts(line)]
-    if file is None and not any(len(words) == 3 and _DAY.fullmatch(words[1]) for _, words in lines):
+    if file is None and not holds_keys(text):
         return (_key_of_secret(text.strip()),)
     if not lines:
         raise _error("holds no key", "make one: wheatpaste auth FILE keys rotate", file)
@@ -76,6 +76,12 @@ def keys_of_text(text: str, file: str | None = None) -> tuple[Key, ...]:
     if len({key.id for key in keys}) < len(keys):
         raise _error("holds a key twice", "keep one of the two lines", file)
     return tuple(keys)
+
+
+def holds_keys(text: str) -> bool:
+    """Whether a text is that of a key file, and no secret that somebody has chosen."""
+    lines = [line.split() for line in text.splitlines() if _counts(line)]
+    return any(len(words) == 3 and _DAY.fullmatch(words[1]) for words in lines)
 
 
 def text_of(keys: Iterable[Key]) -> str:

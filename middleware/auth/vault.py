@@ -16,7 +16,8 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from ...config.problems import ConfigError, Problem
-from .key_file import Key, keys_of_text, new_key, path_in, read_key_file
+from ...config.values import FileText
+from .key_file import Key, holds_keys, keys_of_text, new_key, path_in, read_key_file
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -53,11 +54,18 @@ class Vault:
 
     @classmethod
     def read(cls, secret: str | os.PathLike[str]) -> Vault:
-        """The vault of a key file (a path), of a key file's text, or of a secret that a deployer has chosen.
+        """The vault of a key file (a path, or its text with the file that it is from), or of a secret that a deployer
+        has chosen.
 
         Raises ``ConfigError`` for a file that cannot be read or that others can read, and for a weak secret.
         """
-        path = path_in(secret) if isinstance(secret, str) else secret
+        path: str | os.PathLike[str] | None
+        if not isinstance(secret, str):
+            path = secret
+        elif isinstance(secret, FileText) and holds_keys(secret):
+            path = secret.file
+        else:
+            path = path_in(secret)
         if path is None:
             return cls(keys_of_text(str(secret)))
         return cls(read_key_file(path), path)

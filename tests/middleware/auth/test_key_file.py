@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from wheatpaste.config.problems import ConfigError
+from wheatpaste.config.reader import Reader
 from wheatpaste.middleware.auth import key_file
 from wheatpaste.middleware.auth.key_file import (
     keys_of_text,
@@ -20,6 +21,7 @@ from wheatpaste.middleware.auth.key_file import (
     secret_complaint,
     text_of,
 )
+from wheatpaste.middleware.auth.site import Site
 from wheatpaste.middleware.auth.vault import Vault
 
 GOOD = "q8JvN2xR7tLw0pKs4YbHd6ZfCm3GaXe9"
@@ -248,6 +250,37 @@ def test_a_secret_that_begins_with_a_slash_is_no_path():
 def test_a_path_to_a_file_that_is_missing_is_no_secret(path):
     with pytest.raises(ConfigError, match="cannot be read"):
         Vault.read(str(path.parent / "a-file-with-a-rather-long-name.key"))
+
+
+@pytest.fixture
+def secret_of():
+    """The value of ``secret`` that a section says by ``secret_file``."""
+
+    def read(path):
+        reading = Reader(component=Site).read({"secret_file": str(path)}, {})
+        assert reading.problems == []
+        return reading.values["secret"]
+
+    return read
+
+
+def test_a_key_file_that_a_section_names_is_read_with_its_rights(path, secret_of):
+    key = make_key_file(path)
+    running = Vault.read(secret_of(path))
+    assert running.keys == (key,)
+    rotate(path)
+    assert running.open("x", Vault.read(path).seal("x", b"data")) == b"data"
+    path.chmod(0o644)
+    with pytest.raises(ConfigError, match="mode 0644"):
+        Vault.read(secret_of(path))
+
+
+def test_a_secret_in_a_file_that_a_section_names_is_a_key(path, secret_of):
+    path.write_text(GOOD + "\n")
+    assert Vault.read(secret_of(path)).key("forms") == Vault.read(GOOD).key("forms")
+    path.write_text("short\n")
+    with pytest.raises(ConfigError, match="has 5 characters"):
+        Vault.read(secret_of(path))
 
 
 def test_text_of_a_key_file_is_read_with_its_comments():
