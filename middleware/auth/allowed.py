@@ -60,8 +60,10 @@ class Allowed:
         return forbidden(self._visit, detail)
 
     def note_denial(self, decision: Decision, where: str) -> None:
-        """Write into the audit log that a request was refused, and where."""
+        """Write into the audit log that a request was refused, and where; who has only not logged in yet was not."""
         identity = self._visit.identity
+        if identity is None and decision.remedies:
+            return
         account = None if identity is None else identity.account
         self._visit.authority.audit.note("authz.deny", self._visit, account, reason=f"{where}: {decision.reason}")
 

@@ -23,10 +23,10 @@ from .allowed import Asked
 from .checks import refusal_of
 from .denials import Denied, NotAuthenticated, NotAuthorized
 from .foreign_checks import PermissionSetupError, adapted, probed
+from .names import folded
 from .permissions import circumstances, permission
 from .permissions.context import Context
 from .permissions.decision import ALLOWED, LOGIN, Decision
-from .permissions.who import folded
 from .permissions.words import phrase
 
 __all__ = [

@@ -2,6 +2,7 @@
 
 A rule must not be passed by a spelling that the app takes for the same. What no rule can compare is refused. What is
 merely unusual is read a second time, as loosely as any app or file system could, and has to be allowed both ways.
+Bodies are not read: where an app believes a form's field ``_method``, the rule for POST has to be as strict as others.
 Reads ``QUERY_STRING``, ``HTTP_X_HTTP_METHOD_OVERRIDE``, ``HTTP_X_HTTP_METHOD`` and ``HTTP_X_METHOD_OVERRIDE``.
 """
 

@@ -1,4 +1,4 @@
-"""An app behind the Auth filter, where people are known by a word: ``Authorization: Test ada``."""
+"""An app behind the Auth filter, where people are known by a word: ``X-Who: ada``."""
 
 from __future__ import annotations
 
@@ -32,8 +32,7 @@ class KnownByWord:
     name = "session"
 
     def identify(self, visit: Visit) -> Identity | None:
-        scheme, _, name = visit.header("Authorization").partition(" ")
-        return PEOPLE.get(name) if scheme == "Test" else None
+        return PEOPLE.get(visit.header("X-Who"))
 
     def challenges(self, visit: Visit) -> Sequence[str]:
         return ["Test"]
@@ -58,7 +57,7 @@ class KnownPeople:
     def ask(self, who: str | None = None, path: str = "/", *, method: str = "GET", **headers: str) -> Response:
         sent = {name.replace("_", "-"): value for name, value in headers.items()}
         if who is not None:
-            sent["Authorization"] = f"Test {who}"
+            sent["X-Who"] = who
         return self.client.request(method, path, headers=sent)
 
     def denials(self) -> list[str]:

@@ -11,6 +11,7 @@ the factory is called with the names that follow and returns a permission.
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Callable, Mapping
 from functools import lru_cache
 from typing import NamedTuple
@@ -294,8 +295,13 @@ def _tokens(text: str) -> list[_Token]:
 
 def _further_words() -> Mapping[str, tuple[str, str]]:
     """The words that distributions add: module and attribute of their factories."""
+    return _words_on(tuple(sys.path))
+
+
+@lru_cache(maxsize=4)
+def _words_on(path: tuple[str, ...]) -> Mapping[str, tuple[str, str]]:
     found: dict[str, tuple[str, str]] = {}
-    for distribution in installed():
+    for distribution in installed(path):
         for each in distribution.entry_points([GROUP]):
             found.setdefault(each.name.lower(), (each.reference.module, each.reference.object))
     return found

@@ -175,7 +175,11 @@ class Or(_Join):
 
 
 class Not(Permission):
-    """What the other one does not allow. There is no remedy."""
+    """What the other one does not allow. There is no remedy.
+
+    Of whom nothing is known, nothing holds: ``not role banned`` lets strangers in, and
+    ``authenticated and not role banned`` does not.
+    """
 
     __slots__ = ("asks_who", "runs_code")
 

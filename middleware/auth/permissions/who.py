@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 from ....config.values import Seconds, parse, to_text
+from ..names import folded
 from .context import Context
 from .decision import ALLOWED, FRESH, LOGIN, SCOPE, SECOND_FACTOR, Decision
 from .permission import Permission
@@ -264,11 +264,6 @@ def with_values(word: str, name: str, values: Iterable[str]) -> str:
     """``claim name``, or ``claim name = value``."""
     values = tuple(values)
     return phrase(word, [name]) + (f" = {phrase('', values).strip()}" if values else "")
-
-
-def folded(name: str) -> str:
-    """A name of a user as names are compared: the form of composed characters (NFC), without letter case."""
-    return name.lower() if name.isascii() else unicodedata.normalize("NFC", name).casefold()
 
 
 def _found(claims: Mapping[str, Any], name: str) -> Any:
