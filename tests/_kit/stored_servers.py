@@ -8,6 +8,7 @@ import shutil
 import signal
 import subprocess
 import tempfile
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,20 @@ class _Server:
         # Not pytest's own folder: that is closed to the user that PostgreSQL runs as.
         self.folder = Path(tempfile.mkdtemp(prefix="wheatpaste-test-"))
         self._process: subprocess.Popen[bytes] | None = None
+
+    @cached_property
+    def authority(self) -> Path:
+        """The certificate of who has signed the server's own, which stands beside it as server.crt and server.key."""
+        import trustme
+
+        authority = trustme.CA()
+        issued = authority.issue_cert("localhost", "127.0.0.1")
+        issued.private_key_pem.write_to_path(self.folder / "server.key")
+        for number, each in enumerate(issued.cert_chain_pems):
+            each.write_to_path(self.folder / "server.crt", append=number > 0)
+        authority.cert_pem.write_to_path(self.folder / "authority.crt")
+        (self.folder / "server.key").chmod(0o600)
+        return self.folder / "authority.crt"
 
     def argv(self) -> list[str]:
         raise NotImplementedError
@@ -75,8 +90,10 @@ class PostgresServer(_Server):
         initdb = _program("initdb")
         super().__init__()
         self._data = self.folder / "data"
+        assert self.authority.exists()
         if os.geteuid() == 0:
-            shutil.chown(self.folder, "postgres", "postgres")
+            for each in (self.folder, self.folder / "server.key"):
+                shutil.chown(each, "postgres", "postgres")
         word = self.folder / "password"
         word.write_text(SECRET)
         word.chmod(0o644)
@@ -107,6 +124,9 @@ class PostgresServer(_Server):
             "unix_socket_directories": "",
             "shared_buffers": "16MB",
             "max_connections": "60",
+            "ssl": "on",
+            "ssl_cert_file": str(self.folder / "server.crt"),
+            "ssl_key_file": str(self.folder / "server.key"),
         }
         words = [word for name, value in settings.items() for word in ("-c", f"{name}={value}")]
         return [_program("postgres"), "-D", str(self._data), "-p", str(self.port), *words]
@@ -142,10 +162,13 @@ class RedisServer(_Server):
     def __init__(self) -> None:
         self._program = shutil.which("valkey-server") or _program("redis-server")
         super().__init__()
+        self.tls_port = free_port()
         self.start()
 
     def argv(self) -> list[str]:
         settings = {"port": self.port, "bind": "127.0.0.1", "save": "", "appendonly": "no", "requirepass": SECRET}
+        settings |= {"tls-port": self.tls_port, "tls-ca-cert-file": self.authority, "tls-auth-clients": "no"}
+        settings |= {"tls-cert-file": self.folder / "server.crt", "tls-key-file": self.folder / "server.key"}
         return [
             self._program,
             *(word for name, value in settings.items() for word in (f"--{name}", str(value))),

@@ -314,6 +314,29 @@ def test_a_user_without_the_right_to_make_tables_is_told_so_and_may_use_those_th
     owner.close()
 
 
+def test_connections_over_tls_are_verified_and_used_again(postgres_server: PostgresServer):
+    url = postgres_server.url() + f"&sslmode=verify-full&sslrootcert={postgres_server.authority}"
+    tables = tables_of(url, NOTES)
+    backends = {
+        tables.query("SELECT pg_backend_pid(), ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()")[0] for _ in range(5)
+    }
+    assert [encrypted for _, encrypted in backends] == [True]
+    tables.close()
+    unknown = tables_of(postgres_server.url() + "&sslmode=verify-full&sslrootcert=/dev/null", NOTES)
+    with pytest.raises(StoreError, match="cannot be used"):
+        unknown.query("SELECT 1")
+
+
+def test_redis_over_tls_is_verified(redis_server: RedisServer):
+    place = f"rediss://:{SECRET}@localhost:{redis_server.tls_port}/0"
+    store = store_of(f"{place}?ssl_ca_certs={redis_server.authority}")
+    store.put("a", "k", b"1")
+    assert store.get("a", "k") == b"1"
+    store.close()
+    with pytest.raises(StoreError, match=r"rediss://localhost:\d+/0 cannot be used .*certificate"):
+        store_of(place).get("a", "k")
+
+
 def test_redis_forgets_what_has_ended_by_itself(redis_server: RedisServer):
     store = store_of(redis_server.url("forgetful"))
     client = redis_server.client()
