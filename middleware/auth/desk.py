@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from .interrupted import RESUMED
+
 if TYPE_CHECKING:
     from .visit import Visit
 
@@ -40,6 +42,10 @@ class Desk:
 
     def csrf_complaint(self, token: str | None) -> str | None:
         """What is wrong with a token that came with a form, as a sentence, or None."""
+        if self._visit.environ.get(RESUMED):
+            # The token belongs to the session that had ended. That a page of this site has sent the form, and that its
+            # user wants it to go on, was found out otherwise.
+            return None
         complaint: str | None = self._visit.authority.app_tokens.complaint(token, self._binding())
         return complaint
 

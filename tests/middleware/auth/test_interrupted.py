@@ -7,9 +7,11 @@ from auth_browser import Browser, authority
 from hypothesis import given
 from hypothesis import strategies as st
 
+from wheatpaste.middleware.auth.desk import Desk
 from wheatpaste.middleware.auth.interrupted import COOKIE, MOST, MOST_OF_A_NETWORK, Interrupted, KeptForm
 from wheatpaste.middleware.auth.key_file import new_key
 from wheatpaste.middleware.auth.vault import Vault
+from wheatpaste.middleware.auth.visit import Visit
 from wheatpaste.middleware.storage.memory import MemoryStore
 from wheatpaste.middleware.storage.places import store_of
 from wheatpaste.middleware.storage.store import StoreError
@@ -71,6 +73,14 @@ def test_a_form_goes_on_as_it_was_sent(world):
     assert environ["HTTP_REFERER"] == "https://wiki.example.org/pages/new"
     assert environ["REQUEST_URI"] == "/pages/new?draft=1"
     assert environ["wheatpaste.resumed"] is True
+
+
+def test_the_apps_token_of_the_session_before_is_good_for_it(world):
+    browser = world.browser()
+    world.interrupt(browser)
+    going_on = Desk(Visit(world.authority, world.take(browser)))
+    assert going_on.csrf_complaint("of the session before") is None
+    assert Desk(browser.visit()).csrf_complaint("of the session before") is not None
 
 
 def test_it_goes_on_once(world):
