@@ -67,6 +67,8 @@ def _init(site: AuthSite, options: argparse.Namespace) -> None:
             made["link"] = link
         else:
             say_link(link, account, options)
+    if os.geteuid() == 0:
+        tell("You are root: where the server is another user, give it what was made here (chown).")
     if options.json:
         dump(made)
 

@@ -81,18 +81,27 @@ def _state(account: Account) -> str:
 
 
 def _add(site: AuthSite, options: argparse.Namespace) -> int | None:
-    users, passwords = site.users, site.authority.passwords
-    password = None if options.invite or options.no_password else ask_password()
+    from ..middleware.auth.account import Account
+    from ..middleware.auth.accounts.naming import word_complaint
+
+    users = site.users
+    # All that can be wrong comes before the user is made, and what can be known before anybody is asked.
     if users.find(options.name) is not None:
         raise ValueError(f"there is a user {options.name!r} already")
-    if password is not None:
-        complaint = passwords.policy.complaint(password, (options.name, options.display, options.email))
-        if complaint is not None:
-            raise ValueError(str(complaint))
-    known = {each.name for each in users.groups()}
-    missing = [group for group in options.group if group not in known]
+    known = {each.name.casefold() for each in users.groups()}
+    missing = [group for group in options.group if group.casefold() not in known]
     if missing:
         raise LookupError(f"there is no group {missing[0]!r}; make it: wheatpaste auth FILE group add {missing[0]}")
+    for role in options.role:
+        complaint = word_complaint(role)
+        if complaint is not None:
+            raise ValueError(f"the name of a role {complaint}")
+    password = None if options.invite or options.no_password else ask_password()
+    if password is not None:
+        wanted = Account("", options.name, users.name, options.display, options.email)
+        weakness = site.authority.passwords.complaint(wanted, password)
+        if weakness is not None:
+            raise ValueError(str(weakness))
     account = users.create(
         options.name,
         display=options.display,
@@ -154,12 +163,17 @@ def _set_password(site: AuthSite, account: Account, password: str, must_change: 
 
 
 def _edit(site: AuthSite, options: argparse.Namespace) -> None:
+    from ..middleware.auth.accounts.naming import line_complaint
+
     account = site.own(options.name)
-    if options.display is not None:
-        site.users.set_display(account.id, options.display)
+    display = account.display if options.display is None else options.display
+    complaint = line_complaint(display)
+    if complaint is not None:
+        raise ValueError(f"the full name {complaint}")
     if options.email is not None or options.verified:
         email = account.email if options.email is None else options.email
-        site.users.set_email(account.id, email, options.verified)
+        site.users.set_email(account.id, email, options.verified or (email == account.email and account.email_verified))
+    site.users.set_display(account.id, display)
     site.note("user.change", account)
     account = site.account(account.id)
     say(f"{account.name} was changed", options, **account_data(account))

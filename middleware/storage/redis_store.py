@@ -21,7 +21,7 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from ...config.values import parse_bool
-from .store import StoreError, Tally
+from .store import StoreDamaged, StoreError, Tally
 
 # What is kept is the time at which it ends, as eight bytes of a double, and the value after them. The server forgets
 # by its own clock; by whose clock something has ended is decided here, as in every other store.
@@ -239,7 +239,11 @@ class RedisStore:
             raise StoreError(f"{self._place} cannot be used ({error})") from error
 
     def _living(self, held: bytes | None) -> bytes | None:
-        if held is None or _END.unpack_from(held)[0] <= self._clock():
+        if held is None:
+            return None
+        if len(held) < _END.size:
+            raise StoreDamaged(f"{self._place} has a value that no store wrote; is {self._namespace!r} used by others?")
+        if _END.unpack_from(held)[0] <= self._clock():
             return None
         return held[_END.size :]
 

@@ -266,6 +266,8 @@ class TestUsers:
             (["add", "ann"], "x" * 5000, "longer than 4096 bytes"),
             (["add", "ann", "--group", "none"], PASSWORD, "there is no group 'none'; make it"),
             (["add", "ann", "--email", "nothing"], PASSWORD, "the address must be a mail address"),
+            (["add", "ann", "--role", "two words"], PASSWORD, "the name of a role must not hold ' '"),
+            (["edit", "bob", "--display", "a\nb", "--email", "new@example.org"], "", "the full name must not hold"),
             (["show", "none"], "", "there is no user 'none'"),
             (["passwd", "none"], PASSWORD, "there is no user 'none'"),
             (["passwd", "bob"], "bob@example.org", "password"),

@@ -18,7 +18,7 @@ from wheatpaste.middleware.storage.places import store_of, tables_of
 from wheatpaste.middleware.storage.postgres import PostgresTables
 from wheatpaste.middleware.storage.redis_store import RedisStore
 from wheatpaste.middleware.storage.schema import Schema
-from wheatpaste.middleware.storage.store import Store, StoreError
+from wheatpaste.middleware.storage.store import Store, StoreDamaged, StoreError
 from wheatpaste.middleware.storage.table_store import SCHEMA, TableStore
 
 pytestmark = pytest.mark.slow
@@ -356,6 +356,18 @@ def test_redis_forgets_what_has_ended_by_itself(redis_server: RedisServer):
     rounded = {name.rpartition(":")[2]: round(ttl, -2) for name, ttl in lives.items()}
     assert rounded == {"put": 100, "add": 200, "count": 300, "swap": 400, "kept": 500, "expire": 600, "ever": 0}
     assert client.ttl("forgetful:v:a:ever") == -1
+    store.close()
+
+
+def test_what_no_store_wrote_into_redis_is_told(redis_server: RedisServer):
+    store = store_of(redis_server.url("mixed"))
+    redis_server.client().set("mixed:v:a:short", b"x")
+    redis_server.client().lpush("mixed:v:a:list", b"x")
+    with pytest.raises(StoreDamaged, match="has a value that no store wrote"):
+        store.get("a", "short")
+    with pytest.raises(StoreError, match="WRONGTYPE"):
+        store.get("a", "list")
+    assert store.add("a", "short", b"1")  # which is as good as absent
     store.close()
 
 
