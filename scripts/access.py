@@ -17,11 +17,12 @@ from ..protocol.wsgi import Environ
 if TYPE_CHECKING:
     from ..config.origin import Origin
     from ..middleware.auth.identity import Identity
-    from ..middleware.auth.permissions.decision import Decision
+    from ..middleware.auth.permissions import Decision
     from ..middleware.auth.rules import Rules
 
 _AUTH = "wheatpaste.middleware.auth.auth_filter"
 _REQUIRE = "wheatpaste.middleware.auth.require"
+_AUTHKIT = "wheatpaste.middleware.auth.authkit_filter.filter"
 
 
 class Access(NamedTuple):
@@ -61,6 +62,7 @@ class Asker:
         self._scopes = None if scopes is None else frozenset(scopes)
         self._known: tuple[Identity | None, str | None] = (None, None)
         self._rules: Rules | None = None
+        self._is_known_of = False
 
     def branch(self) -> Asker:
         """The same for one of several ways that the request goes: what filters there find out, others do not know."""
@@ -74,6 +76,9 @@ class Asker:
         module = getattr(getattr(factory, "component", None), "__module__", None)
         if module == _AUTH:
             return self._by_rules(node, environ)
+        if module == _AUTHKIT:
+            self._is_known_of = True
+            self._known = (None if self.name is None else self._named(), None)
         if module == _REQUIRE:
             return self._by_require(node, environ)
         return None
@@ -93,6 +98,7 @@ class Asker:
         site = parts.get("") or parsed(Site, reading.parts[""].reading.values)
         if "rules" in reading.parts and "rules" not in parts:
             return None
+        self._is_known_of = True
         self._known = self._user(reading, parts)
         options = parts.get("rules") or RuleOptions()
         rules = self._rules = Rules(options, site.default)
@@ -109,7 +115,7 @@ class Asker:
         )
 
     def _by_require(self, node: Node, environ: Environ) -> Access | None:
-        from ..middleware.auth.permissions import Context, RuleError, parse
+        from ..middleware.auth.permissions import Context, Decision, RuleError, parse
 
         text = node.local_conf.get("rule", "")
         try:
@@ -118,9 +124,14 @@ class Asker:
             return None  # it is among the problems
         value = node.values.get("rule")
         ctx = Context(self._known[0], environ)
-        decision = permission.decide(ctx) if self._rules is None else self._rules.limited(permission, ctx)
+        remark = None
+        if not self._is_known_of and permission.asks_who:
+            decision = Decision(False, reasons=(str(permission),))
+            remark = "no filter in front says who asks"
+        else:
+            decision = permission.decide(ctx) if self._rules is None else self._rules.limited(permission, ctx)
         return self._told(decision)._replace(
-            rule="rule", text=str(permission), origin=None if value is None else value.origin, remark=None
+            rule="rule", text=str(permission), origin=None if value is None else value.origin, remark=remark
         )
 
     def _told(self, decision: Decision, refusal: str | None = None, *, dry_run: bool = False) -> Access:
@@ -138,17 +149,11 @@ class Asker:
         """The user, as far as it is known, and what is not."""
         if self.name is None:
             return None, None
-        from ..middleware.auth.identity import MFA, Identity
+        from ..middleware.auth.identity import Identity
         from ..middleware.auth.setup import Assembly
         from ..middleware.storage.store import StoreError
 
-        how: dict[str, Any] = {
-            "method": "session" if self._scopes is None else "bearer",
-            "scopes": self._scopes,
-            "amr": ("pwd", MFA) if self._mfa else (),
-            "auth_time": time.time() if self._scopes is None else None,
-        }
-        stranger = Identity(id="", name=self.name, **how)
+        stranger = self._named()
         if reading.errors:
             return stranger, f"of {self.name} nothing but the name is known: the sections have mistakes"
         assembly = Assembly(parts)
@@ -163,7 +168,24 @@ class Asker:
             return stranger, f"no source knows a user {self.name}: nothing but the name counts"
         if account.disabled:
             return None, f"{account.name} is disabled and cannot sign in"
-        return Identity.of(account, **how), None
+        return Identity.of(account, **self._how()), None
+
+    def _named(self) -> Identity:
+        """A user of whom nothing but the name is known."""
+        from ..middleware.auth.identity import Identity
+
+        return Identity(id="", name=self.name or "", **self._how())
+
+    def _how(self) -> dict[str, Any]:
+        """How the user is known."""
+        from ..middleware.auth.identity import MFA
+
+        return {
+            "method": "session" if self._scopes is None else "bearer",
+            "scopes": self._scopes,
+            "amr": ("pwd", MFA) if self._mfa else (),
+            "auth_time": time.time() if self._scopes is None else None,
+        }
 
 
 _SAYS = {

@@ -20,6 +20,7 @@ from ...protocol.wsgi import Body, Environ, Headers, StartResponse, WSGIApp
 from ..http_exceptions import HTTPExceptions
 from ..storage.store import StoreError
 from .answers import problem
+from .asker import navigates
 from .authority import Authority
 from .desk import Desk
 from .identity import Identity
@@ -100,7 +101,7 @@ class Guard:
         if visit.identity is not None or not decision.remedies:  # who has only not logged in yet was denied nothing
             authority.audit.note("authz.deny", visit, visit.identity and visit.identity.account, reason=decision.reason)
         return (self._kept(visit) if visit.identity is None and decision.remedies else None) or remedied(
-            visit, decision.remedies
+            visit, decision.remedies, decision.max_age
         )
 
     def replacement(self, visit: Visit, status: str, headers: Headers) -> Answer | None:
@@ -117,7 +118,7 @@ class Guard:
                 return None
             return self._kept(visit) or unauthenticated(visit)
         wanted = wanted_step(own)
-        if wanted is not None and identity.method == "session":
+        if wanted is not None and identity.method == "session" and navigates(visit.environ):
             return step_up(visit, wanted)
         if code != "401" or own:
             return None  # it is known who asks, and the app does not want them

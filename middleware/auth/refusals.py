@@ -54,8 +54,8 @@ def forbidden(visit: Visit, detail: str = "This is not for you.") -> Answer:
     return problem("403 Forbidden", detail)
 
 
-def remedied(visit: Visit, remedies: Collection[str], reasons: Collection[str] = ()) -> Answer:
-    """The answer to who may not go on, by what would help."""
+def remedied(visit: Visit, remedies: Collection[str], max_age: float | None = None) -> Answer:
+    """The answer to who may not go on, by what would help; ``max_age`` is how old a login may be that is fresh."""
     if not remedies:
         return forbidden(visit)
     identity = visit.identity
@@ -71,16 +71,16 @@ def remedied(visit: Visit, remedies: Collection[str], reasons: Collection[str] =
     if "mfa" in remedies:
         return step_up(visit, "mfa")
     if any(each.startswith("fresh") for each in remedies):
-        return step_up(visit, "fresh")
+        return step_up(visit, "fresh", max_age)
     return forbidden(visit)
 
 
-def step_up(visit: Visit, wanted: str) -> Answer:
+def step_up(visit: Visit, wanted: str, max_age: float | None = None) -> Answer:
     """The answer to who has to show more (``mfa``), or the same once more (``fresh``): RFC 9470."""
     if navigates(visit.environ):
         page = "confirm" if wanted == "fresh" else "second"
         return see_other(f"{visit.authority.url(visit, page)}?{urlencode({'next': here(visit)})}")
-    asked = 'acr_values="mfa"' if wanted == "mfa" else "max_age=600"
+    asked = 'acr_values="mfa"' if wanted == "mfa" else f"max_age={int(max_age or 600)}"
     challenge = f'Bearer realm={quoted(visit.authority.site.realm)}, error="insufficient_user_authentication", {asked}'
     return problem("401 Unauthorized", "Show once more who you are.", [("WWW-Authenticate", challenge)])
 

@@ -160,6 +160,13 @@ def test_filters_further_in_are_asked_with_the_same_user(explain: Any) -> None:
     assert inner()["status"] == 401
 
 
+def test_without_a_filter_that_says_who_asks_nobody_may(explain: Any, tmp_path: Path) -> None:
+    path = tmp_path / "site.ini"
+    path.write_text(path.read_text().replace("pipeline = auth map", "pipeline = map"))
+    told = json.loads(explain("/inner/x", "--user", "ada", "--json"))["route"]["next"][0]["filters"][0]["access"]
+    assert (told["status"], told["remark"]) == (403, "no filter in front says who asks")
+
+
 def test_mistakes_elsewhere_do_not_keep_it_from_telling(explain: Any, tmp_path: Path) -> None:
     (tmp_path / "auth.key").unlink()
     assert "/static/* = everyone" in explain("/static/x")

@@ -134,7 +134,7 @@ def test_a_program_is_told_what_to_show(way: Any) -> None:
         'Bearer error="insufficient_scope", scope="a api:write"'
     )
     assert challenge(Mfa(), "eve", 401) == 'Bearer error="insufficient_user_authentication", acr_values="mfa"'
-    assert 'error="insufficient_user_authentication"' in challenge(Fresh("5m"), "bob", 401)
+    assert challenge(Fresh("5m"), "bob", 401) == 'Bearer error="insufficient_user_authentication", max_age=300'
 
 
 def test_the_age_that_is_wanted_is_named() -> None:
@@ -298,6 +298,11 @@ def test_they_are_answers_by_themselves(error: Any, status: int) -> None:
     document = Client(error, lint=True).get("/", headers={"Accept": "application/json"})
     assert json.loads(document.text)["detail"] == error.detail
     assert Client(error, lint=True).head("/").body == b""
+
+
+def test_a_rule_names_the_age_that_is_wanted() -> None:
+    answer = KnownPeople(fine, rules={"/*": "fresh 5m"}).ask("bob")
+    assert (answer.status, "max_age=300" in (answer.headers["WWW-Authenticate"] or "")) == (401, True)
 
 
 # The filter -----------------------------------------------------------------------------------------------------------
