@@ -6,17 +6,15 @@ code: 0 fine, 1 problems found or the work failed, 2 usage or unreadable input.
 
 from __future__ import annotations
 
-import argparse
 import errno
-import functools
 import gc
 import importlib
 import os
 import sys
 from collections.abc import Sequence
-from typing import NoReturn
 
 from ..config.records import record
+from .plain_words import plain_words
 
 
 @record
@@ -98,72 +96,18 @@ def _dispatch(words: list[str]) -> int:
 
 def _run(command: Command, words: list[str]) -> int:
     module = importlib.import_module(f".{command.module}", __package__)
-    parser = _Parser(
-        prog=f"wheatpaste {command.name}",
-        description=command.sentence,
-        formatter_class=_formatter,
-        allow_abbrev=False,
-    )
-    parser.has_options = any(word.startswith("-") for word in words)
-    module.arguments(parser)
-    try:
-        options = parser.parse(words)
-    except SystemExit as stop:  # argparse ends the process itself, after --help and on mistakes
-        return stop.code if isinstance(stop.code, int) else 2
+    options = plain_words(module.arguments, words)
+    if options is None:
+        from .parser import Parser
+
+        parser = Parser(f"wheatpaste {command.name}", command.sentence)
+        module.arguments(parser)
+        try:
+            options = parser.parse(words)
+        except SystemExit as stop:  # argparse ends the process itself, after --help and on mistakes
+            return stop.code if isinstance(stop.code, int) else 2
     code: int = module.run(options)
     return code
-
-
-class _Parser(argparse.ArgumentParser):
-    """An argument parser that takes options before, between and after the words.
-
-    ``has_options`` is false where there are words alone, so that a command need not declare what takes time.
-    """
-
-    has_options = True
-
-    def parse(self, words: list[str]) -> argparse.Namespace:
-        for action in self._actions:
-            if action.nargs == argparse.ZERO_OR_MORE:
-                action.required = False  # or messages call words required that may be left out
-        rest = any(action.nargs in (argparse.PARSER, argparse.REMAINDER) for action in self._actions)
-        if rest or not any(word.startswith("-") for word in words):
-            options, unknown = self.parse_known_args(words)
-        else:
-            options, unknown = self.parse_known_intermixed_args(words)
-        if unknown:
-            self._refuse(unknown)
-        return options
-
-    def _refuse(self, unknown: list[str]) -> NoReturn:
-        from ..config.problems import nearest
-
-        hints = [
-            f"; did you mean {meant}?"
-            for word in unknown
-            if word.startswith("--") and (meant := nearest(word.partition("=")[0], self._option_string_actions))
-        ]
-        self.error(f"unrecognized arguments: {' '.join(unknown)}{''.join(hints[:1])}")
-
-    def error(self, message: str) -> NoReturn:
-        print(f"{self.prog}: {message} (see {self.prog} --help)", file=sys.stderr)
-        raise SystemExit(2)
-
-
-def _formatter(prog: str) -> argparse.HelpFormatter:
-    return argparse.RawDescriptionHelpFormatter(prog, width=_width())
-
-
-@functools.cache
-def _width() -> int:
-    """How wide a text may be; argparse would import shutil for it, and ask anew for each option."""
-    columns = os.environ.get("COLUMNS", "")
-    if columns.isdecimal():
-        return max(20, int(columns) - 2)
-    try:
-        return max(20, (os.get_terminal_size(1).columns or 80) - 2)
-    except OSError:  # it goes to a file
-        return 78
 
 
 def _print_overview() -> None:

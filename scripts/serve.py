@@ -5,17 +5,19 @@ Also in the background, with the words and exit codes of ``paster serve``, and w
 
 from __future__ import annotations
 
-import argparse
 import os
 from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 from .launch import SERVER_TYPES, Wishes
+from .plain_words import UNTOLD
 from .service import LOG_FILE, PID_FILE, Service, take_files
 from .target import find_target
 from .terminal import Terminal
 
 if TYPE_CHECKING:
+    import argparse
+
     from ..server.reload_child import ReloadChild
 
 # Options of the server whose words this command has declared itself; its --server-name means a section.
@@ -37,7 +39,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.usage = "%(prog)s TARGET [start|stop|restart|status] [key=value …] [options]"
     parser.epilog = _EPILOG
     parser.add_argument("target", metavar="TARGET", help="what to serve")
-    parser.add_argument("words", metavar="WORD", nargs="*", help=argparse.SUPPRESS)
+    parser.add_argument("words", metavar="WORD", nargs="*", help=UNTOLD)
     add = parser.add_argument_group("what").add_argument
     add("-n", "--app-name", metavar="NAME", help="the app of the file to serve (main)")
     add("--server-name", metavar="NAME", help="the [server:NAME] to use, or a URI (main)")
@@ -62,8 +64,8 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     add("--log-file", metavar="FILE", help=f"where output goes ({LOG_FILE} in the background)")
     add("--user", metavar="NAME", help="the user to become when the sockets are open")
     add("--group", metavar="NAME", help="the group to become")
-    add("--status", action="store_true", help=argparse.SUPPRESS)
-    add("--stop-daemon", action="store_true", help=argparse.SUPPRESS)
+    add("--status", action="store_true", help=UNTOLD)
+    add("--stop-daemon", action="store_true", help=UNTOLD)
     add = parser.add_argument_group("output").add_argument
     add("-v", "--verbose", action="count", default=0, help="log more; print requests also to files")
     add("-q", "--quiet", action="count", default=0, help="print errors only")

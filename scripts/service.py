@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import gc
 import os
 import socket
@@ -20,6 +19,8 @@ from .target import Target, find_target
 from .terminal import Terminal
 
 if TYPE_CHECKING:
+    import argparse
+
     from ..server.failures import Failure
     from ..server.pid_file import PidFile
     from ..server.privileges import Account

@@ -98,5 +98,5 @@ def test_it_imports_later_what_the_start_can_do_without(server: RunningServer) -
 def test_its_own_modules_stay_within_their_number(server: RunningServer) -> None:
     loaded = server.request(path="/").text.split()
     ours = [name for name in loaded if name.partition(".")[0] == "wheatpaste"]
-    # Each costs a quarter of a millisecond before it does anything.
-    assert len(ours) <= 112, ours
+    # Each costs a quarter of a millisecond before it does anything. Three are there for the option that it was given.
+    assert len(ours) <= 114, ours
