@@ -221,7 +221,8 @@ class Assembly:
         """The tokens that users make for programs."""
         from .methods.bearer import BearerOptions
 
-        return ApiTokens(self.tables, self.clock, prefix=self.options("bearer", BearerOptions).prefix)
+        options: BearerOptions = self.options("bearer", BearerOptions)
+        return ApiTokens(self.tables, self.clock, prefix=options.prefix, longest=options.longest, scopes=options.scopes)
 
     @cached_property
     def mfa(self) -> MfaOptions:

@@ -36,11 +36,8 @@ class BearerOptions:
     prefix: str = option(
         default=PREFIX, doc="What new tokens begin with, for scanners to find them.", check=prefix_complaint
     )
-    lifetime: Seconds = option(
-        default=90 * 86400.0, doc="How long a token lives unless its user says otherwise.", check=above(0)
-    )
     longest: Seconds | None = option(
-        default=366 * 86400.0, doc="How long a token may live at most; empty for ever.", check=above(0)
+        default=None, doc="How long a token may live at most; empty for ever.", check=above(0), sample="365d"
     )
     scopes: tuple[str, ...] = option(
         default=(), doc="What tokens can be made for; empty leaves it to the user.", sample="pages:read pages:write"

@@ -117,13 +117,16 @@ def _tokens(
     made: str | None = None,
 ) -> Answer:
     authority = visit.authority
+    longest = authority.tokens.longest
     return sheet(
         visit,
         "account_tokens.html",
         "200 OK" if problem is None else "422 Unprocessable Content",
         user=user,
         tokens=[(each, _counts(visit, each)) for each in authority.tokens.of(_account(user).id)],
-        lives=LIVES,
+        lives=[days for days in LIVES if longest is None or days * 86400 <= longest],
+        may_last=longest is None,
+        scopes=authority.tokens.scopes,
         fields=fields or {},
         problem=problem,
         made=made,

@@ -55,7 +55,7 @@ class SessionOptions:
     )
     max_sessions: int = option(
         default=0,
-        doc="Sessions of one user at a time; a further login ends the oldest. 0 for any number.",
+        doc="Sessions of one user at a time; a further login ends the oldest. 0 stands for 200.",
         check=at_least(0),
     )
     same_site: Literal["lax", "strict"] = option(

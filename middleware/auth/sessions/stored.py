@@ -28,6 +28,9 @@ SPACE = "auth.sessions"
 _KEPT_LONGER = 3600.0
 """Seconds for which a session can still be told from none after its time."""
 
+_MOST_OF_ONE = 200
+"""Sessions of one user, or of one at a provider: nobody uses more, and lists of them are read as a whole."""
+
 _MOST_TRIES = 50
 _MOST_KNOWN = 2000
 
@@ -40,7 +43,7 @@ class StoredSessions:
         self._vault = vault
         self._limits = options.limits
         self._clock = clock
-        self._most = options.max_sessions
+        self._most = options.max_sessions or _MOST_OF_ONE
         self._known: dict[str, tuple[bytes, Session]] = {}
         self._index = Index(store, clock, max(self._limits.absolute) + _KEPT_LONGER)
 
@@ -54,10 +57,10 @@ class StoredSessions:
         self._store.put(SPACE, token.name, held.raw, session.until - self._clock() + _KEPT_LONGER)
         entry = _entry(session, token.name)
         entries = self._index.add(account_list(session.account), entry)
-        if self._most:
-            self._end(session.account, entries[: -self._most])
+        self._end(session.account, entries[: -self._most])
         for owner in _providers(session):
-            self._index.add(owner, entry)
+            entries = self._index.add(owner, entry)
+            self._index.remove(owner, {each.id for each in entries[:-_MOST_OF_ONE]})
         return held, token.text(self._vault)
 
     def find(self, text: str, visit: Visit) -> tuple[Found, str | None]:

@@ -64,12 +64,23 @@ class TokenInfo(NamedTuple):
 
 
 class ApiTokens:
-    """The tokens in ``tables``, which have this module's ``SCHEMA`` among theirs. New ones begin with ``prefix``.
+    """The tokens in ``tables``, which have this module's ``SCHEMA`` among theirs. New ones begin with ``prefix``, live
+    for ``longest`` seconds at most, and are for some of ``scopes``; None and nothing set no limit.
 
     All methods raise ``StoreError``.
     """
 
-    def __init__(self, tables: Tables, clock: Callable[[], float] = time.time, *, prefix: str = PREFIX) -> None:
+    def __init__(
+        self,
+        tables: Tables,
+        clock: Callable[[], float] = time.time,
+        *,
+        prefix: str = PREFIX,
+        longest: float | None = None,
+        scopes: Collection[str] = (),
+    ) -> None:
+        self.longest = longest
+        self.scopes = tuple(scopes)
         self._tables = tables
         self._clock = clock
         self._prefix = prefix
@@ -87,7 +98,7 @@ class ApiTokens:
         ``seconds`` is how long it lives, None for ever. Raises ``ValueError``, with a sentence for the user, for a name
         or scopes that are none, and when the user has too many.
         """
-        complaint = _complaint(name, scopes, seconds, networks)
+        complaint = _complaint(name, scopes, seconds, networks) or self._beyond(scopes, seconds)
         if complaint is not None:
             raise ValueError(complaint)
         now = self._clock()
@@ -163,6 +174,12 @@ class ApiTokens:
         """Remove all that is kept of an account that is gone."""
         with self._tables.writing() as connection:
             connection.execute("DELETE FROM auth_tokens WHERE account = ?", (account_id,))
+
+    def _beyond(self, scopes: Collection[str], seconds: float | None) -> str | None:
+        if self.longest is not None and (seconds is None or seconds > self.longest):
+            return f"A token can live for {self.longest / 86400:g} days at most."
+        unknown = [scope for scope in scopes if self.scopes and scope not in self.scopes]
+        return f"There is no scope {unknown[0]}; there are: {' '.join(self.scopes)}." if unknown else None
 
     def _revoke(self, condition: str, *values: str) -> int:
         with self._tables.writing() as connection:

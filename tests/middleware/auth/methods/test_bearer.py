@@ -186,7 +186,7 @@ def test_no_header_makes_it_fail(text):
 _WORLD = World(lambda: 1_700_000_000.0)
 
 
-@pytest.mark.parametrize("options", [{"prefix": "A"}, {"lifetime": 0}, {"longest": -1}], ids=str)
+@pytest.mark.parametrize("options", [{"prefix": "A"}, {"longest": -1}], ids=str)
 def test_options_that_make_no_sense_are_refused(options):
     with pytest.raises(ValueError, match="BearerOptions"):
         BearerOptions(**options)

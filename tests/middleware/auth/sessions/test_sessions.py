@@ -319,6 +319,18 @@ def test_a_login_beyond_the_number_ends_the_oldest(clock):
     assert [world.name(browser) for browser in browsers] == [None, None, "bob", "bob"]
 
 
+def test_a_user_who_logs_in_without_end_fills_nothing(clock):
+    world = World(clock)
+    provider = {"issuer": "https://id.example.org", "sid": "", "subject": "bob"}
+    browsers = [world.browser() for _ in range(210)]
+    for browser in browsers:
+        world.login(browser, data={"provider": provider})
+        clock.advance(1)
+    assert len(world.sessions.of("local:bob")) == len(world.store.keys(SPACE, limit=2000)) == 200
+    assert len(world.sessions.end_by_provider(provider["issuer"], subject="bob")) == 200
+    assert world.name(browsers[-1]) is None
+
+
 def test_parallel_logins_keep_the_number(clock):
     world = World(clock, max_sessions=3)
     browsers = [world.browser() for _ in range(12)]

@@ -190,6 +190,21 @@ def test_it_is_not_made_of_nonsense(tokens, changed):
     assert tokens.of("local:bob") == []
 
 
+@pytest.mark.parametrize(
+    ("scopes", "seconds", "complaint"),
+    [
+        (["pages:read"], None, "7 days at most"),
+        (["pages:read"], 7 * 86400 + 1, "7 days at most"),
+        (["pages:read", "admin"], 60, "no scope admin; there are: pages:read pages:write"),
+    ],
+)
+def test_a_site_may_set_limits(tables, clock, scopes, seconds, complaint):
+    tokens = ApiTokens(tables, clock.time, longest=7 * 86400.0, scopes=("pages:read", "pages:write"))
+    with pytest.raises(ValueError, match=complaint):
+        tokens.create(BOB, "CI", scopes, seconds)
+    assert tokens.create(BOB, "CI", ["pages:write"], 7 * 86400)
+
+
 def test_a_user_has_only_so_many(tokens, clock):
     def make(number):
         try:
