@@ -17,15 +17,22 @@ APP, COMPOSITE, FILTER, RUNNER = (
 _ECHO = "wheatpaste.apps.echo:paste_app_factory"
 _CONFIG = "wheatpaste.middleware.request_config:filter_factory"
 _ERRORS = "wheatpaste.middleware.errors.old_names"
+_AUTH = "wheatpaste.middleware.auth.paste_filters"
 
 ALIASES: dict[str, dict[str, tuple[str, str]]] = {
     "paste": {
+        "auth_basic": (FILTER, f"{_AUTH}.logins:paste_auth_basic"),
+        "auth_cookie": (FILTER, f"{_AUTH}.cookie:paste_filter_factory"),
+        "auth_digest": (FILTER, f"{_AUTH}.logins:paste_auth_digest"),
+        "auth_form": (FILTER, f"{_AUTH}.logins:paste_auth_form"),
+        "auth_tkt": (FILTER, f"{_AUTH}.logins:paste_auth_tkt"),
         "cascade": (COMPOSITE, "wheatpaste.middleware.cascade:paste_composite_factory"),
         "cgitb": (FILTER, f"{_ERRORS}:paste_cgitb"),
         "config": (FILTER, _CONFIG),
         "error_catcher": (FILTER, f"{_ERRORS}:paste_error_catcher"),
         "errordocument": (FILTER, "wheatpaste.middleware.error_document:paste_filter_factory"),
         "evalerror": (FILTER, f"{_ERRORS}:paste_evalerror"),
+        "grantip": (FILTER, f"{_AUTH}.grantip:paste_filter_factory"),
         "http": (RUNNER, "wheatpaste.server.http_server:paste_server_runner"),
         "httpexceptions": (FILTER, "wheatpaste.middleware.http_exceptions:filter_factory"),
         "pkg_resources": (APP, "wheatpaste.apps.static:paste_pkg_resources_factory"),
@@ -62,9 +69,6 @@ REMAINING: dict[str, frozenset[str]] = {
             "lint",
             "recursive",
             "paste_session",
-            "auth_basic",
-            "auth_digest",
-            "auth_form",
             "registry",
         ]
     ),
@@ -76,12 +80,9 @@ REMAINING: dict[str, frozenset[str]] = {
 
 RETIRED: dict[str, dict[str, str]] = {
     "paste": {
-        "auth_cookie": "use a signed session of your framework",
-        "auth_tkt": "use the ticket authentication of your framework",
         "cowbell": "remove it",
         "flup_session": "use the sessions of your framework",
-        "grantip": "allow addresses in the web server in front",
-        "openid": "OpenID 1 is gone; use OpenID Connect",
+        "openid": "OpenID 1 is gone; use OpenID Connect, a section [auth:main:oidc:NAME] of egg:wheatpaste#auth",
         "pony": "remove it",
         "printdebug": "use the logging module",
         "profile": "use cProfile",

@@ -39,7 +39,7 @@ SECTIONS: dict[str, dict[str, str]] = {
     "AuthKit": {
         "setup.method": "basic, cookie",
         "basic.authenticate.user.data": "ada:lovelace",
-        "cookie.secret": "0123456789abcdef0123456789abcdef",
+        "cookie.secret": "c51f0be93a7d42e8916b0f3ad5e7c284",
     },
     "Cascade": {"app1": "refusing", "app2": "inner"},
     "ErrorDocument": {"404": "/errors/404"},

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import time
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, Literal, cast
+from typing import Any, Literal, Protocol, cast
 
 from ....config.options import OptionError
 from ....config.values import import_object
@@ -46,10 +46,51 @@ from .users import Users
 from .wishes import Template, Wishes
 from .wishes import Users as Whom
 
-if TYPE_CHECKING:
-    from .filter import AuthKit
-
 _COMPONENT = "AuthKit"
+
+
+class Options(Protocol):
+    """What a filter says besides its wishes, in words of ours."""
+
+    @property
+    def store(self) -> str:
+        """Where sessions and counts are kept."""
+
+    @property
+    def public_url(self) -> str | None:
+        """Scheme and host under which browsers reach the site."""
+
+    @property
+    def mount(self) -> str:
+        """Where the login page is."""
+
+    @property
+    def trusted_proxies(self) -> tuple[str, ...]:
+        """Networks of the proxies in front."""
+
+    @property
+    def audit(self) -> str:
+        """Where events are written."""
+
+    @property
+    def argon2(self) -> str:
+        """What a new hash of a password costs."""
+
+    @property
+    def secret(self) -> str | None:
+        """What nonces are protected with, where there is no cookie whose secret does it."""
+
+    @property
+    def allow_insecure(self) -> bool:
+        """Whether passwords are taken over plain http from other machines."""
+
+    @property
+    def legacy_tickets(self) -> str | None:
+        """Until when tickets are exchanged for sessions."""
+
+    @property
+    def legacy_get_signout(self) -> bool:
+        """Whether links sign out."""
 
 
 def import_named(text: str, key: str) -> Any:
@@ -71,7 +112,7 @@ class Md5Alone:
 class Assembly:
     """The services of a site, and what stands around its app. Raises ``OptionError`` and ``ConfigError``."""
 
-    def __init__(self, options: AuthKit, wishes: Wishes, clock: Callable[[], float] = time.time) -> None:
+    def __init__(self, options: Options, wishes: Wishes, clock: Callable[[], float] = time.time) -> None:
         self._options = options
         self._wishes = wishes
         self._clock = clock
@@ -159,9 +200,10 @@ class Assembly:
     def _vault(self) -> Vault:
         """The keys follow from the cookie's secret, so that all processes have the same."""
         cookie = self._wishes.cookie
-        if cookie is None:
+        secret = self._options.secret if cookie is None else cookie.secret
+        if secret is None:
             return Vault.temporary()
-        return Vault.read(hashlib.sha256(b"authkit.cookie.secret\0" + cookie.secret.encode()).hexdigest())
+        return Vault.read(hashlib.sha256(b"authkit.cookie.secret\0" + secret.encode()).hexdigest())
 
     def _sessions(self, store: Any, vault: Vault, directory: Directory, audit: Audit) -> Any:
         cookie = self._wishes.cookie

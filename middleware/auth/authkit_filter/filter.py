@@ -25,6 +25,7 @@ from ....protocol.wsgi import Body, Environ, StartResponse, WSGIApp
 from ...storage.places import store_complaint
 from ..answers import problem
 from ..audit import destination_complaint
+from ..key_file import secret_complaint
 from ..methods.tkt import last_day
 from .keys import belongs, complaint_about_key, plain, read
 from .wishes import Text, Wishes
@@ -105,6 +106,12 @@ class AuthKit:
     )
     argon2: str = option(
         default="default", doc="What a new hash of a password costs: default, small, or t=3,m=65536,p=4."
+    )
+    secret: str | None = option(
+        default=None,
+        doc="What Digest's nonces are protected with where there is no cookie; without, they count in one process.",
+        secret=True,
+        check=lambda secret: None if secret is None else secret_complaint(secret),
     )
     allow_insecure: bool = option(
         default=False, doc="Take passwords over plain http from other machines, too, with each request."

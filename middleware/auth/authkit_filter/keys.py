@@ -15,12 +15,10 @@ from ....config.mounts import KeyProblem
 from ....config.problems import did_you_mean
 from ....config.values import parse_bool
 from ....protocol.secret_names import is_secret_name
+from ..key_file import secret_complaint
 from .wishes import METHODS, WITH_USERS, Cookie, Template, Text, Users, Wishes, path_in
 
 PREFIX = "authkit."
-LEAST_SECRET = 32
-"""The fewest characters of ``cookie.secret``."""
-
 _GROUPS = ("setup", "basic", "digest", "form", "cookie", "forward", "redirect", "openid", "cas", "config")
 _AUTHENTICATE = ("function", "user.type", "user.data", "user.encrypt", "user.encrypt.secret")
 _TEMPLATE = ("string", "file", "obj")
@@ -273,8 +271,8 @@ class Reading:
             self._say(
                 None, "'cookie.secret' is missing", "make one: python -c 'import secrets; print(secrets.token_hex())'"
             )
-        elif len(secret) < LEAST_SECRET:
-            what = f"has fewer than {LEAST_SECRET} characters: whoever guesses it can sign in as anybody"
+        elif (complaint := secret_complaint(secret)) is not None:
+            what = f"{complaint}; whoever guesses it can sign in as anybody"
             fix = "make one: python -c 'import secrets; print(secrets.token_hex())'; sessions that there are end"
             if self._allow_weak_secret:
                 self._say("cookie.secret", what, fix, severity="warning")

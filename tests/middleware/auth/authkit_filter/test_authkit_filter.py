@@ -17,7 +17,7 @@ from wheatpaste import loadapp
 from wheatpaste.config.problems import ConfigError
 from wheatpaste.testing import Client, Response
 
-SECRET = "0123456789abcdef0123456789abcdef"
+SECRET = "c51f0be93a7d42e8916b0f3ad5e7c284"
 BROWSER = {"Accept": "text/html", "Sec-Fetch-Mode": "navigate", "Sec-Fetch-Dest": "document"}
 OWN = {"Sec-Fetch-Site": "same-origin"}
 PIPELINE = """

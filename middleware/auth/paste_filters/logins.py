@@ -1,0 +1,261 @@
+"""``egg:Paste#auth_basic``, ``auth_digest``, ``auth_form`` and ``auth_tkt``, by the services of ours.
+
+The first three let nobody through whom a function does not accept, and everybody whom somebody outside has signed in
+(``REMOTE_USER``). ``auth_tkt`` only remembers whom the app signs in by ``paste.auth_tkt.set_user``. Which environ keys
+are written stands in ``auth`` and ``tkt``.
+"""
+
+from __future__ import annotations
+
+import re
+import secrets
+from dataclasses import field
+from typing import Any, NamedTuple
+
+from ....config.factories import make_filter_factory
+from ....config.options import OptionError, component, option
+from ....protocol.wsgi import Body, Environ, StartResponse, WSGIApp
+from ...storage.places import store_complaint
+from ..answers import problem
+from ..authkit_filter.assembly import Assembly, import_named
+from ..authkit_filter.wishes import Cookie, Template, Users, Wishes
+from ..key_file import secret_complaint
+from ..methods.tkt import last_day
+
+_OBJECT = re.compile(r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*(?::[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*)?")
+_REALM_IDLE = {"realm": "a form has no realm"}
+_SECURE_IDLE = {"secure": "over TLS the cookie is always for TLS alone"}
+
+
+class Terms(NamedTuple):
+    """What an old filter says of the services behind it; the rest is as usual."""
+
+    store: str = "memory:"
+    public_url: str | None = None
+    mount: str = "/-/auth"
+    trusted_proxies: tuple[str, ...] = ()
+    audit: str = "log:"
+    argon2: str = "small"
+    secret: str | None = None
+    allow_insecure: bool = False
+    legacy_tickets: str | None = None
+    legacy_get_signout: bool = False
+
+
+def _object_complaint(text: str | None) -> str | None:
+    if text is None or (_OBJECT.fullmatch(text) and {".", ":"} & set(text)):
+        return None
+    return "must have the form module:object; it is not evaluated, so no calls and no expressions"
+
+
+def _dotted(text: str) -> str:
+    """``pkg.mod.name`` as ``pkg.mod:name``."""
+    return text if ":" in text else ":".join(text.rpartition(".")[::2])
+
+
+def _day_complaint(text: str | None) -> str | None:
+    try:
+        last_day(text or "")
+    except ValueError as error:
+        return str(error)
+    return None
+
+
+def _function(component_name: str, text: str) -> str:
+    """The name of a function that can be imported and called. Raises ``OptionError``."""
+    name = _dotted(text)
+    if not callable(import_named(name, "authfunc")):
+        raise OptionError(component_name, "authfunc", "is nothing that can be called")
+    return name
+
+
+def _insist(app: WSGIApp) -> WSGIApp:
+    """The app, to whom is signed in; everybody else is asked who it is."""
+
+    def insisting(environ: Environ, start_response: StartResponse) -> Body:
+        if environ.get("REMOTE_USER"):
+            return app(environ, start_response)
+        return problem("401 Unauthorized", "Show who you are.").send(environ, start_response)
+
+    return insisting
+
+
+def _set(made: Any, assembly: Assembly, app: WSGIApp) -> None:
+    object.__setattr__(made, "_assembly", assembly)
+    object.__setattr__(made, "_guard", assembly.around(app))
+
+
+@component
+class AuthBasic:
+    """Ask everybody for name and password, with each request (Basic)."""
+
+    app: WSGIApp = field(kw_only=False)
+    realm: str = option(doc="The name of what is protected, which browsers show.")
+    authfunc: str = option(doc="A function(environ, username, password) that accepts.", check=_object_complaint)
+    allow_insecure: bool = option(default=False, doc="Take passwords over plain http from other machines, too.")
+    _assembly: Assembly = field(init=False, repr=False)
+    _guard: WSGIApp = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        users = Users("function", function=_function("AuthBasic", self.authfunc))
+        wishes = Wishes(methods=("basic",), realm=self.realm, users=users)
+        _set(self, Assembly(Terms(allow_insecure=self.allow_insecure), wishes), _insist(self.app))
+
+    def __call__(self, environ: Environ, start_response: StartResponse) -> Body:
+        """Let through whom the function accepts, or somebody outside has signed in."""
+        return (self.app if environ.get("REMOTE_USER") else self._guard)(environ, start_response)
+
+    def close(self) -> None:
+        """Let go of threads."""
+        self._assembly.authority.close()
+
+
+@component
+class AuthDigest:
+    """Ask everybody for a proof of the password, with each request (Digest)."""
+
+    app: WSGIApp = field(kw_only=False)
+    realm: str = option(doc="The name of what is protected, which browsers show.")
+    authfunc: str = option(
+        doc="A function(environ, realm, username) that returns the MD5 of username:realm:password, or None.",
+        check=_object_complaint,
+    )
+    secret: str | None = option(
+        default=None,
+        doc="What nonces are protected with; without, they count in the process alone that has made them.",
+        secret=True,
+        inherits=True,
+    )
+    allow_weak_secret: bool = option(default=False, doc="Start with a secret that can be guessed.")
+    store: str = option(
+        default="memory:", doc="Where counts are kept; several processes need one in common.", check=store_complaint
+    )
+    _assembly: Assembly = field(init=False, repr=False)
+    _guard: WSGIApp = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        users = Users("function", function=_function("AuthDigest", self.authfunc))
+        wishes = Wishes(methods=("digest",), realm=self.realm, users=users)
+        terms = Terms(store=self.store, secret=_secret("AuthDigest", self.secret, self.allow_weak_secret))
+        _set(self, Assembly(terms, wishes), _insist(self.app))
+
+    def __call__(self, environ: Environ, start_response: StartResponse) -> Body:
+        """Let through whose proof is right, or whom somebody outside has signed in."""
+        return (self.app if environ.get("REMOTE_USER") else self._guard)(environ, start_response)
+
+    def close(self) -> None:
+        """Let go of threads."""
+        self._assembly.authority.close()
+
+
+@component
+class AuthForm:
+    """Ask everybody for name and password on a page, and remember it."""
+
+    app: WSGIApp = field(kw_only=False)
+    authfunc: str = option(doc="A function(environ, username, password) that accepts.", check=_object_complaint)
+    template: str | None = option(
+        default=None,
+        doc="A text as module:NAME: a page in which %s stands for the form's address.",
+        check=_object_complaint,
+    )
+    secret: str | None = option(
+        default=None,
+        doc="What sessions are protected with; without, they end with the process.",
+        secret=True,
+        inherits=True,
+    )
+    allow_weak_secret: bool = option(default=False, doc="Start with a secret that can be guessed.")
+    store: str = option(
+        default="memory:", doc="Where sessions are kept; several processes need one in common.", check=store_complaint
+    )
+    _assembly: Assembly = field(init=False, repr=False)
+    _guard: WSGIApp = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        users = Users("function", function=_function("AuthForm", self.authfunc))
+        cookie = Cookie(_secret("AuthForm", self.secret, self.allow_weak_secret), name="paste.auth_form")
+        own = None if self.template is None else Template("string", self._text(self.template))
+        wishes = Wishes(methods=("form", "cookie"), users=users, cookie=cookie, template=own)
+        _set(self, Assembly(Terms(store=self.store), wishes), _insist(self.app))
+
+    def __call__(self, environ: Environ, start_response: StartResponse) -> Body:
+        """Let through who has signed in here, or outside."""
+        return (self.app if environ.get("REMOTE_USER") else self._guard)(environ, start_response)
+
+    def close(self) -> None:
+        """Let go of threads and of the store."""
+        self._assembly.authority.close()
+
+    @staticmethod
+    def _text(name: str) -> str:
+        text = import_named(_dotted(name), "template")
+        if not isinstance(text, str):
+            raise OptionError("AuthForm", "template", "is no text")
+        return text
+
+
+@component
+class AuthTkt:
+    """Remember whom the app signs in by paste.auth_tkt.set_user, in sessions that can be ended."""
+
+    app: WSGIApp = field(kw_only=False)
+    secret: str = option(
+        doc="What sessions are protected with, and old tickets were made with.", secret=True, inherits=True
+    )
+    cookie_name: str = option(
+        default="auth_tkt",
+        doc="The cookie's name; over TLS it travels as __Host-NAME.",
+        check=lambda name: None if re.fullmatch(r"[A-Za-z0-9._-]+", name) else "must be of letters, digits, . _ and -",
+    )
+    include_ip: bool = option(default=True, doc="A session counts at the address where it began, and nowhere else.")
+    logout_path: str | None = option(
+        default=None, doc="A path that signs out: by a form, or by a link on a page of this site."
+    )
+    allow_weak_secret: bool = option(default=False, doc="Start with a secret that can be guessed.")
+    legacy_tickets: str | None = option(
+        default=None,
+        doc="Until when tickets of Paste and mod_auth_tkt are exchanged for sessions.",
+        check=_day_complaint,
+        sample="accept-until 2027-06-30",
+    )
+    store: str = option(
+        default="memory:", doc="Where sessions are kept; several processes need one in common.", check=store_complaint
+    )
+    _assembly: Assembly = field(init=False, repr=False)
+    _guard: WSGIApp = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        cookie = Cookie(
+            _secret("AuthTkt", self.secret, self.allow_weak_secret),
+            name=self.cookie_name,
+            includeip=self.include_ip,
+            signoutpath=self.logout_path or None,
+        )
+        terms = Terms(store=self.store, legacy_tickets=self.legacy_tickets, legacy_get_signout=True)
+        # Apps in front of which this stood have answered 401 themselves.
+        wishes = Wishes(methods=("cookie",), cookie=cookie, intercept=())
+        _set(self, Assembly(terms, wishes), self.app)
+
+    def __call__(self, environ: Environ, start_response: StartResponse) -> Body:
+        """Say who is signed in, and call the app."""
+        return self._guard(environ, start_response)
+
+    def close(self) -> None:
+        """Let go of the store."""
+        self._assembly.authority.close()
+
+
+def _secret(component_name: str, secret: str | None, allow_weak: bool) -> str:
+    if secret is None:
+        return secrets.token_hex()
+    complaint = secret_complaint(secret)
+    if complaint is not None and not allow_weak:
+        raise OptionError(component_name, "secret", f"{complaint}; whoever guesses it can sign in as anybody")
+    return secret
+
+
+paste_auth_basic = make_filter_factory(AuthBasic, unknown="warning")
+paste_auth_digest = make_filter_factory(AuthDigest, unknown="warning")
+paste_auth_form = make_filter_factory(AuthForm, unknown="warning", ignored=_REALM_IDLE)
+paste_auth_tkt = make_filter_factory(AuthTkt, unknown="warning", ignored=_SECURE_IDLE)
