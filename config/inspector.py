@@ -414,7 +414,7 @@ def _named_objects(values: Values, reader: Reader, traits: _Traits) -> list[tupl
     family = reader.family
     if family is not None:
         texts = {key: value.text for key, value in values.items() if family.takes(key)}
-        named += [(key, text.strip()) for key, text in texts.items() if family.imports(text)]
+        named += [(key, word) for key, text in texts.items() for word in family.objects(text)]
     return named
 
 

@@ -58,8 +58,9 @@ class Family:
 
     ``takes`` says whether a key belongs to it; ``parse`` reads a value, given the folder that relative paths are
     relative to, and raises ``ValueError`` with a phrase. ``key``, ``kind`` and ``doc`` are what people are told;
-    ``sample`` is a key with its value. ``imports`` says whether a value names an object of Python, which the component
-    imports when it is made. ``complaint`` says what is wrong with a key that belongs to it.
+    ``sample`` is a key with its value. ``objects`` are the objects of Python that a value names (``module:object``) and
+    the component imports when it is made; none where the value is wrong. ``complaint`` says what is wrong with a key
+    that belongs to it.
     """
 
     name: str
@@ -69,7 +70,7 @@ class Family:
     kind: str
     doc: str
     sample: tuple[str, str]
-    imports: Callable[[str], bool] = lambda text: False
+    objects: Callable[[str], Iterable[str]] = lambda text: ()
     complaint: Callable[[str], str | None] = lambda key: None
 
 

@@ -276,7 +276,7 @@ _FAMILY = Family(
     kind="page",
     doc="The page for a status or a class of them: a path of the site, file:page.html, or module:app.",
     sample=("404", "/errors/404"),
-    imports=names_an_app,
+    objects=lambda text: [text.strip()] if names_an_app(text) else [],
 )
 
 

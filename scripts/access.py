@@ -62,7 +62,7 @@ class Asker:
         self._scopes = None if scopes is None else frozenset(scopes)
         self._known: tuple[Identity | None, str | None] = (None, None)
         self._rules: Rules | None = None
-        self._is_known_of = False
+        self._knows_who_asks = False
 
     def branch(self) -> Asker:
         """The same for one of several ways that the request goes: what filters there find out, others do not know."""
@@ -77,7 +77,7 @@ class Asker:
         if module == _AUTH:
             return self._by_rules(node, environ)
         if module == _AUTHKIT:
-            self._is_known_of = True
+            self._knows_who_asks = True
             self._known = (None if self.name is None else self._named(), None)
         if module == _REQUIRE:
             return self._by_require(node, environ)
@@ -98,7 +98,7 @@ class Asker:
         site = parts.get("") or parsed(Site, reading.parts[""].reading.values)
         if "rules" in reading.parts and "rules" not in parts:
             return None
-        self._is_known_of = True
+        self._knows_who_asks = True
         self._known = self._user(reading, parts)
         options = parts.get("rules") or RuleOptions()
         rules = self._rules = Rules(options, site.default)
@@ -125,7 +125,7 @@ class Asker:
         value = node.values.get("rule")
         ctx = Context(self._known[0], environ)
         remark = None
-        if not self._is_known_of and permission.asks_who:
+        if not self._knows_who_asks and permission.asks_who:
             decision = Decision(False, reasons=(str(permission),))
             remark = "no filter in front says who asks"
         else:

@@ -28,7 +28,7 @@ from ...protocol.paths import Refusal, refusal, text_path
 from .patterns import Pattern, read_pattern
 from .permissions.context import Context
 from .permissions.decision import ALLOWED, NONE, Decision
-from .permissions.language import RuleError, loads_code, parse, rule_complaint
+from .permissions.language import RuleError, objects_in, parse, rule_complaint
 from .permissions.permission import Nobody, Permission
 from .permissions.who import Authenticated
 from .readings import is_unusual, loose_path, other_methods
@@ -109,7 +109,7 @@ RULES = Family(
     kind="rule",
     doc="Who may: everyone, authenticated, role NAME, user NAME, scope NAME, from NETWORK, mfa, fresh 10m, and more.",
     sample=("/*", "authenticated"),
-    imports=loads_code,
+    objects=objects_in,
     complaint=_key_complaint,
 )
 

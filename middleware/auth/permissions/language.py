@@ -92,11 +92,14 @@ def rule_complaint(text: str, *, imports: bool = False) -> str | None:
     return None
 
 
-def loads_code(text: str) -> bool:
-    """Whether reading a deployer's rule imports a function, or a word of another distribution."""
-    parser = _Parser(text, checks_alone=True, imports=True)
-    parser.parse()
-    return parser.loads_code
+def objects_in(text: str) -> list[str]:
+    """What reading a deployer's rule imports: its functions, and words of other distributions, as ``module:object``."""
+    try:
+        parser = _Parser(text, checks_alone=True, imports=True)
+        parser.parse()
+    except RuleError:
+        return []
+    return parser.objects
 
 
 @lru_cache(maxsize=256)
@@ -110,7 +113,7 @@ class _Parser:
         self._text = text
         self._imports = imports
         self._checks_alone = checks_alone
-        self.loads_code = False
+        self.objects: list[str] = []
         self._tokens = _tokens(text)
         self._next = 0
         self._depth = 0
@@ -178,7 +181,7 @@ class _Parser:
         if factory is None:
             raise self._unknown(token)
         names = self.names(token, at_least=0)
-        self.loads_code = True
+        self.objects.append(":".join(factory))
         if self._checks_alone:
             return Nobody()  # any permission stands for it
         found = load_object(*factory)(*names)
@@ -248,7 +251,7 @@ class _Parser:
         module, colon, attribute = name.partition(":")
         if not colon or not module or not attribute:
             raise self._error(f"{name!r} is not module:function", word)
-        self.loads_code = True
+        self.objects.append(name)
         if self._checks_alone:
             return bool  # any function stands for it
         try:

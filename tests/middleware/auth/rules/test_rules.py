@@ -446,5 +446,6 @@ def test_reading_runs_no_code() -> None:
     reading = RULES_READER.read({"/x": "test no.such:module"}, {}, importing=False)
     assert reading.problems == []
     assert RULES_READER.family is not None
-    assert RULES_READER.family.imports("mfa and test no.such:module")
-    assert not RULES_READER.family.imports('user "test a:b"')
+    assert list(RULES_READER.family.objects("mfa and (test no.such:module or test a:b)")) == ["no.such:module", "a:b"]
+    for text in ('user "test a:b"', "rol admin", '"'):
+        assert list(RULES_READER.family.objects(text)) == []
