@@ -236,6 +236,7 @@ class Visitor:
         mount: str = "",
         address: str = "192.0.2.7",
         language: str = "en",
+        agent: str = FIREFOX,
     ) -> None:
         self.app = app
         self.scheme = scheme
@@ -243,6 +244,7 @@ class Visitor:
         self.mount = mount
         self.address = address
         self.language = language
+        self.agent = agent
         self.cookies: dict[str, str] = {}
         self.set: list[str] = []
         """Every Set-Cookie that came."""
@@ -273,7 +275,7 @@ class Visitor:
             "SERVER_PORT": "443" if self.scheme == "https" else "80",
             "SERVER_PROTOCOL": "HTTP/1.1",
             "HTTP_HOST": self.host,
-            "HTTP_USER_AGENT": FIREFOX,
+            "HTTP_USER_AGENT": self.agent,
             "HTTP_ACCEPT": "text/html,application/xhtml+xml,*/*;q=0.8",
             "HTTP_ACCEPT_LANGUAGE": self.language,
             "HTTP_SEC_FETCH_SITE": "same-origin",

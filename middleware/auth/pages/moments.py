@@ -31,19 +31,19 @@ class Moments(NamedTuple):
         return f"{datetime.fromtimestamp(time, UTC):%Y-%m-%dT%H:%M:%SZ}"
 
     def ago(self, time: float) -> str:
-        """``just now``, ``5 minutes ago``, ``yesterday``; the date of what is longer ago than a month."""
+        """``just now``, ``5 minutes ago``; the date of what is longer ago than a month."""
         words, seconds = self.words, max(0, int(self.now - time))
-        if seconds < 90:
+        if seconds < 120:
             return words("just now")
         minutes = seconds // 60
-        if minutes < 90:
+        if minutes < 120:
             return words("%(number)d minutes ago", number=minutes)
         hours = minutes // 60
-        if hours < 36:
-            return words("%(number)d hours ago", number=max(hours, 2))
+        if hours < 48:
+            return words("%(number)d hours ago", number=hours)
         days = hours // 24
         if days < 31:
-            return words("%(number)d days ago", number=max(days, 2))
+            return words("%(number)d days ago", number=days)
         return self.date(time)
 
     def _month(self, number: int) -> str:
