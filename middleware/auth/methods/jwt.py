@@ -26,7 +26,7 @@ from ..answers import problem
 from ..identity import Identity
 from ..method import Failed
 from ..oidc.failures import Unreachable, Untrue
-from ..oidc.keys import USUAL_ALGORITHMS, IssuerKeys
+from ..oidc.keys import USUAL_ALGORITHMS, IssuerKeys, require_packages
 from ..oidc.metadata import keys_address
 from ..oidc.options import algorithm_complaint
 from ..oidc.outbound import Outbound, address_complaint
@@ -168,6 +168,7 @@ class Jwt:
         groups: GroupOptions | None = None,
         roles: Roles | None = None,
     ) -> None:
+        require_packages()
         self._issuers = {each.options.issuer: each for each in issuers}
         self._groups = groups or GroupOptions()
         self._roles = roles or Roles()

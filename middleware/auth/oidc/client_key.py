@@ -37,7 +37,7 @@ class ClientKey:
         self._key: Any = None
 
     def show(self, audience: str) -> Shown:
-        """What to send to ``audience``. Raises ``ConfigError`` for a key that cannot be read."""
+        """What to send to ``audience``."""
         options = self._options
         if options.client_auth == "client_secret_basic":
             # RFC 6749 section 2.3.1: both are form-encoded first, so that a colon in one is none between them.
@@ -69,13 +69,22 @@ class ClientKey:
             "iat": now,
             "exp": now + _SECONDS,
         }
-        made: str = joserfc_module("jwt").encode(head, claims, self._read(), algorithms=[options.client_key_algorithm])
+        made: str = joserfc_module("jwt").encode(head, claims, self.read(), algorithms=[options.client_key_algorithm])
         return made
 
-    def _read(self) -> Any:
+    def read(self) -> Any:
+        """The private key. Raises ``ConfigError`` where it cannot be read, or others can."""
         if self._key is None:
             path = self._options.client_key or Path()
             try:
+                if path.stat().st_mode & 0o077:
+                    raise ConfigError(
+                        Problem(
+                            what=f"client_key: others than its owner may read or write {path}",
+                            fix=f"run: chmod 600 {path}",
+                            code="client-key",
+                        )
+                    )
                 text = path.read_text(encoding="ascii")
                 found = joserfc_module("jwk").import_key(text, _KINDS[self._options.client_key_algorithm[:2]])
             except (OSError, ValueError, joserfc_module("errors").JoseError) as error:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import time
 from base64 import urlsafe_b64decode
 from collections.abc import Callable
+from importlib import import_module
+from importlib.util import find_spec
 from typing import Any, NamedTuple
 
 from ....config.problems import ConfigError, Problem
@@ -113,18 +115,21 @@ def _imported(told: dict[str, str]) -> Any:
 
 
 def joserfc_module(name: str) -> Any:
-    """A module of joserfc. Raises ``ConfigError`` where it is not installed."""
-    from importlib import import_module
+    """A module of joserfc, which is loaded when the first token comes."""
+    return import_module(f"joserfc.{name}")
 
-    try:
-        return import_module(f"joserfc.{name}")
-    except ImportError as error:
-        problem = Problem(
-            what="tokens of providers need the package joserfc, which is not installed",
-            fix="run: pip install 'wheatpaste[oidc]'",
-            code="missing-package",
+
+def require_packages() -> None:
+    """Say at the start what would be found missing at the first login. Raises ``ConfigError``."""
+    lacking = [each for each in ("joserfc", "urllib3", "cryptography") if find_spec(each) is None]
+    if lacking:
+        raise ConfigError(
+            Problem(
+                what=f"providers and their tokens need packages that are not installed: {', '.join(lacking)}",
+                fix="run: pip install 'wheatpaste[oidc]'",
+                code="missing-package",
+            )
         )
-        raise ConfigError(problem) from error
 
 
 def _fitting(keys: tuple[PublicKey, ...], key_id: str | None, algorithm: str) -> list[PublicKey]:

@@ -18,7 +18,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import urlencode, urlsplit
 
-from ....config.problems import ConfigError, Problem
 from .failures import Unreachable
 
 if TYPE_CHECKING:
@@ -144,16 +143,8 @@ def is_this_machine(host: str) -> bool:
 
 def _opener(ca_file: Path | None, seconds: float) -> Callable[[], urllib3.PoolManager]:
     """Makes the pool of one request."""
-    try:
-        import urllib3
-        from urllib3.connection import HTTPConnection, HTTPSConnection
-    except ImportError as error:
-        problem = Problem(
-            what="a login at a provider needs the package urllib3, which is not installed",
-            fix="run: pip install 'wheatpaste[oidc]'",
-            code="missing-package",
-        )
-        raise ConfigError(problem) from error
+    import urllib3
+    from urllib3.connection import HTTPConnection, HTTPSConnection
 
     class Response(http.client.HTTPResponse):
         """A response whose head and body have to come within a time."""

@@ -14,7 +14,7 @@ from .keys import IssuerKeys
 from .metadata import Metadata, fetch_metadata
 from .options import OidcOptions
 from .outbound import Outbound, Reply
-from .profile import Profile, address_in, groups_in, text_at
+from .profile import Profile, address_in, claim_at, groups_in, text_at
 from .renewed import Renewed
 from .signed import read_signed
 
@@ -72,6 +72,8 @@ class Provider:
         self._metadata: Renewed[Metadata] = Renewed(lambda: fetch_metadata(self.issuer, self._outbound), clock)
         self._keys = IssuerKeys(lambda: self._metadata.get().jwks_uri, self._outbound, clock)
         self._client = ClientKey(options, clock)
+        if options.client_auth == "private_key_jwt":
+            self._client.read()
 
     def address_of_login(self, request: Request) -> str:
         """Where to send the browser."""
@@ -210,12 +212,17 @@ class Provider:
     def _profile(self, metadata: Metadata, claims: Mapping[str, Any], access: str) -> Profile:
         options = self.options
         wanted = [options.username, options.display_claim, "email"]
-        if options.groups_claim:
-            wanted.append(options.groups_claim.partition(".")[0])
+        if options.trust_email:
+            wanted.append("email_verified")
+        if options.groups_claim and claim_at(claims, options.groups_claim) is None:
+            wanted.append(options.groups_claim)
         told = dict(claims)
         if metadata.userinfo_endpoint and access and not all(name in told for name in wanted):
             # What the ID token says stands: it is signed.
-            told = {**self._userinfo(metadata.userinfo_endpoint, access, claims["sub"]), **told}
+            further = self._userinfo(metadata.userinfo_endpoint, access, claims["sub"])
+            if told.get("email", further.get("email")) != further.get("email"):
+                further.pop("email_verified", None)  # it was said of another address
+            told = {**further, **told}
         email, is_verified = address_in(told)
         acr = told.get("acr")
         return Profile(

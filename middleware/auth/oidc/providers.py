@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from ....config.options import OptionError
 from ....protocol.answer import Answer
 from ..accounts.options import GroupOptions
 from ..identity import Identity
 from ..method import Failed, Method
 from .admission import Admission
 from .github import GitHub
+from .keys import require_packages
 from .options import OidcOptions
 from .pages import ProviderPages
 from .provider import Provider
@@ -23,11 +25,19 @@ if TYPE_CHECKING:
 
 
 class Providers:
-    """The providers of a site, by the names of their sections: ``[auth:main:oidc:NAME]``."""
+    """The providers of a site, by the names of their sections: ``[auth:main:oidc:NAME]``.
+
+    Raises ``OptionError`` and ``ConfigError`` for what cannot be.
+    """
 
     def __init__(
         self, authority: Authority, sections: Mapping[str, OidcOptions], groups: GroupOptions | None = None
     ) -> None:
+        require_packages()
+        for name, options in sections.items():
+            if options.response_mode == "form_post" and not authority.is_public_secure:
+                what = "form_post needs a public_url with https://: browsers send the login's cookie by TLS alone then"
+                raise OptionError("OidcOptions", "response_mode", what, part=f"oidc:{name}")
         self._authority = authority
         self.all: dict[str, Provider | GitHub] = {
             name: _provider(name, options, authority.clock) for name, options in sections.items()

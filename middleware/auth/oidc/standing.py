@@ -26,6 +26,7 @@ _ASKING = "auth.oidc.asking"
 _ASKING_SECONDS = 30.0
 _RETRY = 60.0
 _REMEMBERED = 4096
+_OVER = Failed("session over")
 
 
 class Standing:
@@ -72,21 +73,20 @@ class Standing:
         visit.session = None
         again = authority.sessions.identify(visit)
         if not isinstance(again, Identity):
-            return again if isinstance(again, Failed) else Failed("session over")
-        data = authority.sessions.data(visit)
-        vouched = Vouched.read(data.get(MEMBER), authority.vault) or vouched
+            return again if isinstance(again, Failed) else _OVER
+        vouched = Vouched.read(authority.sessions.data(visit).get(MEMBER), authority.vault) or vouched
         if now < vouched.due:
             return again
         try:
             granted, profile = provider.renew(vouched.granted, vouched.subject)
         except Unreachable as error:
             log.warning("oidc:%s: the provider cannot be asked again: %s", provider.name, error)
-            self._keep(visit, identity, data, vouched._replace(due=now + _RETRY))
-            return again
+            return again if self._keep(visit, identity, vouched._replace(due=now + _RETRY)) else _OVER
         except (Refused, Untrue) as error:
             return self._ended(visit, identity, f"refused by the provider: {error}")
         due = min(now + provider.options.refresh, max(granted.until, now + _RETRY))
-        self._keep(visit, identity, data, vouched._replace(granted=granted, due=due))
+        if not self._keep(visit, identity, vouched._replace(granted=granted, due=due)):
+            return _OVER
         if profile.groups is None:
             return again
         if not may_enter(provider.options, profile.groups):
@@ -99,9 +99,13 @@ class Standing:
             groups=account.groups, roles=account.roles, permissions=account.permissions, account=account
         )
 
-    def _keep(self, visit: Visit, identity: Identity, data: dict[str, object], vouched: Vouched) -> None:
-        self._authority.sessions.set_data(visit, {**data, MEMBER: vouched.kept(self._authority.vault)})
+    def _keep(self, visit: Visit, identity: Identity, vouched: Vouched) -> bool:
+        sessions = self._authority.sessions
+        # The provider took its time: by now the session may hold something else, or have ended.
+        visit.session = None
+        data = sessions.data(visit)
         self._remember(identity.session or "", vouched.due)
+        return bool(sessions.set_data(visit, {**data, MEMBER: vouched.kept(self._authority.vault)}))
 
     def _remember(self, session: str, due: float) -> None:
         # So that most requests need not open what is sealed.

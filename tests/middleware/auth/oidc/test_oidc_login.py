@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, parse_qsl, urlencode, urlsplit
 
 import pytest
-from hostile_provider import CLIENT, HostileProvider, rsa_key, send_json
+from hostile_provider import CLIENT, SECRET, HostileProvider, rsa_key, send_json
 from joserfc import jwk
-from oidc_site import MOUNT, NAVIGATE, RETURN, OidcSite, at_provider, begin, come_back, log_in
+from oidc_site import MOUNT, NAVIGATE, RETURN, OidcSite, at_provider, begin, come_back, log_in, options_for
 
+from wheatpaste.config.options import OptionError
+from wheatpaste.config.problems import ConfigError
 from wheatpaste.testing import Client, Clock, Response
 
 Made = Callable[..., OidcSite]
@@ -625,12 +628,13 @@ def test_the_site_shows_its_secret_in_the_form(make_site: Made, provider: Hostil
     assert "Authorization" not in headers
 
 
-def test_the_site_signs_who_it_is(make_site: Made, provider: HostileProvider, tmp_path: Any) -> None:
+def test_the_site_signs_who_it_is(make_site: Made, provider: HostileProvider, tmp_path: Path) -> None:
     from joserfc import jwt
 
     key = rsa_key("k")
     file = tmp_path / "client.pem"
     file.write_bytes(key.as_pem(private=True))
+    file.chmod(0o600)
     site = make_site(client_auth="private_key_jwt", client_key=file, client_key_id="k7", client_secret=None)
     assert log_in(site.browser()).status == 303
     fields, _ = _shown(provider)
@@ -639,3 +643,78 @@ def test_the_site_signs_who_it_is(make_site: Made, provider: HostileProvider, tm
     assert (token.claims["iss"], token.claims["sub"], token.claims["aud"]) == (CLIENT, CLIENT, provider.issuer)
     assert token.claims["exp"] - token.claims["iat"] <= 120
     assert "client_secret" not in fields
+
+
+@pytest.mark.parametrize(
+    ("text", "mode", "complaint"),
+    [
+        pytest.param(None, 0o600, "cannot be read", id="it says that there is no such file"),
+        pytest.param("no key", 0o600, "cannot be read as a private key", id="it says that this is no key"),
+        pytest.param("no key", 0o644, "chmod 600", id="it says that others can read it"),
+    ],
+)
+def test_a_key_of_the_site_that_cannot_be_used_is_said_at_the_start(
+    make_site: Made, tmp_path: Path, text: str | None, mode: int, complaint: str
+) -> None:
+    file = tmp_path / "client.pem"
+    if text is not None:
+        file.write_text(text)
+        file.chmod(mode)
+    with pytest.raises(ConfigError, match=complaint):
+        make_site(client_auth="private_key_jwt", client_key=file, client_secret=None)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        pytest.param({"issuer": ""}, id="it wants an issuer"),
+        pytest.param({"issuer": "http://id.example.org"}, id="it wants https"),
+        pytest.param({"issuer": "https://id.example.org/?x"}, id="it wants no query"),
+        pytest.param({"client_id": " "}, id="it wants to know its own name"),
+        pytest.param({"client_secret": None}, id="it wants a secret"),
+        pytest.param({"client_auth": "private_key_jwt"}, id="it wants a key"),
+        pytest.param({"scopes": ("profile",)}, id="it wants openid among the scopes"),
+        pytest.param({"algorithms": ("HS256",)}, id="it wants no shared secrets"),
+        pytest.param({"algorithms": ("none",)}, id="it wants signatures"),
+        pytest.param({"allow_groups": ("x",)}, id="it wants to know where groups are"),
+        pytest.param({"response_mode": "form_post"}, id="it wants https for forms"),
+        pytest.param({"leeway": 3600.0}, id="it wants clocks that are about right"),
+    ],
+)
+def test_options_that_cannot_be(make_site: Made, options: Any) -> None:
+    with pytest.raises(OptionError):
+        make_site(**options)
+
+
+def test_the_secret_is_in_no_repr(provider: HostileProvider) -> None:
+    assert SECRET not in repr(options_for(provider))
+
+
+@pytest.mark.parametrize(
+    ("id_claims", "userinfo", "email"),
+    [
+        pytest.param({}, {"email": "a@example.org", "email_verified": True}, ("a@example.org", True), id="of one"),
+        pytest.param(
+            {"email": "b@example.org"},
+            {"email": "a@example.org", "email_verified": True},
+            ("b@example.org", False),
+            id="it does not mix two addresses",
+        ),
+        pytest.param(
+            {"email": "a@example.org"},
+            {"email": "a@example.org", "email_verified": True},
+            ("a@example.org", True),
+            id="it takes both words on one address together",
+        ),
+    ],
+)
+def test_whose_address_is_verified(
+    make_site: Made, provider: HostileProvider, id_claims: Any, userinfo: Any, email: tuple[str, bool]
+) -> None:
+    site = make_site(trust_email=True)
+    provider.id_claims = id_claims
+    provider.userinfo = {"sub": "alice-1", **userinfo}
+    log_in(site.browser())
+    account = site.users.find("alice")
+    assert account is not None
+    assert (account.email, account.email_verified) == email

@@ -10,6 +10,7 @@ import pytest
 from hostile_provider import HostileProvider, send_json
 from oidc_site import OidcSite, log_in
 
+from wheatpaste.middleware.auth.visit import Visit
 from wheatpaste.testing import Clock
 
 Made = Callable[..., OidcSite]
@@ -211,3 +212,40 @@ def test_a_session_in_a_cookie_fits_and_holds(make_site: Made, provider: Hostile
     assert log_in(browser).status == 303
     clock.advance(301)
     assert browser.get("/page").text == "alice admin,staff"
+
+
+def test_a_session_that_ends_while_the_provider_is_asked_stays_ended(
+    site: OidcSite, provider: HostileProvider, clock: Clock
+) -> None:
+    browser = site.browser()
+    log_in(browser)
+    account = site.users.find("alice")
+    assert account is not None
+
+    def answer(handler: Any) -> None:
+        site.sessions.end_all(account.id)
+        send_json(handler, *provider.grant(provider.asked[-1][2]))
+
+    provider.instead["/token"] = answer
+    clock.advance(301)
+    assert browser.get("/page").text == "- "
+    assert site.sessions.of(account.id) == []
+
+
+def test_what_others_put_into_the_session_meanwhile_stays(
+    site: OidcSite, provider: HostileProvider, clock: Clock
+) -> None:
+    browser = site.browser()
+    log_in(browser)
+    cookie = "; ".join(f"{name}={value}" for name, value in browser.cookies.items())
+    other = Visit(site.authority, {"REQUEST_METHOD": "GET", "HTTP_COOKIE": cookie, "wsgi.url_scheme": "http"})
+
+    def answer(handler: Any) -> None:
+        site.sessions.set_data(other, {**site.sessions.data(other), "mark": 7})
+        send_json(handler, *provider.grant(provider.asked[-1][2]))
+
+    provider.instead["/token"] = answer
+    clock.advance(301)
+    assert browser.get("/page").text == "alice "
+    later = Visit(site.authority, {"REQUEST_METHOD": "GET", "HTTP_COOKIE": cookie, "wsgi.url_scheme": "http"})
+    assert site.sessions.data(later)["mark"] == 7
