@@ -42,6 +42,7 @@ PARTS = Parts(
         Part("digest", ".methods.digest:DigestOptions"),
         Part("bearer", ".methods.bearer:BearerOptions"),
         Part("header", ".methods.header:HeaderOptions"),
+        Part("certificate", ".methods.certificate:CERTIFICATE_READER"),
         Part("tkt", ".methods.tkt:TktOptions"),
         Part("mfa", ".factors.options:MfaOptions"),
         Part("passkeys", ".factors.options:PasskeyOptions"),

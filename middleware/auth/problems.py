@@ -14,8 +14,9 @@ if TYPE_CHECKING:
 _NEEDED = {
     "tkt": "with the secret of the tickets",
     "header": "with the headers of the proxy",
+    "certificate": "that says whose certificates are whose",
 }
-_OF_METHODS = ("basic", "digest", "bearer", "header", "tkt")
+_OF_METHODS = ("basic", "digest", "bearer", "header", "tkt", "certificate")
 
 
 def problems_of(name: str, parts: Mapping[str, Any], stack: Surroundings) -> Iterator[KeyProblem]:

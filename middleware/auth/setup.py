@@ -99,13 +99,14 @@ class Assembly:
             clock=self.clock,
         )
         authority.second_factor_wanted = lambda account, visit: self.mfa.needs_second_factor(account)
-        authority.strippers.append(strip_identity_headers)
+        if "header" not in site.methods:
+            authority.strippers.append(strip_identity_headers)
         authority.enterers.append(offer)
         authority.closers += [self.tables.close, self.audit.close, self.passwords.hasher.close]
         for method in methods:
             strip, enter = getattr(method, "strip", None), getattr(method, "enter", None)
             if strip is not None:
-                authority.strippers = [strip]
+                authority.strippers.append(strip)
             if enter is not None:
                 authority.enterers = [enter]
             if hasattr(method, "withdraw"):
@@ -346,6 +347,15 @@ class Assembly:
             self.groups,
             self.users.complete,
         )
+
+    def _certificate(self) -> Method:
+        from .methods.certificate import CertificateMethod, CertificateOptions
+
+        options: CertificateOptions | None = self.parts.get("certificate")
+        if options is None:
+            what = "names certificate, and there is no section that says whose certificates are whose"
+            raise OptionError("Site", "methods", what, part="")
+        return CertificateMethod(options, self.site.trusted_proxies, self.directory, self.users.complete, self.clock)
 
     def _jwt(self) -> Method:
         from .methods.jwt import JwtIssuer

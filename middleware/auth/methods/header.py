@@ -10,7 +10,6 @@ is believed unless the deployer says that the proxy drops such names. Reads the 
 from __future__ import annotations
 
 import hmac
-import logging
 import re
 import unicodedata
 from collections.abc import Callable, Collection, Iterator, Sequence
@@ -23,13 +22,12 @@ from ....protocol.wsgi import Environ
 from ..account import Account
 from ..identity import Identity
 from ..method import Failed
+from .header_names import HeaderNames, environ_key, kept_by
 
 if TYPE_CHECKING:
     from ....config.surroundings import Surroundings
     from ..accounts.options import GroupOptions
     from ..visit import Visit
-
-log = logging.getLogger(__name__)
 
 
 class Headers(NamedTuple):
@@ -71,13 +69,6 @@ _FURTHER = (
 _NAME = re.compile(r"[A-Za-z0-9-]+")
 _LONGEST = 255
 _MOST_GROUPS = 500
-# As they call themselves, and measured: they drop names with an underscore. mod_wsgi runs in Apache, which does, too.
-_DROP_UNDERSCORES = ("waitress", "gunicorn/", "Werkzeug/", "Apache")
-
-
-def environ_key(header: str) -> str:
-    """The environ key of a request header (RFC 3875 section 4.1.18)."""
-    return "HTTP_" + header.upper().replace("-", "_")
 
 
 FORGEABLE = frozenset(
@@ -132,10 +123,7 @@ class HeaderOptions:
 
     def problems(self, stack: Surroundings) -> Iterator[KeyProblem]:
         """What a check says: a server of ours that was told to keep underscores."""
-        server = stack.server
-        if not self.underscores_dropped and (
-            server.get("underscore_headers") == "keep" or "granian" in server.get("use", "")
-        ):
+        if not self.underscores_dropped and kept_by(stack.server):
             yield KeyProblem(
                 "preset",
                 "the server keeps header names with an underscore, by which clients could name a user",
@@ -191,7 +179,7 @@ class HeaderMethod:
         self._headers = headers = options.headers
         self._own = frozenset(environ_key(name) for name in headers[:4] if name)
         self._secret = None if options.secret is None else options.secret.encode()
-        self._has_complained = False
+        self._names = HeaderNames(options.underscores_dropped)
 
     def strip(self, visit: Visit) -> None:
         """Take identity headers out of the environ, all but those of this proxy that are believed."""
@@ -211,7 +199,7 @@ class HeaderMethod:
         name = self._read(environ, self._headers.user)
         if name == "":
             return None
-        if not self._has_safe_names(environ):
+        if not self._names.are_safe(environ):
             return Failed("the server keeps header names with an underscore")
         # Two headers of one name arrive with a comma between them: one of them is not the proxy's.
         if name is None or "," in name:
@@ -250,22 +238,6 @@ class HeaderMethod:
             return True
         shown = environ.get(environ_key(self._options.secret_header or ""), "")
         return hmac.compare_digest(shown.encode("latin-1", "replace"), self._secret)
-
-    def _has_safe_names(self, environ: Environ) -> bool:
-        if self._options.underscores_dropped or "wheatpaste.server" in environ:
-            return True
-        software = environ.get("SERVER_SOFTWARE", "")
-        if software.startswith(_DROP_UNDERSCORES):
-            return True
-        if not self._has_complained:
-            self._has_complained = True
-            log.error(
-                "no identity header is believed: this server (%r) is not known to drop header names with an underscore,"
-                " by which clients could name a user; serve with egg:wheatpaste#main, waitress or gunicorn, or say that"
-                " the proxy drops them with `underscores_dropped = true`",
-                software[:100],
-            )
-        return False
 
     def _groups(self, environ: Environ) -> Iterator[str]:
         listed = self._read(environ, self._headers.groups) or ""

@@ -25,9 +25,9 @@ from wheatpaste.middleware.auth.methods.header import (
     PRESETS,
     HeaderMethod,
     HeaderOptions,
-    environ_key,
     strip_identity_headers,
 )
+from wheatpaste.middleware.auth.methods.header_names import environ_key
 from wheatpaste.middleware.auth.site import Site
 from wheatpaste.middleware.auth.visit import Visit
 from wheatpaste.middleware.storage.memory import MemoryStore
