@@ -16,6 +16,7 @@ from .reader import Reader
 from .samples import sample_choices, sample_lines, sample_mounts
 from .signatures import read_signature
 from .sources import Sources
+from .spelling import PREFIXES
 from .values import name_of, to_text
 
 Kind = Literal["app", "composite", "filter", "server"]
@@ -77,7 +78,7 @@ class DescribedPart:
     """Sections of one kind that belong to those of a component.
 
     ``header`` is ``auth:main:oidc:NAME``, where the words in capitals are the deployer's to choose; ``sample`` is such
-    a section with what it needs.
+    a section with what it needs, and empty where that is only a part of what must stand there.
     """
 
     header: str
@@ -146,7 +147,7 @@ class Described:
             lines += [f"{key.name} = {key.name.upper()}" for key in self.keys if key.required]
         else:
             lines += sample_lines(self.reader)
-        return "\n\n".join(["\n".join(lines), *(part.sample for part in self.parts if part.required)])
+        return "\n\n".join(["\n".join(lines), *(part.sample for part in self.parts if part.required and part.sample)])
 
     def as_data(self) -> dict[str, Any]:
         """Plain data, for JSON."""
@@ -280,6 +281,7 @@ def described_parts(reader: Reader) -> Iterator[DescribedPart]:
     if reader.parts is None:
         return
     head = reader.parts.head(reader)
+    shared = reader.parts.prefix in PREFIXES
     for part in reader.parts.parts:
         read = part.reader(reader.component)
         header = part.header(head, part.sample)
@@ -288,7 +290,8 @@ def described_parts(reader: Reader) -> Iterator[DescribedPart]:
             doc=inspect.cleandoc(read.component.__doc__ or ""),
             keys=tuple(_keys(read)),
             required=part.required,
-            sample="\n".join([f"[{header}]", *(list(sample_lines(read)) or sample_choices(read))]),
+            # A section of an app holds more than what belongs to another.
+            sample="" if shared else "\n".join([f"[{header}]", *(list(sample_lines(read)) or sample_choices(read))]),
             reader=read,
         )
 

@@ -144,10 +144,11 @@ def _part(part: DescribedPart) -> Iterator[str]:
     yield ""
     yield _markdown(part.doc)
     yield ""
-    yield "```ini"
-    yield part.sample
-    yield "```"
-    yield ""
+    if part.sample:
+        yield "```ini"
+        yield part.sample
+        yield "```"
+        yield ""
     yield from _table([key for key in part.keys if not (key.ignored or key.translated)])
     yield from _foreign_keys(part)
 
