@@ -340,8 +340,12 @@ class Assembly:
     def _header(self) -> Method:
         from .methods.header import HeaderMethod, HeaderOptions
 
+        options: HeaderOptions | None = self.parts.get("header")
+        if options is None:
+            what = "names header, and there is no section with the headers of the proxy"
+            raise OptionError("Site", "methods", what, part="")
         return HeaderMethod(
-            self.options("header", HeaderOptions),
+            options,
             self.site.trusted_proxies,
             self.directory,
             self.groups,
