@@ -13,7 +13,7 @@ from ...protocol.answer import Answer
 from ...protocol.wsgi import Environ
 from .permissions.context import Context
 from .permissions.decision import ALLOWED, Decision
-from .permissions.language import parsed
+from .permissions.language import parse, parsed
 from .permissions.permission import Permission
 from .refusals import forbidden
 
@@ -29,7 +29,8 @@ KEY = "wheatpaste.allowed"
 class Allowed:
     """Says whether a rule allows a request: ``allowed("role editor") -> bool``. Rules are remembered once read.
 
-    Raises ``RuleError`` (a ``ValueError``) for a text that is no rule.
+    What came with a request must not become part of a rule's text; it stands behind it, for a ``?`` in it:
+    ``allowed("permission ?", name)``. Raises ``RuleError`` (a ``ValueError``) for a text that is no rule.
     """
 
     __slots__ = ("_visit",)
@@ -37,9 +38,9 @@ class Allowed:
     def __init__(self, visit: Visit) -> None:
         self._visit = visit
 
-    def __call__(self, rule: str) -> bool:
+    def __call__(self, rule: str, *names: str) -> bool:
         """Whether the rule allows the request."""
-        return self.decide(parsed(rule)).allowed
+        return self.decide(parse(rule, names) if names else parsed(rule)).allowed
 
     @property
     def identity(self) -> Identity | None:

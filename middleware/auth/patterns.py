@@ -91,8 +91,17 @@ def read_pattern(key: str) -> Pattern:
 def _glob(segments: tuple[str, ...], below: bool) -> re.Pattern[str] | None:
     if not any("*" in each for each in segments):
         return None
-    text = "/".join(re.escape(each).replace(r"\*", "[^/]*") for each in segments)
+    text = "/".join(map(_glob_of_segment, segments))
     return re.compile(f"{text}(?:/.*)?" if below else text, re.DOTALL)
+
+
+def _glob_of_segment(segment: str) -> str:
+    first, *rest = map(re.escape, segment.split("*"))
+    if not rest:
+        return first
+    *inner, last = rest
+    # Atomic groups, so that a long path cannot make the search try all ways to share it out among the stars.
+    return first + "".join(f"(?>[^/]*?{each})" for each in inner) + f"[^/]*{last}"
 
 
 def _methods(text: str) -> frozenset[str]:

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -74,13 +74,14 @@ class _Token(NamedTuple):
         return self.kind == "end" or (self.kind == "sign" and self.text in "()") or self.word in _JOINS
 
 
-def parse(text: str, *, imports: bool = False) -> Permission:
+def parse(text: str, names: Sequence[str] = (), *, imports: bool = False) -> Permission:
     """The permission that a rule means.
 
+    With ``names`` each word ``?`` of the rule stands for one of them, whatever is in it: ``parse("role ?", [name])``.
     ``imports`` allows ``test module:function``, which imports the module: for what a deployer wrote, never for what
     may have come with a request. Raises ``RuleError``, which says where and what to write instead.
     """
-    return _Parser(text, imports=imports).parse()
+    return _Parser(text, names, imports=imports).parse()
 
 
 def rule_complaint(text: str, *, imports: bool = False) -> str | None:
@@ -109,12 +110,14 @@ def parsed(text: str) -> Permission:
 
 
 class _Parser:
-    def __init__(self, text: str, *, imports: bool, checks_alone: bool = False) -> None:
+    def __init__(self, text: str, names: Sequence[str] = (), *, imports: bool, checks_alone: bool = False) -> None:
         self._text = text
         self._imports = imports
         self._checks_alone = checks_alone
         self.objects: list[str] = []
         self._tokens = _tokens(text)
+        if names:
+            self._fill_in(names)
         self._next = 0
         self._depth = 0
 
@@ -126,6 +129,14 @@ class _Parser:
                 raise self._error("')' closes nothing", rest)
             raise self._error(f"'and' or 'or' must stand before {rest.text!r}", rest)
         return found
+
+    def _fill_in(self, names: Sequence[str]) -> None:
+        """Put names in the places that are kept for them."""
+        places = [index for index, each in enumerate(self._tokens) if each.kind == "bare" and each.text == "?"]
+        if len(places) != len(names):
+            raise self._error(f"there are {len(places)} words '?' for {len(names)} names", self._tokens[0])
+        for index, name in zip(places, names, strict=True):
+            self._tokens[index] = _Token(name, self._tokens[index].position, "quoted")
 
     def _any(self) -> Permission:
         terms = [self._all()]

@@ -202,6 +202,20 @@ def test_an_app_asks_without_raising() -> None:
     assert site.denials() == [], "a question is no refusal"
 
 
+def test_what_came_with_a_request_cannot_change_a_rule() -> None:
+    def app(environ: dict[str, Any], start_response: Any) -> list[bytes]:
+        name = environ["QUERY_STRING"]
+        seen.append(environ["wheatpaste.allowed"]("permission ?", name))
+        return fine(environ, start_response)
+
+    seen: list[bool] = []
+    site = KnownPeople(app)
+    for query in ("page:edit", "x%20or%20everyone", "page:*"):
+        site.ask("ada", f"/?{query}")
+        site.ask("bob", f"/?{query}")
+    assert seen == [True, False, False, False, True, False]
+
+
 def test_a_rule_that_an_app_got_wrong_lets_nobody_in() -> None:
     def app(environ: dict[str, Any], start_response: Any) -> list[bytes]:
         environ["wheatpaste.allowed"]("rol editor")

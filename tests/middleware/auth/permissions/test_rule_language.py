@@ -204,6 +204,21 @@ def test_any_text_is_a_rule_or_a_mistake(text: str) -> None:
     assert isinstance(found, Permission) or 0 <= found.position <= len(text)
 
 
+@given(NAMES, NAMES)
+def test_a_name_that_came_with_a_request_stays_one_name(one: str, other: str) -> None:
+    assert parse("role x ? and not user ?", [one, other]) == HasRole("x", one) & ~User(other)
+
+
+def test_each_place_in_a_rule_gets_one_name() -> None:
+    assert parse("role ?") == HasRole("?")
+    assert parse('role ? "?"', ["a"]) == HasRole("a", "?")
+    for text, names in (("role ?", ["a", "b"]), ("role a", ["b"]), ("role ? ?", ["a"])):
+        with pytest.raises(RuleError, match="words '\\?' for"):
+            parse(text, names)
+    with pytest.raises(RuleError, match="begins with a word"):
+        parse("?", ["everyone"])
+
+
 # Code ----------------------------------------------------------------------------------------------------------------
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
 from wheatpaste.middleware.auth.patterns import Pattern, read_pattern
@@ -39,6 +41,12 @@ def takes(key: str, path: str, method: str = "GET", host: str = "example.com") -
         ("/files/*.pdf", "/files/x.pdf/y", False),
         ("/files/*.pdf", "/files/a/x.pdf", False),
         ("/files/*.pdf", "/files/xpdf", False),
+        ("/a*b*c", "/abc", True),
+        ("/a*b*c", "/axxbxxbc", True),
+        ("/a*b*c", "/axxcxxb", False),
+        ("/a*b*c", "/ab/c", False),
+        ("/*.*.gz", "/x.tar.gz", True),
+        ("/*.*.gz", "/x.gz", False),
         ("/users/*/edit", "/users/7/edit", True),
         ("/users/*/edit", "/users/7/edit/", True),
         ("/users/*/edit", "/users//edit", True),
@@ -151,6 +159,12 @@ def test_a_key_that_is_no_pattern_is_refused_with_what_to_write(key: str, says: 
 )
 def test_a_pattern_covers_another_where_it_takes_all_of_its_requests(one: str, other: str, covers: bool) -> None:
     assert read_pattern(one).covers(read_pattern(other)) is covers
+
+
+def test_a_long_path_does_not_keep_a_pattern_busy() -> None:
+    began = time.process_time()
+    assert not takes("/*-*-*-*-*-*-*.html", "/" + "-" * 50_000 + ".htm")
+    assert time.process_time() - began < 1
 
 
 def test_of_many_rules_the_first_is_found() -> None:
