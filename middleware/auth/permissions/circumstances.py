@@ -6,7 +6,6 @@ import re
 from datetime import datetime, time, tzinfo
 from functools import lru_cache
 from typing import TYPE_CHECKING
-from zoneinfo import ZoneInfo
 
 from ....protocol.peers import read_address
 from .context import Context
@@ -136,6 +135,8 @@ def _text(value: time) -> str:
 
 
 def _zone(name: str) -> tzinfo:
+    from zoneinfo import ZoneInfo  # costs milliseconds, and few rules name one
+
     try:
         return ZoneInfo(name)
     except (LookupError, ValueError, OSError):
