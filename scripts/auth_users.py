@@ -214,9 +214,6 @@ def _delete(site: AuthSite, options: argparse.Namespace) -> int | None:
     account = site.own(options.name)
     if not confirmed(f"Delete {account.name} for ever?", yes=options.yes):
         return 1
-    from ..middleware.auth.setup import forget
-
-    forget(site.authority, account)
     site.users.delete(account.id)
     site.note("user.delete", account)
     say(f"{account.name} is gone", options, name=account.name, id=account.id)

@@ -14,7 +14,6 @@ from ..storage.store import Store
 from ..storage.table_store import SCHEMA as STORE
 from ..storage.table_store import TableStore
 from . import forward_auth
-from .account import Account
 from .accounts.local_users import LocalUsers
 from .accounts.options import GroupOptions, RoleOptions, StoreOptions
 from .accounts.tables import SCHEMA as ACCOUNTS
@@ -98,6 +97,11 @@ class Assembly:
             methods=methods,
             clock=self.clock,
         )
+        # Whoever deletes a user, nothing of the user stays behind.
+        keepers = (self.sessions, self.tokens, self.factors, self.links, self.identities)
+        self.users.forgetters += [each.forget for each in keepers]
+        if "digest" in site.methods:
+            self.users.forgetters.append(self.digest_secrets.forget)
         authority.second_factor_wanted = lambda account, visit: self.mfa.needs_second_factor(account)
         if "header" not in site.methods:
             authority.strippers.append(strip_identity_headers)
@@ -381,11 +385,3 @@ class Assembly:
         if options is None:
             raise OptionError("Site", "methods", "names tkt, and there is no section with its secret", part="")
         return Tkt(options, self.store, self.directory, self.clock)
-
-
-def forget(authority: Authority, account: Account) -> None:
-    """Remove all that is kept of an account whose user is deleted, wherever it is kept."""
-    authority.sessions.end_all(account.id)
-    for keeper in (authority.tokens, authority.factors, authority.links, authority.identities):
-        if keeper is not None:
-            keeper.forget(account.id)

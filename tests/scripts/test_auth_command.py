@@ -303,14 +303,22 @@ class TestUsers:
         assert ready("user", "disable", "robert")[1] == "Robert cannot sign in any more\n"
         assert data(ready("user", "show", "robert", "--json"))["state"] == "disabled"
         assert ready("user", "enable", "robert")[1] == "Robert can sign in again\n"
+        ready("token", "create", "robert", "ci", "--scope", "read")
+        ready("invite", "robert")
         assert ready("user", "delete", "robert")[1] == "Robert is gone\n"
         assert users_of(site).all() == []
+        with sqlite3.connect(site.parent / "auth.db") as connection:
+            for table in ("auth_tokens", "auth_links", "auth_digests"):
+                assert connection.execute(f"SELECT count(*) FROM {table}").fetchone() == (0,)
+        connection.close()
         assert [each["event"] for each in events(site)] == [
             "user.create",
             "user.change",
             "user.change",
             "user.disable",
             "user.enable",
+            "token.create",
+            "user.change",
             "user.delete",
         ]
         assert all(each["by"].startswith("command line: ") for each in events(site))

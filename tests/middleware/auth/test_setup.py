@@ -19,7 +19,7 @@ from wheatpaste.middleware.auth.authority import Authority
 from wheatpaste.middleware.auth.factors.options import MfaOptions
 from wheatpaste.middleware.auth.passwords.options import PasswordOptions
 from wheatpaste.middleware.auth.rules import RuleOptions
-from wheatpaste.middleware.auth.setup import authority_of, forget
+from wheatpaste.middleware.auth.setup import authority_of
 from wheatpaste.middleware.auth.site import Site
 from wheatpaste.middleware.storage.store import StoreError
 
@@ -242,7 +242,6 @@ def test_a_user_that_is_deleted_leaves_nothing_behind(assemble: Any, shop: Shop)
     visitor = Visitor(Guard(shop, authority))
     visitor.login()
     link = authority.links.create("reset", account.id)
-    forget(authority, account)
     authority.users.delete(account.id)
     assert visitor.get("/orders").code == 303
     assert Visitor(visitor.app).get("/orders", HTTP_AUTHORIZATION=f"Bearer {token}").code == 401
