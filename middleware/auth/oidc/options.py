@@ -42,7 +42,8 @@ class OidcOptions:
         sample="https://id.example.org/realms/corp",
     )
     preset: Literal["openid", "github"] = option(
-        default="openid", doc="github: a provider that knows plain OAuth 2 alone, with its own interface."
+        default="openid",
+        doc="What kind of provider it is: one with OpenID Connect, or GitHub with an interface of its own.",
     )
     client_id: str = option(doc="The name under which the provider knows this site.", check=_not_blank, sample="wiki")
     client_secret: str | None = option(
