@@ -21,6 +21,7 @@ from ..account import Account
 from ..answers import problem, see_other
 from ..identity import MFA, Identity
 from ..logins import Pending
+from ..passwords.throttle import network_of
 from ..return_to import safe_target
 from .admission import Admission
 from .failures import Refused, Unreachable, Untrue
@@ -42,6 +43,10 @@ FEDERATED = "fed"
 """What stands for a login elsewhere, of whose methods nothing is believed."""
 
 _JTI = "auth.oidc.jti"
+_BEGUN = "auth.oidc.begun"
+_BEGUN_SECONDS = 60.0
+_MOST_BEGUN = 60
+"""Logins that may begin from one place in a minute: offices and schools are one place."""
 _LONGEST_CODE = 4096
 _AGAIN = (
     "The login cannot go on: it was begun in another browser, was completed already, or took too long. Begin again."
@@ -80,6 +85,8 @@ class ProviderPages:
             return see_other(
                 self._authority.url(visit, "login") + ("?" + urlencode({"next": target}) if target else "")
             )
+        if self._is_one_too_many(visit):
+            return self._authority.message(visit, "429 Too Many Requests", "Too many logins were begun from here.")
         complaint = self._host_complaint(visit)
         if complaint is not None:
             log.error("%s: %s", self._kind, complaint)
@@ -246,6 +253,14 @@ class ProviderPages:
 
     def _is_signed_in(self, visit: Visit) -> bool:
         return isinstance(self._authority.sessions.identify(visit), Identity)
+
+    def _is_one_too_many(self, visit: Visit) -> bool:
+        # Each login that is begun takes room in the store, and whoever comes may begin one.
+        begun = self._authority.store.count(_BEGUN, network_of(visit.address), 1, _BEGUN_SECONDS)
+        if begun.number <= _MOST_BEGUN:
+            return False
+        visit.headers.append(("Retry-After", str(int(_BEGUN_SECONDS))))
+        return True
 
     def _host_complaint(self, visit: Visit) -> str | None:
         if self._authority.site.public_url is not None:

@@ -269,19 +269,3 @@ def test_of_two_browsers_of_one_new_user_one_makes_the_account(site: OidcSite) -
     assert len(found) == 4
     assert len(set(found)) == 1
     assert len(names(site)) == 1
-
-
-def test_an_identity_is_of_one_account_and_can_be_taken_away(site: OidcSite) -> None:
-    links = site.identities
-    assert links.link("https://a.example", "s", "local:1", "corp").account == "local:1"
-    assert links.link("https://a.example", "s", "local:2", "corp").account == "local:1"
-    links.link("https://b.example", "s", "local:1", "other")
-    assert [(each.issuer, each.provider) for each in links.of("local:1")] == [
-        ("https://a.example", "corp"),
-        ("https://b.example", "other"),
-    ]
-    assert not links.unlink("local:2", "https://a.example", "s"), "not by another"
-    assert links.unlink("local:1", "https://a.example", "s")
-    assert links.find("https://a.example", "s") is None
-    links.forget("local:1")
-    assert links.of("local:1") == []

@@ -106,6 +106,17 @@ def test_other_methods_change_nothing(site: OidcSite, method: str, path: str) ->
     assert site.browser().request(method, path).status == 405
 
 
+def test_whoever_begins_logins_without_end_is_stopped(site: OidcSite, clock: Clock) -> None:
+    browser = site.browser(peer="192.0.2.7")
+    found = [browser.get(START, headers=NAVIGATE) for _ in range(62)]
+    assert [each.status for each in found] == [303] * 60 + [429] * 2
+    assert found[-1].headers["Retry-After"] == "60"
+    assert len(site.authority.store.keys("auth.logins")) == 1, "a browser has one login at a time"
+    assert site.browser(peer="192.0.2.8").get(START, headers=NAVIGATE).status == 303, "others go on"
+    clock.advance(60)
+    assert browser.get(START, headers=NAVIGATE).status == 303
+
+
 # ---- whose answer it is
 
 
