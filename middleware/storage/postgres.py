@@ -71,7 +71,7 @@ class PostgresTables:
     def query(self, statement: str, parameters: Parameters = ()) -> list[Any]:
         """The rows of one statement; the quickest way."""
         with self._connection() as connection:
-            cursor = connection.execute(with_percent_s(statement), parameters)
+            cursor = _execute(connection, statement, parameters)
             return [] if cursor.description is None else cursor.fetchall()
 
     @contextlib.contextmanager
@@ -254,7 +254,24 @@ class _Transaction:
 
     def execute(self, statement: str, parameters: Parameters = (), /) -> Result:
         """Run one statement."""
-        return self._connection.execute(with_percent_s(statement), parameters)
+        return _execute(self._connection, statement, parameters)
+
+
+def _execute(connection: _Connection, statement: str, parameters: Parameters) -> psycopg.Cursor[tuple[Any, ...]]:
+    text = with_percent_s(statement)
+    try:
+        return connection.execute(text, parameters)
+    except (psycopg.DataError, UnicodeEncodeError) as error:
+        if getattr(error, "sqlstate", None) is not None:
+            raise  # by the server, which has seen the statement
+    return connection.execute(text, [_storable(each) for each in parameters])
+
+
+def _storable(value: object) -> object:
+    """A text without what PostgreSQL knows no place for: what is looked for with it is not found, as elsewhere."""
+    if not isinstance(value, str):
+        return value
+    return value.replace("\0", "\ufffd").encode("utf-8", "surrogatepass").decode("utf-8", "replace")
 
 
 def _bounded(waiting: Generator[Any, Any, Any], seconds: float) -> Generator[Any, Any, Any]:

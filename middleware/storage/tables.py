@@ -4,6 +4,7 @@ One SQL text serves all of them. It keeps to what SQLite and PostgreSQL understa
 
 - ``?`` for each parameter;
 - ``TEXT``, ``BIGINT``, ``DOUBLE PRECISION`` and ``BYTEA`` as types, 0 and 1 for false and true;
+- texts without NUL, which PostgreSQL replaces by U+FFFD;
 - keys that the program makes, not the database; ``INSERT … ON CONFLICT … DO …`` and ``RETURNING``.
 """
 

@@ -82,6 +82,16 @@ def test_values_come_back_as_they_went_in(tables: Tables):
     assert tables.query("SELECT size, number, raw FROM notes") == [(None, None, None)]
 
 
+def test_a_text_with_nul_is_not_found_and_harms_nothing(tables: Tables):
+    add(tables, "a")
+    assert tables.query("SELECT text FROM notes WHERE text = ?", ("a\0",)) == []
+    with tables.writing() as connection:
+        assert connection.execute("DELETE FROM notes WHERE id = ?", ("id of a\0",)).rowcount == 0
+        connection.execute("INSERT INTO notes (id, text) VALUES (?, ?)", ("2", "b\0"))
+    assert len(texts(tables)) == 2
+    assert tables.query("SELECT text FROM notes WHERE text = ?", ("b",)) == []
+
+
 def test_question_marks_and_percents_in_texts_are_texts(tables: Tables):
     found = tables.query("SELECT '?', 'it''s 100%', ? /* ? */ -- what?", ("one",))
     assert found == [("?", "it's 100%", "one")]
