@@ -3,7 +3,8 @@
 A rule must not be passed by a spelling that the app takes for the same. What no rule can compare is refused. What is
 merely unusual is read a second time, as loosely as any app or file system could, and has to be allowed both ways.
 Bodies are not read: where an app believes a form's field ``_method``, the rule for POST has to be as strict as others.
-Reads ``QUERY_STRING``, ``HTTP_X_HTTP_METHOD_OVERRIDE``, ``HTTP_X_HTTP_METHOD`` and ``HTTP_X_METHOD_OVERRIDE``.
+Reads ``QUERY_STRING``, ``HTTP_X_SCRIPT_NAME``, ``HTTP_X_HTTP_METHOD_OVERRIDE``, ``HTTP_X_HTTP_METHOD`` and
+``HTTP_X_METHOD_OVERRIDE``.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import re
 import unicodedata
 from urllib.parse import unquote, unquote_plus
 
+from ...protocol.paths import text_path
 from ...protocol.wsgi import Environ
 
 _UNUSUAL = re.compile(r"[A-Z;%#?\\\x80-\U0010ffff]|//|[. ](?:/|$)|/ ")
@@ -52,6 +54,14 @@ def loose_path(path: str) -> str | None:
 def loose_segment(segment: str) -> str:
     """A segment without letter case, and without the dots and blanks at its end that Windows drops from file names."""
     return unicodedata.normalize("NFC", unicodedata.normalize("NFC", segment).casefold()).rstrip(". ")
+
+
+def other_paths(environ: Environ, path: str) -> list[str]:
+    """The path without what the header ``X-Script-Name`` says that an app should cut off; many do, whoever sent it."""
+    prefix = text_path(environ.get("HTTP_X_SCRIPT_NAME", "")) or ""
+    if not prefix or not path.startswith(prefix):
+        return []
+    return ["/" + path[len(prefix) :].lstrip("/")]
 
 
 def other_methods(environ: Environ) -> list[str]:

@@ -31,7 +31,7 @@ from .permissions.decision import ALLOWED, NONE, Decision
 from .permissions.language import RuleError, objects_in, parse, rule_complaint
 from .permissions.permission import Nobody, Permission
 from .permissions.who import Authenticated
-from .readings import is_unusual, loose_path, other_methods
+from .readings import is_unusual, loose_path, other_methods, other_paths
 from .rule_table import Rule, RuleTable, asks_for_scopes
 
 if TYPE_CHECKING:
@@ -209,11 +209,12 @@ class Rules:
             if named is None:
                 return Verdict(_BAD, None, "The request names no host.")
             host = named.host
-        loose = None
-        if self._always_loose or is_unusual(path):
-            loose = loose_path(path)
-            if loose is None:
-                return Verdict(_BAD, None, Refusal.DOT_SEGMENT)
+        readings = [path] if self._always_loose or is_unusual(path) else []
+        if "HTTP_X_SCRIPT_NAME" in environ:
+            readings += other_paths(environ, path)
+        loose = [loose_path(each) for each in readings]
+        if None in loose:
+            return Verdict(_BAD, None, Refusal.DOT_SEGMENT)
         verdict = self._of(ctx, path, loose, host)
         if self._plain.has_methods and verdict.decision.allowed:
             for method in other_methods(environ):
@@ -223,15 +224,16 @@ class Rules:
                     break
         return verdict
 
-    def _of(self, ctx: Context, path: str, loose: str | None, host: str) -> Verdict:
+    def _of(self, ctx: Context, path: str, loose: list[str | None], host: str) -> Verdict:
         method = ctx.method
         rule = self._plain.find(path, method, host)
         verdict = self._by(rule, ctx)
-        if loose is not None and verdict.decision.allowed:
-            other = self._loose.find(loose, method, host)
-            if other is not None and other is not rule:
+        for each in loose:
+            other = self._loose.find(each or "/", method, host)
+            if other is not None and other is not rule and verdict.decision.allowed:
                 strict = self._by(other, ctx)
-                return verdict if strict.allowed else strict
+                if not strict.decision.allowed:
+                    return strict
         return verdict
 
     def _by(self, rule: Rule | None, ctx: Context) -> Verdict:

@@ -207,6 +207,17 @@ def test_rules_are_compared_in_any_alphabet() -> None:
     assert not judged(rules_of({"/Admin/*": "nobody"}), "/admin").allowed
 
 
+@pytest.mark.parametrize("prefix", ["/files", "/files/", "/file", "/files/x"])
+def test_a_prefix_that_the_app_may_cut_off_does_not_get_past_a_rule(prefix: str) -> None:
+    """``X-Script-Name`` comes from a proxy, or from anybody."""
+    rules = rules_of(PUBLIC)
+    path = prefix + "/admin/x" if not prefix.endswith("/") else prefix + "admin/x"
+    assert judged(rules, path, person()).allowed
+    assert not judged(rules, path, person(), HTTP_X_SCRIPT_NAME=prefix).allowed
+    for harmless in ("/other", "", "/files/admin", "\xff", "/files/../.."):
+        assert judged(rules, path, person(), HTTP_X_SCRIPT_NAME=harmless).allowed
+
+
 def test_a_loose_reading_can_only_refuse() -> None:
     rules = rules_of({"/admin/*": "everyone", "/*": "role admin"})
     assert judged(rules, "/admin").allowed

@@ -23,6 +23,8 @@ def careless(environ, start_response):
     path = unquote(environ["PATH_INFO"].encode("latin-1").decode("utf-8", "ignore")).replace("\\\\", "/")
     path = path.split("#")[0].split("?")[0].split("\\0")[0].casefold()
     path = "/".join(part.split(";")[0].strip(" ") for part in path.split("/"))
+    prefix = environ.get("HTTP_X_SCRIPT_NAME", "")
+    path = path[len(prefix):] if prefix and path.startswith(prefix) else path
     path = posixpath.normpath("/" + path.lstrip("/"))
     parts = [part.rstrip(". ") for part in path.split("/") if part]
     method = environ["REQUEST_METHOD"]
@@ -158,6 +160,7 @@ def test_no_way_of_writing_a_request_gets_past_a_rule(server: RunningServer) -> 
             reply = ask(server, "GET", placed)
             assert b"secret" not in reply, placed
             assert b"X-Hidden: 1" not in ask(server, "HEAD", placed), placed
+        assert b"secret" not in ask(server, "GET", f"{mount}/x/admin", {"X-Script-Name": "/x"})
         for method, headers in METHODS:
             reply = ask(server, method, f"{mount}/api/1", headers)
             assert b"secret" not in reply, (method, headers)
