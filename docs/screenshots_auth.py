@@ -16,8 +16,8 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.support.wait import WebDriverWait
 
 sys.path.insert(0, str(ROOT / "tests" / "_kit"))
-from auth_pages import PASSWORD, AuthSite, Clock
-from auth_pages_served import SEED, add_authenticator, code_now, served, with_app, with_past
+from auth_pages import PASSWORD, SEED, AuthSite, Clock, app_of, code_of
+from auth_pages_served import add_authenticator, served, with_past
 
 from wheatpaste.middleware.auth.pages.adding import totp as drawn
 from wheatpaste.middleware.auth.pages.form import Page
@@ -48,7 +48,7 @@ def sign_in(browser: Chrome, url: str) -> None:
     browser.find_element(By.CSS_SELECTOR, "form[action$='/login'] .main").click()
     if "/second" in browser.current_url:
         CLOCK.move(30)  # each code counts once
-        browser.find_element(By.ID, "code").send_keys(code_now(site()))
+        browser.find_element(By.ID, "code").send_keys(code_of(site()))
         browser.find_element(By.CSS_SELECTOR, "form[action$='/second'] button").click()
 
 
@@ -204,7 +204,7 @@ def furnish(browser: Chrome, made: AuthSite, url: str) -> dict[str, str]:
             browser.get(f"{url}/-/auth/account/security")
     # A device that agrees to everything would sign Ada in before the login page is photographed.
     browser.remove_virtual_authenticator()
-    with_app(made)
+    app_of(made, made.account("ada"))
     links = made.authority.links
     return {"INVITE": links.create("invite", jo.id), "RESET": links.create("reset", made.account("ada").id)}
 

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import io
+import json
 import re
 from collections.abc import Callable, Mapping
 from html.parser import HTMLParser
 from typing import Any, NamedTuple
 from urllib.parse import urlencode, urljoin, urlsplit
+
+from soft_authenticator import SoftAuthenticator
 
 from wheatpaste.middleware.auth.account import Account
 from wheatpaste.middleware.auth.accounts.local_users import LocalUsers
@@ -15,6 +18,7 @@ from wheatpaste.middleware.auth.accounts.tables import SCHEMA as ACCOUNTS
 from wheatpaste.middleware.auth.auth import Guard
 from wheatpaste.middleware.auth.authority import Authority
 from wheatpaste.middleware.auth.directory import Directory
+from wheatpaste.middleware.auth.factors import totp
 from wheatpaste.middleware.auth.factors.challenge import Challenges
 from wheatpaste.middleware.auth.factors.factors import Factors
 from wheatpaste.middleware.auth.factors.options import MfaOptions, PasskeyOptions
@@ -35,6 +39,7 @@ from wheatpaste.middleware.auth.vault import Vault
 from wheatpaste.middleware.storage.memory import MemoryStore
 from wheatpaste.middleware.storage.memory_tables import MemoryTables
 
+SEED = totp.read_seed("JBSWY3DPEHPK3PXP JBSWY3DPEHPK3PXP")
 CHEAP = "t=1,m=8,p=1"
 PASSWORD = "ink and paste on brick"
 FIREFOX = "Mozilla/5.0 (X11; Linux x86_64; rv:145.0) Gecko/20100101 Firefox/145.0"
@@ -325,6 +330,39 @@ class Visitor:
     def login(self, name: str = "bob", password: str = PASSWORD, target: str = "/wall", **more: str) -> Reply:
         page = self.get(f"{self.mount}/-/auth/login?{urlencode({'next': target})}")
         return self.fill(page, "/login", username=name, password=password, **more)
+
+
+def options_of(visitor: Visitor, page: Reply, purpose: str) -> dict[str, Any]:
+    """What the script of a page is told to ask the browser."""
+    token = page.forms()[0]["token"]
+    reply = visitor.post(
+        f"{visitor.mount}/-/auth/passkey/options", {"token": token, "purpose": purpose}, HTTP_SEC_FETCH_MODE="cors"
+    )
+    assert reply.code == 200, reply.text
+    found: dict[str, Any] = json.loads(reply.text)
+    return found
+
+
+def passkey_of(site: AuthSite, account: Account) -> SoftAuthenticator:
+    """Give a user a passkey."""
+    assert site.factors.passkeys is not None
+    device = SoftAuthenticator()
+    options = site.factors.passkeys.creation_options(account, verified=True)
+    site.factors.passkeys.add(account, device.create(options), "Laptop", verified=True)
+    site.factors.note(account.id)
+    return device
+
+
+def app_of(site: AuthSite, account: Account) -> str:
+    """Give a user an app with codes; returns a recovery code."""
+    site.factors.totp.put(account.id, SEED)
+    site.factors.note(account.id)
+    return site.factors.recovery.renew(account.id)[0]
+
+
+def code_of(site: AuthSite, later: int = 0) -> str:
+    """The code that such an app shows now, or some steps later."""
+    return totp.code_at(SEED, totp.step_at(site.clock()) + later)
 
 
 def codes_in(reply: Reply) -> list[str]:

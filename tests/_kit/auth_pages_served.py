@@ -13,10 +13,6 @@ from auth_pages import PASSWORD, AuthSite, Clock, Visitor
 from selenium.webdriver import Chrome
 from selenium.webdriver.common.virtual_authenticator import VirtualAuthenticatorOptions
 
-from wheatpaste.middleware.auth.factors import totp
-
-SEED = totp.read_seed("JBSWY3DPEHPK3PXP JBSWY3DPEHPK3PXP")
-
 AGENTS = (
     "Mozilla/5.0 (iPhone; CPU iPhone OS 19_1 like Mac OS X) AppleWebKit/605.1.15 Version/19.1 Safari/604.1",
     "Mozilla/5.0 (Windows NT 10.0; Win64; x64; rv:145.0) Gecko/20100101 Firefox/145.0",
@@ -75,19 +71,6 @@ def with_past(site: AuthSite) -> None:
     clock.now = now - 5 * 3600
     tokens.note_use(info, "10.1.4.20")
     clock.now = now
-
-
-def with_app(site: AuthSite, name: str = "ada") -> None:
-    """Give a user an app that shows codes of ``SEED``."""
-    account = site.account(name)
-    site.factors.totp.put(account.id, SEED)
-    site.factors.note(account.id)
-    site.factors.recovery.renew(account.id)
-
-
-def code_now(site: AuthSite, later: int = 0) -> str:
-    """The code that the app shows now, or some steps later."""
-    return totp.code_at(SEED, totp.step_at(site.clock()) + later)
 
 
 def add_authenticator(browser: Chrome, **options: Any) -> None:

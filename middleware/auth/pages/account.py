@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
+from urllib.parse import urlencode
 
 from ....protocol.answer import Answer
 from ..account import Account
 from ..answers import see_other
 from ..identity import Identity
-from .form import Fields, UserPage
+from .form import Fields, UserPage, is_fresh
 from .sheet import sheet
 from .ways import can_change_password
 
@@ -63,14 +64,29 @@ def end_sessions(visit: Visit, user: Identity, fields: Fields) -> Answer:
     authority = visit.authority
     account = _account(user)
     wanted = fields.get("id", "")
+    back = authority.url(visit, "account/devices")
     if wanted == "others":
-        authority.sessions.end_all(account.id, but=user.session)
+        if authority.sessions.can_list:
+            authority.sessions.end_all(account.id, but=user.session)
+        elif is_fresh(visit, user):
+            _end_sealed(visit, user, account)
+        else:  # it begins a session anew, which must not be a way to make one last for ever
+            return see_other(f"{authority.url(visit, 'confirm')}?{urlencode({'next': back})}")
         authority.audit.note("session.revoke", visit, account, reason="others")
     elif wanted and wanted == user.session:
         return see_other(authority.url(visit, "logout"))
     elif authority.sessions.can_list and authority.sessions.end_one(account.id, wanted):
         authority.audit.note("session.revoke", visit, account, session=wanted)
-    return see_other(f"{authority.url(visit, 'account/devices')}?changed=1")
+    return see_other(f"{back}?changed=1")
+
+
+def _end_sealed(visit: Visit, user: Identity, account: Account) -> None:
+    """End all sessions that are in cookies, which nobody can tell apart, and begin this one anew as it was."""
+    authority = visit.authority
+    data = {**authority.sessions.data(visit), "claims": dict(user.claims)}
+    authority.sessions.end_all(account.id)
+    changed = authority.directory.get(account.id) or account
+    authority.sessions.begin(visit, changed, user.amr, data=data, auth_time=user.auth_time)
 
 
 def show_tokens(visit: Visit, user: Identity) -> Answer:
