@@ -29,7 +29,8 @@ def problems_of(name: str, parts: Mapping[str, Any], stack: Surroundings) -> Ite
     yield from _methods(name, site, parts)
     yield from _login(name, site, parts)
     yield from _store(site, parts, stack)
-    if "header" in site.methods and not site.trusted_proxies:
+    header = parts.get("header")
+    if "header" in site.methods and not site.trusted_proxies and not (header is not None and header.is_signed):
         yield KeyProblem(
             "trusted_proxies",
             "must name the proxy whose header is believed",

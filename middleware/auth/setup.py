@@ -342,18 +342,19 @@ class Assembly:
         )
 
     def _header(self) -> Method:
-        from .methods.header import HeaderMethod, HeaderOptions
+        from .methods.header import HeaderOptions, header_method
 
         options: HeaderOptions | None = self.parts.get("header")
         if options is None:
             what = "names header, and there is no section with the headers of the proxy"
             raise OptionError("Site", "methods", what, part="")
-        return HeaderMethod(
+        return header_method(
             options,
             self.site.trusted_proxies,
             self.directory,
             self.groups,
             self.users.complete,
+            self.clock,
         )
 
     def _certificate(self) -> Method:

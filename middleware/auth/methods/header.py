@@ -11,8 +11,10 @@ from __future__ import annotations
 
 import hmac
 import re
+import time
 import unicodedata
 from collections.abc import Callable, Collection, Iterator, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from ....config.mounts import KeyProblem
@@ -21,7 +23,7 @@ from ....protocol.peers import Networks
 from ....protocol.wsgi import Environ
 from ..account import Account
 from ..identity import Identity
-from ..method import Failed
+from ..method import Failed, Method
 from .header_names import HeaderNames, environ_key, kept_by
 
 if TYPE_CHECKING:
@@ -63,9 +65,17 @@ _FURTHER = (
     "X-Goog-Authenticated-User-Email",
     "X-Goog-Authenticated-User-Id",
     "X-Amzn-Oidc-Identity",
+    "X-Amzn-Oidc-Accesstoken",
+    "X-Amzn-Oidc-Data",
+    "X-Goog-IAP-JWT-Assertion",
+    "Cf-Access-Jwt-Assertion",
     "X-Client-Verify",
 )
 
+SIGNING = frozenset({"google-iap", "cloudflare", "aws-alb"})
+"""The presets that are read by ``assertion``."""
+
+_BALANCER = re.compile(r"arn:aws[a-z-]*:elasticloadbalancing:[a-z0-9-]+:\d+:loadbalancer/[\w/.-]+")
 _NAME = re.compile(r"[A-Za-z0-9-]+")
 _LONGEST = 255
 _MOST_GROUPS = 500
@@ -81,11 +91,29 @@ def _header_complaint(name: str | None) -> str | None:
     return None if not name or _NAME.fullmatch(name) else "must be the name of a header, of letters, digits and dashes"
 
 
+def _address_complaint(url: str | None) -> str | None:
+    if url is None:
+        return None
+    from ..oidc.outbound import address_complaint  # with a client for HTTP, which most presets never need
+
+    return address_complaint(url)
+
+
 @component
 class HeaderOptions:
     """Users whom a trusted proxy names in a header."""
 
-    preset: Literal["authelia", "authentik", "oauth2-proxy", "oauth2-proxy-nginx", "tailscale", "custom"] = option(
+    preset: Literal[
+        "authelia",
+        "authentik",
+        "oauth2-proxy",
+        "oauth2-proxy-nginx",
+        "tailscale",
+        "custom",
+        "google-iap",
+        "cloudflare",
+        "aws-alb",
+    ] = option(
         doc="Which proxy it is; decides which headers are read. The proxy has to set or remove every one of them.",
         sample="authelia",
     )
@@ -111,8 +139,34 @@ class HeaderOptions:
         default=False,
         doc="The proxy drops header names with an underscore, as nginx does; needed where the server does not.",
     )
+    audience: tuple[str, ...] = option(
+        default=(),
+        doc="Whom a signed header is for: the audience of IAP or Access, or the ARN of the load balancer.",
+        sample="/projects/1234/global/backendServices/5678",
+    )
+    issuer: str | None = option(
+        default=None,
+        doc="Who signs: the address of the team at Cloudflare; the provider behind a load balancer of AWS.",
+        check=_address_complaint,
+        sample="https://team.cloudflareaccess.com",
+    )
+    user_claim: str | None = option(
+        default=None, doc="The claim of a signed header that has the name; email, if not said."
+    )
+    keys_url: str | None = option(
+        default=None,
+        doc="Where the keys of signed headers are, if elsewhere than usual.",
+        check=_address_complaint,
+    )
+    ca_file: Path | None = option(default=None, doc="Certificates to trust there instead of the system's (PEM).")
 
     def __post_init__(self) -> None:
+        if self.is_signed:
+            self._check_signed()
+            return
+        for name in ("audience", "issuer", "user_claim", "keys_url", "ca_file"):
+            if getattr(self, name):
+                raise OptionError("HeaderOptions", name, f"has no meaning with {self.preset}, which signs nothing")
         if self.preset == "custom" and not self.user:
             raise OptionError("HeaderOptions", "user", "must name the header where the preset is custom")
         if bool(self.secret_header) != bool(self.secret):
@@ -121,9 +175,25 @@ class HeaderOptions:
         if self.secret is not None and len(self.secret) < 16:
             raise OptionError("HeaderOptions", "secret", "must have at least 16 characters")
 
+    @property
+    def is_signed(self) -> bool:
+        """Whether the proxy signs what it says."""
+        return self.preset in SIGNING
+
+    def _check_signed(self) -> None:
+        for name in ("user", "groups", "display", "email", "separator", "secret_header", "secret"):
+            if getattr(self, name):
+                raise OptionError("HeaderOptions", name, f"has no meaning with {self.preset}: what counts is signed")
+        if not self.audience:
+            raise OptionError("HeaderOptions", "audience", "is missing: what was signed for others must not count")
+        if self.preset == "cloudflare" and self.issuer is None:
+            raise OptionError("HeaderOptions", "issuer", "must be the address of the team")
+        if self.preset == "aws-alb" and not all(_BALANCER.fullmatch(each) for each in self.audience):
+            raise OptionError("HeaderOptions", "audience", "must be the ARN of the load balancer")
+
     def problems(self, stack: Surroundings) -> Iterator[KeyProblem]:
         """What a check says: a server of ours that was told to keep underscores."""
-        if not self.underscores_dropped and kept_by(stack.server):
+        if not self.is_signed and not self.underscores_dropped and kept_by(stack.server):
             yield KeyProblem(
                 "preset",
                 "the server keeps header names with an underscore, by which clients could name a user",
@@ -147,6 +217,22 @@ def strip_identity_headers(visit: Visit) -> None:
     """Take out of the environ whatever names a user to apps behind a proxy: for sites that believe no header."""
     for key in FORGEABLE.intersection(visit.environ):
         del visit.environ[key]
+
+
+def header_method(
+    options: HeaderOptions,
+    trusted_proxies: Collection[str],
+    directory: Any = None,
+    groups: GroupOptions | None = None,
+    complete: Callable[[Account], Account] | None = None,
+    clock: Callable[[], float] = time.time,
+) -> Method:
+    """The method of these options, for a proxy that signs or for one that is trusted."""
+    if not options.is_signed:
+        return HeaderMethod(options, trusted_proxies, directory, groups, complete)
+    from .assertion import SignedHeader
+
+    return SignedHeader(options, directory, complete, clock)
 
 
 class HeaderMethod:
