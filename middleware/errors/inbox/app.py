@@ -32,6 +32,12 @@ _NO_FILTER = (
 )
 
 
+def _rule_complaint(rule: str) -> str | None:
+    from ...auth.permissions.language import rule_complaint  # many sites name no rule
+
+    return rule_complaint(rule)
+
+
 @component
 class ErrorsInbox:
     """Show the errors that were kept: a list of groups, each error, and the same for tools.
@@ -48,7 +54,8 @@ class ErrorsInbox:
     allow: str | None = option(
         default=None,
         doc="A rule of the authentication filter further out, which says who may see them, wherever they are.",
-        sample="role:operator",
+        check=_rule_complaint,
+        sample="role operator",
     )
     allow_peers: tuple[str, ...] = option(
         default=(),

@@ -774,12 +774,12 @@ def test_a_rule_decides_wherever_the_client_is(tmp_path: Path):
         asked.append(rule)
         return len(asked) == 1
 
-    app = app_factory({}, inbox=str(tmp_path / "x.sqlite"), allow="role:operator")
+    app = app_factory({}, inbox=str(tmp_path / "x.sqlite"), allow="role operator")
     far = {"REMOTE_ADDR": "203.0.113.7", "HTTP_HOST": "shop.example"}
     visitor = local(app, **far, **{"wheatpaste.allowed": allowed})
     assert visitor.get("/index.json").status == 200
     assert visitor.get("/index.json").status == 403
-    assert asked == ["role:operator"] * 2
+    assert asked == ["role operator"] * 2
     answer = local(app).get("/index.json")  # and without anybody who knows rules: nobody, not even at this machine
     assert answer.status == 403
     assert "no authentication filter stands around this app" in answer.text
