@@ -58,9 +58,9 @@ class Family:
 
     ``takes`` says whether a key belongs to it; ``parse`` reads a value, given the folder that relative paths are
     relative to, and raises ``ValueError`` with a phrase. ``key``, ``kind`` and ``doc`` are what people are told;
-    ``sample`` is a key with its value. ``objects`` are the objects of Python that a value names (``module:object``) and
-    the component imports when it is made; none where the value is wrong. ``complaint`` says what is wrong with a key
-    that belongs to it.
+    ``sample`` is a key with its value, ``beside`` others that it needs. ``objects`` are the objects of Python that a
+    value names (``module:object``) and the component imports when it is made; none where the value is wrong.
+    ``complaint`` says what is wrong with a key that belongs to it.
     """
 
     name: str
@@ -72,6 +72,7 @@ class Family:
     sample: tuple[str, str]
     objects: Callable[[str], Iterable[str]] = lambda text: ()
     complaint: Callable[[str], str | None] = lambda key: None
+    beside: tuple[tuple[str, str], ...] = ()
 
 
 @record

@@ -18,7 +18,7 @@ def sample_lines(reader: Reader) -> Iterator[str]:
     if reader.mounts is not None:
         yield from sample_mounts(reader)
     if reader.family is not None:
-        yield " = ".join(reader.family.sample)
+        yield from map(" = ".join, (reader.family.sample, *reader.family.beside))
 
 
 def sample_choices(reader: Reader) -> list[str]:

@@ -59,7 +59,11 @@ FAMILY = Family(
     key="authkit.setup.method, authkit.form.…, …",
     kind="AuthKit's own",
     doc="The keys of AuthKit 0.4, with the prefix `authkit.` or without.",
-    sample=("authkit.setup.method", "form, cookie"),
+    sample=("authkit.setup.method", "basic"),
+    beside=(
+        ("authkit.basic.realm", "Wiki"),
+        ("authkit.basic.authenticate.user.data", "alice:correct-horse"),
+    ),
     complaint=complaint_about_key,
 )
 

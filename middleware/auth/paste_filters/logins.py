@@ -91,7 +91,9 @@ class AuthBasic:
 
     app: WSGIApp = field(kw_only=False)
     realm: str = option(doc="The name of what is protected, which browsers show.")
-    authfunc: str = option(doc="A function(environ, username, password) that accepts.", check=_object_complaint)
+    authfunc: str = option(
+        doc="A function(environ, username, password) that accepts.", check=_object_complaint, sample="shop.users:check"
+    )
     allow_insecure: bool = option(default=False, doc="Take passwords over plain http from other machines, too.")
     _assembly: Assembly = field(init=False, repr=False)
     _guard: WSGIApp = field(init=False, repr=False)
@@ -119,6 +121,7 @@ class AuthDigest:
     authfunc: str = option(
         doc="A function(environ, realm, username) that returns the MD5 of username:realm:password, or None.",
         check=_object_complaint,
+        sample="shop.users:digest",
     )
     secret: str | None = option(
         default=None,
@@ -153,7 +156,9 @@ class AuthForm:
     """Ask everybody for name and password on a page, and remember it."""
 
     app: WSGIApp = field(kw_only=False)
-    authfunc: str = option(doc="A function(environ, username, password) that accepts.", check=_object_complaint)
+    authfunc: str = option(
+        doc="A function(environ, username, password) that accepts.", check=_object_complaint, sample="shop.users:check"
+    )
     template: str | None = option(
         default=None,
         doc="A text as module:NAME: a page in which %s stands for the form's address.",
