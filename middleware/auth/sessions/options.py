@@ -37,7 +37,11 @@ class SessionOptions:
         doc="Where sessions are kept: in the store, or sealed in the browser's cookie. A cookie needs no store, but"
         " sessions can neither be listed nor ended one by one: what was copied counts until its time is up.",
     )
-    idle: Seconds = option(default=3600.0, doc="A session ends this long after its last request.", check=above(0))
+    idle: Seconds = option(
+        default=3600.0,
+        doc="A session ends this long after its last request, which is known to the minute.",
+        check=above(0),
+    )
     absolute: Seconds = option(default=86400.0, doc="A session ends this long after its login.", check=above(0))
     remember: Seconds = option(
         default=30 * 86400.0,

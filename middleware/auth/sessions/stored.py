@@ -125,7 +125,11 @@ class StoredSessions:
                 )
         elif session.confirmed is None:
             kept = kept._replace(confirmed=now)
-        elif abs(now - session.rotated) >= self._limits.rotate and abs(now - session.confirmed) > self._limits.overlap:
+        elif (
+            not visit.is_relayed
+            and abs(now - session.rotated) >= self._limits.rotate
+            and abs(now - session.confirmed) > self._limits.overlap
+        ):
             salt = new_salt()
             told = token.successors(self._vault, salt)[0]
             kept = kept._replace(
