@@ -29,7 +29,7 @@ def ask(world, browser, how):
     return [world.name(browser)]
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(st.lists(st.tuples(GAPS, st.sampled_from(["answered", "lost", "pair", "step-up"])), max_size=40))
 def test_an_honest_browser_is_never_taken_for_a_thief(steps):
     clock = Clock()
@@ -44,7 +44,7 @@ def test_an_honest_browser_is_never_taken_for_a_thief(steps):
     assert world.audit.events == []
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(
     st.lists(st.tuples(GAPS, st.sampled_from(["owner", "thief"])), max_size=12),
     st.sampled_from(["owner", "thief"]),
