@@ -84,6 +84,7 @@ class ForwardAuth:
         if asked is None:
             return self._unclear("It is not said what is asked about, or not so that only one thing can be meant.")
         inner = Visit(self._authority, environ_of(visit.environ, asked))
+        inner.is_relayed = True
         if refusal(inner.environ) is not None or _AMBIGUOUS.search(inner.path):
             return self._unclear("The path could be read in more than one way.")
         answer = self._decide(inner)

@@ -26,6 +26,7 @@ class Visit:
         "form",
         "headers",
         "identity",
+        "is_relayed",
         "path",
         "resumed",
         "script_name",
@@ -42,6 +43,8 @@ class Visit:
         """A form that was received whole before the app could read it (``interrupted.py``)."""
         self.resumed: Environ | None = None
         """The request that is to go on in place of this one: a form that waited for a login."""
+        self.is_relayed = False
+        """Whether a proxy gets the answer, which may not hand cookies on: then no secret is replaced."""
         self.failed: dict[str, Failed] = {}
         """What was shown and did not count, by the name of the method."""
         self.headers: Headers = []

@@ -6,12 +6,19 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import pytest
-from auth_forward_site import make_site
+from auth_forward_site import make_authority, make_site
 from hypothesis import given
 from hypothesis import strategies as st
 
+from wheatpaste.middleware.auth.auth import Guard
+from wheatpaste.middleware.auth.directory import Directory
 from wheatpaste.middleware.auth.rules import RuleOptions, Rules
-from wheatpaste.testing import Client, Response
+from wheatpaste.middleware.auth.sessions.sessions import Sessions
+from wheatpaste.middleware.auth.sources.authkit_file import AuthKitFile
+from wheatpaste.middleware.auth.vault import Vault
+from wheatpaste.middleware.auth.visit import Visit
+from wheatpaste.middleware.storage.memory import MemoryStore
+from wheatpaste.testing import Client, Clock, Response
 
 HTML = {"Accept": "text/html", "Sec-Fetch-Mode": "navigate", "Sec-Fetch-Dest": "document"}
 
@@ -261,3 +268,23 @@ def test_no_header_breaks_it_or_lets_anybody_in(kind: str, headers: Mapping[str,
     }
     site(environ, lambda status, headers, exc_info=None: sent.append(status[:3]))
     assert sent[0] in ("400", "401", "403") or "/public/" in str(headers) or "/-/auth" in str(headers)
+
+
+@BOTH
+def test_a_session_keeps_its_secret_since_no_new_one_may_reach_the_browser(kind: str, clock: Clock) -> None:
+    store = MemoryStore(clock.time)
+    source = AuthKitFile.of_text("ada:lovelace")
+    sessions = Sessions(store, Vault.temporary(), Directory([source]), clock=clock.time)
+    authority = make_authority(trusted_proxies=("127.0.0.1",))
+    authority.methods = (sessions,)
+    first = Visit(authority, {"REQUEST_METHOD": "GET", "PATH_INFO": "/", "wsgi.url_scheme": "https"})
+    account = source.find("ada")
+    assert account is not None
+    sessions.begin(first, account, ("pwd",))
+    cookie = {"Cookie": first.headers[0][1].partition(";")[0]}
+    site = Guard(lambda environ, start_response: [], authority)
+    for _ in range(6):
+        clock.advance(50 * 60)
+        told = ask(kind, "/", site=site, headers=cookie)
+        assert told.status == 200
+        assert "Set-Cookie" not in told.headers
