@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from wheatpaste.config.chapters import sections
 from wheatpaste.config.factories import make_app_factory, make_filter_factory
 from wheatpaste.config.mounts import KeyProblem
 from wheatpaste.config.options import OptionError, between, component, option
@@ -143,3 +144,13 @@ class Gate:
 
 filter_factory = make_filter_factory(Gatekeeper, parts=PARTS)
 app_factory = make_app_factory(Gate, parts=PARTS)
+
+
+def text_of_gate(global_conf: Mapping[str, str]) -> Any:
+    """An app factory that declares nothing, and whose app has the text of its section."""
+
+    def app(environ: Any, start_response: Any) -> Any:
+        return []
+
+    app.text = {key: value.text for key, value in sections(global_conf, "gate:main")[""].items()}  # type: ignore[attr-defined]
+    return app

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import configparser
 import sys
 import textwrap
 from collections.abc import Callable
@@ -10,6 +11,8 @@ from typing import Any
 
 import paste.deploy
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from wheatpaste.config import loadwsgi, unused
 from wheatpaste.config.chapters import sections
@@ -427,3 +430,37 @@ def test_without_a_file_nothing_is_guessed(gatekeeper: Any) -> None:
 def test_an_app_is_made_in_python_from_the_same_parts(gatekeeper: Any) -> None:
     gate = gatekeeper.Gate(parts={"": gatekeeper.House(motto="hello")})
     assert gate.parts[""].motto == "hello"
+
+
+PIECES = st.lists(
+    st.sampled_from(["%(a)s", "%(b)s", "%(c)s", "%(here)s", "%(own)s", "%%", "%(ENV_GATE:-x)s", "%", "é", " ", "w"]),
+    max_size=4,
+).map("".join)
+
+
+@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    default=st.dictionaries(st.sampled_from(["a", "b", "motto"]), PIECES),
+    variables=st.dictionaries(st.sampled_from(["a", "c"]), st.sampled_from(["given", "100%", "%(a)s", "50%% of"])),
+    motto=PIECES,
+    own=PIECES,
+)
+def test_what_a_section_says_is_the_same_under_each_loader(
+    default: dict[str, str], variables: dict[str, str], motto: str, own: str, ini: Any
+) -> None:
+    head = "".join(f"{key} = {text}\n" for key, text in default.items())
+    path = ini(
+        f"[DEFAULT]\n{head}[gate:main]\nmotto = {motto}\nguests = %(own)s\nown = {own}\n",
+        head=HEAD.replace("app_factory\n", "text_of_gate\n"),
+    )
+    outcomes = []
+    for load in LOADERS.values():
+        try:
+            app = load(f"config:{path}", global_conf=variables or None)
+        except (ConfigError, configparser.Error, ValueError):
+            outcomes.append(None)
+        else:
+            outcomes.append(app.text)
+    ours, theirs = outcomes
+    # PasteDeploy refuses more of [DEFAULT] than we do, such as our way of naming the environment.
+    assert theirs is None or ours == theirs
