@@ -17,7 +17,6 @@ from urllib.parse import urlencode, urlsplit
 from ....protocol.answer import Answer
 from ....protocol.csrf import provenance
 from ...storage.store import StoreError
-from ..account import Account
 from ..answers import problem, see_other
 from ..identity import MFA, Identity
 from ..logins import Pending
@@ -272,9 +271,9 @@ class ProviderPages:
         log.warning("%s: the provider cannot be asked: %s", self._kind, error)
         return self._authority.message(visit, "503 Service Unavailable", _NOT_NOW)
 
-    def _note_failure(self, visit: Visit, reason: str, account: Account | None = None, **fields: str) -> None:
+    def _note_failure(self, visit: Visit, reason: str, **fields: str) -> None:
         self._authority.audit.note(
-            "login.fail", visit, account, reason=f"oidc: {reason}", provider=self._provider.name, **fields
+            "login.fail", visit, reason=f"oidc: {reason}", provider=self._provider.name, **fields
         )
 
 

@@ -10,11 +10,15 @@ from urllib.parse import parse_qs, parse_qsl, urlencode, urlsplit
 
 import pytest
 from hostile_provider import CLIENT, SECRET, HostileProvider, rsa_key, send_json
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from joserfc import jwk
 from oidc_site import MOUNT, NAVIGATE, RETURN, OidcSite, at_provider, begin, come_back, log_in, options_for
 
 from wheatpaste.config.options import OptionError
 from wheatpaste.config.problems import ConfigError
+from wheatpaste.middleware.auth.identity import Identity
+from wheatpaste.middleware.auth.visit import Visit
 from wheatpaste.testing import Client, Clock, Response
 
 Made = Callable[..., OidcSite]
@@ -83,6 +87,50 @@ def test_without_a_public_address_a_host_that_a_client_names_is_not_believed(sit
     response = site.browser(host="evil.example").get(START, headers=NAVIGATE)
     assert response.status == 500
     assert "Location" not in response.headers
+
+
+def test_below_a_mount_point_the_way_back_leads_there(site: OidcSite) -> None:
+    browser = site.browser(script_name="/wiki")
+    address = browser.get(START, headers=NAVIGATE).headers["Location"]
+    assert f"redirect_uri=http%3A%2F%2Flocalhost%2Fwiki{CALLBACK.replace('/', '%2F')}" in address
+    back = urlsplit(at_provider(address))
+    response = browser.get(f"{back.path.removeprefix('/wiki')}?{back.query}", headers=RETURN)
+    assert (response.status, response.headers["Location"]) == (303, "/wiki/")
+
+
+def test_an_identity_tells_of_its_provider_and_of_no_token(site: OidcSite, provider: HostileProvider) -> None:
+    provider.id_claims = {"acr": "gold"}
+    browser = site.browser()
+    log_in(browser)
+    environ: dict[str, Any] = {"HTTP_COOKIE": f"wheatpaste.session={browser.cookies['wheatpaste.session']}"}
+    visit = Visit(site.authority, {"REQUEST_METHOD": "GET", "wsgi.url_scheme": "http", **environ})
+    found = site.sessions.identify(visit)
+    assert isinstance(found, Identity)
+    assert found.claims == {"oidc": "corp", "iss": provider.issuer, "sub": "alice-1", "acr": "gold"}
+    assert found.amr == ("fed",)
+    assert not any(word in repr(found) for word in ("access-", "refresh-", "eyJ"))
+
+
+@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=80)
+@given(
+    page=st.sampled_from(["start", "callback", "logout", "backchannel"]),
+    method=st.sampled_from(["GET", "POST"]),
+    query=st.lists(st.tuples(st.sampled_from(["state", "code", "iss", "error", "next", "logout_token"]), st.text())),
+    rest=st.text(st.characters(min_codepoint=33, max_codepoint=126, exclude_characters="#")),
+)
+def test_whatever_a_client_sends_is_answered(
+    site: OidcSite, clock: Clock, page: str, method: str, query: list[tuple[str, str]], rest: str
+) -> None:
+    clock.advance(60)  # or it would be too many
+    text = f"{urlencode(query, errors='surrogatepass')}&{rest}"
+    form = {"Content-Type": "application/x-www-form-urlencoded"}
+    path = f"{MOUNT}/oidc/corp/{page}"
+    browser = site.browser()
+    response = (
+        browser.get(f"{path}?{text}") if method == "GET" else browser.post(path, body=text.encode(), headers=form)
+    )
+    assert response.status in (200, 303, 400, 403, 405)
+    assert "wheatpaste.session" not in browser.cookies
 
 
 @pytest.mark.parametrize("target", ["//evil.example", "https://evil.example/", "/\\evil", "%0d%0aX:%20y", "/a\tb"])
