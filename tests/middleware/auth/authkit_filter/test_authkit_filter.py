@@ -531,3 +531,32 @@ def test_a_check_finds_a_site_that_is_open_at_an_address_that_others_reach() -> 
     (found,) = made.problems(Surroundings(public="http://192.0.2.1:8080"))
     assert "192.0.2.1" in found.what
     assert not list(made.problems(Surroundings()))
+
+
+# --- beside other parts of ours ---------------------------------------------------------------------------------------
+
+
+def test_permissions_of_authkit_and_rules_of_ours_know_its_users(site: Callable[..., Client]) -> None:
+    from wheatpaste.middleware.auth import authkit
+
+    client = site(FORM)
+    sign_in(client)
+    environ = client.get("/").environ
+    assert environ["wheatpaste.allowed"]("role admin")
+    assert not environ["wheatpaste.allowed"]("role boss")
+    assert authkit.authorized(environ, authkit.HasAuthKitRole("admin"))
+    assert authkit.authorized(environ, authkit.HasAuthKitGroup("staff"))
+    assert authkit.authorized(environ, authkit.And(authkit.RemoteUser(), authkit.UserIn(["ADA"])))
+    assert authkit.authorized(environ, authkit.ValidAuthKitUser())
+    assert not authkit.authorized(environ, authkit.HasAuthKitRole("boss"))
+
+
+def test_a_filter_that_requires_a_role_stands_inside(write_ini: Callable[..., Path]) -> None:
+    text = PIPELINE.format(filter=FORM, app="").replace("pipeline = login wiki", "pipeline = login staff wiki")
+    path = write_ini(f"{text}\n[filter:staff]\nuse = egg:wheatpaste#require\nrule = role admin\n")
+    client = Client(loadapp(f"config:{path}"), jar=CookieJar())
+    assert sign_in(client, "bob", "builder", "/").status == 303
+    assert client.get("/").status == 403
+    other = Client(client.app, jar=CookieJar())
+    sign_in(other, path="/")
+    assert other.get("/").status == 200
