@@ -31,7 +31,7 @@ argsfile {folder}/slapd.args
 TLSCACertificateFile {folder}/ca.pem
 TLSCertificateFile {folder}/server.pem
 TLSCertificateKeyFile {folder}/server.key
-disallow bind_anon
+{policy}
 database mdb
 suffix "dc=example,dc=org"
 rootdn "{admin}"
@@ -158,8 +158,8 @@ class LdapServer:
 
 
 @contextlib.contextmanager
-def ldap_server(folder: Path) -> Iterator[LdapServer]:
-    """A directory for one module's tests."""
+def ldap_server(folder: Path, policy: str = "allow bind_anon_dn") -> Iterator[LdapServer]:
+    """A directory for some tests, which takes a name without a password for nobody, unless ``policy`` is another."""
     slapd = shutil.which("slapd", path="/usr/sbin:/usr/local/sbin:/usr/bin")
     if slapd is None or shutil.which("ldapmodify") is None:
         lacking("slapd with ldap-utils")
@@ -172,7 +172,7 @@ def ldap_server(folder: Path) -> Iterator[LdapServer]:
     (folder / "data").mkdir()
     configuration = folder / "slapd.conf"
     configuration.write_text(
-        CONFIGURATION.format(folder=folder, admin=ADMIN, password=ADMIN_PASSWORD), encoding="utf-8"
+        CONFIGURATION.format(policy=policy, folder=folder, admin=ADMIN, password=ADMIN_PASSWORD), encoding="utf-8"
     )
     (folder / "people.ldif").write_text(PEOPLE, encoding="utf-8")
     subprocess.run(

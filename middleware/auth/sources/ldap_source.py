@@ -113,7 +113,7 @@ class LdapSource:
         return found if found is not None and found.account.id == account_id else None
 
     def _search(self, text: str, name: str | None = None) -> _Known | None:
-        """The one user that is found; what a user calls itself has to be ``name``, in whatever letters."""
+        """The one user that is found; ``name`` has to be the user's name or mail address, in whatever letters."""
         options = self._options
         wanted = [options.id_attribute, options.name_attribute, options.display_attribute, options.email_attribute]
         with self._connection() as connection:
@@ -130,7 +130,9 @@ class LdapSource:
                 lacking = options.name_attribute if spelling is None else options.id_attribute
                 log.warning("%s has no %s, so nobody can log in with it", dn, lacking)
                 return None
-            if name is not None and folded(spelling) != folded(name):
+            email = _text(found, options.email_attribute)
+            # Directories overlook blanks and more: each such spelling would be another name to whoever counts guesses.
+            if name is not None and folded(name) not in (folded(spelling), folded(email)):
                 return None
             groups = self._groups(connection, dn, spelling) if options.group_base else []
         account = Account(
@@ -138,7 +140,7 @@ class LdapSource:
             spelling,
             self.name,
             display=_text(found, options.display_attribute),
-            email=_text(found, options.email_attribute),
+            email=email,
             epoch=next((epoch_of(text) for each in _CHANGED if (text := _text(found, each))), 0),
             groups=frozenset(groups),
         )

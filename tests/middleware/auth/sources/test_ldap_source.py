@@ -93,6 +93,21 @@ def test_characters_that_mean_something_to_filters_and_names_are_only_characters
 
 
 @pytest.mark.slow
+def test_somebody_may_log_in_with_the_mail_address_where_the_filter_says_so(server: LdapServer) -> None:
+    either = source_of(server, filter="(|(uid={name})(mail={name}))")
+    bob = either.find("BOB@example.org")
+    assert bob is not None
+    assert bob.name == "Bob"
+    assert source_of(server).find("bob@example.org") is None
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["bob ", " bob", "  BOB  "])
+def test_a_name_with_blanks_that_the_directory_overlooks_is_another_name(server: LdapServer, name: str) -> None:
+    assert source_of(server).find(name) is None
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "name", ["*", "B*", "bob)(uid=*", "bob)(|(uid=*", "*)(objectClass=*", "bob\\2a", "(bob)", "\\"]
 )
@@ -152,6 +167,13 @@ def test_both_ways_to_secure_a_connection_work_and_both_look_at_the_certificate(
         with pytest.raises(StoreError, match="cannot be asked"):
             source_of(server, url=(url,), ca_file=stranger).find("bob")
     assert source_of(server, tls="none").find("bob") is not None
+
+
+@pytest.mark.slow
+def test_a_server_that_takes_nobody_without_a_name_is_asked_all_the_same(tmp_path: Path) -> None:
+    with ldap_server(tmp_path, "disallow bind_anon") as strict:
+        for url in (strict.url, strict.tls_url):
+            assert source_of(strict, url=(url,)).find("bob") is not None
 
 
 @pytest.mark.slow
