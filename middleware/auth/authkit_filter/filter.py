@@ -1,7 +1,8 @@
 """``egg:wheatpaste#authkit``: a configuration of AuthKit, key by key, with services that are safe today.
 
 Its keys stand in the filter's own section, with the prefix ``authkit.`` or without, or in the section of an app that
-``app_section`` names, where AuthKit had them. Writes what ``environ.py`` lists, and what ``egg:wheatpaste#auth`` does.
+``app_section`` names, where AuthKit had them. Writes what ``environ.py`` lists, and what ``egg:wheatpaste#auth`` does;
+where it is turned off, ``wheatpaste.allowed`` allows everything.
 """
 
 from __future__ import annotations
@@ -158,6 +159,8 @@ class AuthKit:
         environ["authkit.config"] = dict(wishes.config)
         environ["authkit.authenticate"] = True
         environ.pop("REMOTE_USER", None)
+        if not wishes.enable:
+            environ["wheatpaste.allowed"] = _everything
         if wishes.fakeuser is not None:
             environ["REMOTE_USER"] = wishes.fakeuser
             environ["AUTH_TYPE"] = "fake"
@@ -179,6 +182,11 @@ class AuthKit:
                 f"lets everybody in who reaches {stack.public}",
                 "remove it, or serve at 127.0.0.1",
             )
+
+
+def _everything(rule: str, *names: str) -> bool:
+    """What is allowed where nobody is asked: AuthKit, too, skipped all checks then."""
+    return True
 
 
 def joined(keys: Mapping[str, Text], parts: Mapping[str, Any]) -> dict[str, Text]:

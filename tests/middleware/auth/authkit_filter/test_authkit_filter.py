@@ -15,6 +15,7 @@ import pytest
 
 from wheatpaste import loadapp
 from wheatpaste.config.problems import ConfigError
+from wheatpaste.middleware.auth import authkit
 from wheatpaste.testing import Client, Response
 
 SECRET = "c51f0be93a7d42e8916b0f3ad5e7c284"
@@ -507,7 +508,9 @@ def test_a_site_may_be_open_to_its_own_machine_while_it_is_being_written(
     monkeypatch.setenv("WHEATPASTE_INSECURE_DEV", "1")
     client = site(f"{FORM}setup.enable = false\nsetup.fakeuser = ada\n")
     assert "REMOTE_USER=ada" in client.get("/private").text
-    assert client.get("/private").environ["authkit.config"]["setup.enable"] is False
+    environ = client.get("/private").environ
+    assert environ["authkit.config"]["setup.enable"] is False
+    assert authkit.authorized(environ, authkit.HasAuthKitRole("boss"))
     for elsewhere in (
         {"environ": {"REMOTE_ADDR": "192.0.2.1"}},
         {"headers": {"X-Forwarded-For": "127.0.0.1"}},
@@ -537,8 +540,6 @@ def test_a_check_finds_a_site_that_is_open_at_an_address_that_others_reach() -> 
 
 
 def test_permissions_of_authkit_and_rules_of_ours_know_its_users(site: Callable[..., Client]) -> None:
-    from wheatpaste.middleware.auth import authkit
-
     client = site(FORM)
     sign_in(client)
     environ = client.get("/").environ
