@@ -38,6 +38,8 @@ class Standing:
         self._admission = admission
         self._due: OrderedDict[str, float] = OrderedDict()
         self._lock = Lock()
+        self._asking = {name: Lock() for name in providers}
+        self._down: dict[str, float] = {}
 
     def check(self, visit: Visit, identity: Identity) -> Identity | Failed:
         """The identity of a session's user, perhaps with other groups than before; ``Failed`` where it has ended."""
@@ -58,12 +60,24 @@ class Standing:
         if not can_ask or now < vouched.due:
             self._remember(identity.session, vouched.due if can_ask else now + provider.options.refresh)
             return identity
-        if not self._authority.store.add(_ASKING, identity.session, b"1", _ASKING_SECONDS):
-            return identity  # another request of the session is at it
+        # A provider that answers slowly, or not at all, holds up one thread, and not all of them.
+        if 0 < self._down.get(name, 0.0) - now <= _RETRY or not self._asking[name].acquire(blocking=False):
+            return identity
+        try:
+            return self._ask_once(visit, identity, provider, vouched)
+        finally:
+            self._asking[name].release()
+
+    def _ask_once(
+        self, visit: Visit, identity: Identity, provider: Provider | GitHub, vouched: Vouched
+    ) -> Identity | Failed:
+        session = identity.session or ""
+        if not self._authority.store.add(_ASKING, session, b"1", _ASKING_SECONDS):
+            return identity  # another process is at it, for the same session
         try:
             return self._ask(visit, identity, provider, vouched)
         finally:
-            self._authority.store.delete(_ASKING, identity.session)
+            self._authority.store.delete(_ASKING, session)
 
     def _ask(
         self, visit: Visit, identity: Identity, provider: Provider | GitHub, vouched: Vouched
@@ -81,6 +95,7 @@ class Standing:
             granted, profile = provider.renew(vouched.granted, vouched.subject)
         except Unreachable as error:
             log.warning("oidc:%s: the provider cannot be asked again: %s", provider.name, error)
+            self._down[provider.name] = now + _RETRY
             return again if self._keep(visit, identity, vouched._replace(due=now + _RETRY)) else _OVER
         except (Refused, Untrue) as error:
             return self._ended(visit, identity, f"refused by the provider: {error}")

@@ -249,3 +249,44 @@ def test_what_others_put_into_the_session_meanwhile_stays(
     assert browser.get("/page").text == "alice "
     later = Visit(site.authority, {"REQUEST_METHOD": "GET", "HTTP_COOKIE": cookie, "wsgi.url_scheme": "http"})
     assert site.sessions.data(later)["mark"] == 7
+
+
+def test_a_provider_that_is_down_is_asked_for_one_session_and_not_for_all(
+    site: OidcSite, provider: HostileProvider, clock: Clock
+) -> None:
+    browsers = [site.browser() for _ in range(3)]
+    for each in browsers:
+        log_in(each)
+    provider.instead["/token"] = lambda handler: send_json(handler, 500, {})
+    asked = provider.paths("/token")
+    for minutes in (6, 1, 1):
+        clock.advance(60 * minutes + 1)
+        assert [each.get("/page").text for each in browsers] == ["alice "] * 3
+        asked += 1
+        assert provider.paths("/token") == asked
+
+
+def test_a_slow_provider_holds_up_one_request_and_no_other(
+    site: OidcSite, provider: HostileProvider, clock: Clock
+) -> None:
+    first, second = site.browser(), site.browser()
+    log_in(first)
+    log_in(second)
+    entered, leave = threading.Event(), threading.Event()
+
+    def answer(handler: Any) -> None:
+        entered.set()
+        leave.wait(10)
+        send_json(handler, *provider.grant(provider.asked[-1][2]))
+
+    provider.instead["/token"] = answer
+    clock.advance(301)
+    found: list[str] = []
+    slow = threading.Thread(target=lambda: found.append(first.get("/page").text))
+    slow.start()
+    assert entered.wait(10)
+    assert second.get("/page").text == "alice ", "it does not wait"
+    assert not found
+    leave.set()
+    slow.join(10)
+    assert found == ["alice "]
