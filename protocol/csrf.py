@@ -13,7 +13,7 @@ import hmac
 import secrets
 import time
 from base64 import urlsafe_b64decode, urlsafe_b64encode
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from typing import Literal, NamedTuple
 
 from .hosts import read_host
@@ -99,12 +99,13 @@ class Tokens:
     """Tokens that only the holder of ``secret`` can make, each for one ``binding`` and a time.
 
     ``binding`` is what a token belongs to: a session, a cookie. Each token is another text, so that a compressed page
-    tells nothing of it (BREACH). ``secret`` may be a function, which is called when it is first needed.
+    tells nothing of it (BREACH). ``secret`` may be a function, which is called when it is needed; where it returns
+    several, the first signs and all of them count, so that a secret can be replaced while forms are out.
     """
 
     def __init__(
         self,
-        secret: bytes | Callable[[], bytes],
+        secret: bytes | Callable[[], bytes | Sequence[bytes]],
         *,
         purpose: str = "form",
         seconds: float = 12 * 3600,
@@ -118,7 +119,7 @@ class Tokens:
     def make(self, binding: str) -> str:
         """A new token."""
         head = int(self._clock()).to_bytes(_STAMP, "big") + secrets.token_bytes(_NONCE)
-        return urlsafe_b64encode(head + self._sign(head, binding)).decode().rstrip("=")
+        return urlsafe_b64encode(head + self._sign(self._keys()[0], head, binding)).decode().rstrip("=")
 
     def complaint(self, token: str | None, binding: str) -> str | None:
         """What is wrong with a token, as a sentence, or None."""
@@ -126,15 +127,20 @@ class Tokens:
             return "the form has no token"
         raw = _decoded(token)
         head, signature = raw[: _STAMP + _NONCE], raw[_STAMP + _NONCE :]
-        if len(raw) != _STAMP + _NONCE + _DIGEST or not hmac.compare_digest(signature, self._sign(head, binding)):
+        if len(raw) != _STAMP + _NONCE + _DIGEST or not any(
+            hmac.compare_digest(signature, self._sign(key, head, binding)) for key in self._keys()
+        ):
             return "the form's token is not one of this page"
         age = self._clock() - int.from_bytes(head[:_STAMP], "big")
         if not -60 <= age <= self._seconds:
             return "the form is too old"
         return None
 
-    def _sign(self, head: bytes, binding: str) -> bytes:
-        key = self._secret if isinstance(self._secret, bytes) else self._secret()
+    def _keys(self) -> Sequence[bytes]:
+        found = self._secret if isinstance(self._secret, bytes) else self._secret()
+        return (found,) if isinstance(found, bytes) else found
+
+    def _sign(self, key: bytes, head: bytes, binding: str) -> bytes:
         message = b"\0".join((self._purpose, head, binding.encode("utf-8", "surrogatepass")))
         return hmac.digest(key, message, "sha256")
 

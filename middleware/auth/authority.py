@@ -71,13 +71,13 @@ class Authority:
         self.logins = Logins(self)
         self.is_public_secure = (site.public_url or "").startswith("https:")
         self.forms = Forms(
-            Tokens(lambda: self.vault.key("forms"), clock=clock),
+            Tokens(lambda: self.vault.every_key("forms"), clock=clock),
             cookie="wheatpaste.form",
             trusted=site.trusted_origins,
             same_site="Lax",
             is_secure=self.is_public_secure,
         )
-        self.app_tokens = Tokens(lambda: self.vault.key("app forms"), purpose="app", clock=clock)
+        self.app_tokens = Tokens(lambda: self.vault.every_key("app forms"), purpose="app", clock=clock)
         self.routes: dict[str, Page] = {}
         """Pages by their path below the mount; a key that ends in ``/*`` takes all below it."""
         self.well_known: dict[str, Page] = {}

@@ -26,7 +26,7 @@ from ...protocol.wsgi import Environ
 from ..storage.store import Store
 from .asker import navigates
 from .key_file import key_of
-from .vault import Vault
+from .vault import Vault, can_seal
 
 if TYPE_CHECKING:
     from .visit import Visit
@@ -54,7 +54,8 @@ class KeptForm(NamedTuple):
 
 
 class Interrupted:
-    """The forms that wait for a login. ``most`` is how many bytes of a form are kept; 0 keeps none.
+    """The forms that wait for a login. ``most`` is how many bytes of a form are kept; 0 keeps none, and so
+    does a site where the package for sealing is not installed.
 
     All methods raise ``StoreError``.
     """
@@ -63,7 +64,7 @@ class Interrupted:
         self._store = store
         self._vault = vault
         self._clock = clock
-        self._most = most
+        self._most = most if can_seal() else 0
 
     def receive(self, visit: Visit) -> bool:
         """Read a form before the app does, if it is one that could be kept; whether it is.

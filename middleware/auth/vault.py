@@ -9,10 +9,14 @@ table or another use stays shut.
 from __future__ import annotations
 
 import hmac
+import importlib.util
+import logging
 import os
 import secrets
+import sys
+import time
 from base64 import urlsafe_b64decode, urlsafe_b64encode
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from ...config.problems import ConfigError, Problem
@@ -22,6 +26,9 @@ from .key_file import Key, holds_keys, keys_of_text, new_key, path_in, read_key_
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
+log = logging.getLogger(__name__)
+
+_EVERY = 1.0
 _VERSION = b"\x01"
 _ID = 4
 _SALT = 16
@@ -32,18 +39,44 @@ OVERHEAD = _HEAD + _TAG
 """Bytes by which sealed data is longer."""
 
 
+def can_seal() -> bool:
+    """Whether the package for sealing is installed. It is not imported for that."""
+    if "cryptography" in sys.modules:
+        return sys.modules["cryptography"] is not None
+    return importlib.util.find_spec("cryptography") is not None
+
+
+def demand_sealing() -> None:
+    """Raise ``ConfigError`` where the package for sealing is not installed."""
+    if not can_seal():
+        problem = Problem(
+            what="what is kept encrypted needs the package cryptography, which is not installed",
+            fix="run: pip install 'wheatpaste[auth]'",
+            code="missing-package",
+        )
+        raise ConfigError(problem)
+
+
 class Vault:
     """The keys of a site in use; the first of ``keys`` seals and signs, all of them open.
 
-    ``file`` is where they were read from: sealed data that names a key unknown here lets it be read once more, since
-    another process may have been started after a rotation.
+    ``file`` is where they were read from. It is looked at once a second, and when something turns up that was made with
+    a key unknown here: who adds or retires a key need not start the site anew.
     """
 
     __redact__ = True  # pages of errors show nothing of it
 
-    def __init__(self, keys: Sequence[Key], file: str | os.PathLike[str] | None = None) -> None:
+    def __init__(
+        self,
+        keys: Sequence[Key],
+        file: str | os.PathLike[str] | None = None,
+        *,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
         if not keys:
             raise ValueError("a vault needs a key")
+        self._monotonic = monotonic
+        self._due = float("inf") if file is None else monotonic() + _EVERY
         self._file = None if file is None else os.fspath(file)
         self._seen: object = self._stamp()
         self._derived: dict[tuple[str, str], bytes] = {}
@@ -53,7 +86,7 @@ class Vault:
         return f"Vault({', '.join(key.id for key in self._keys)})"
 
     @classmethod
-    def read(cls, secret: str | os.PathLike[str]) -> Vault:
+    def read(cls, secret: str | os.PathLike[str], *, monotonic: Callable[[], float] = time.monotonic) -> Vault:
         """The vault of a key file (a path, or its text with the file that it is from), or of a secret that a deployer
         has chosen.
 
@@ -68,7 +101,7 @@ class Vault:
             path = path_in(secret)
         if path is None:
             return cls(keys_of_text(str(secret)))
-        return cls(read_key_file(path), path)
+        return cls(read_key_file(path), path, monotonic=monotonic)
 
     @classmethod
     def temporary(cls) -> Vault:
@@ -81,24 +114,30 @@ class Vault:
         return self._keys
 
     def key(self, purpose: str) -> bytes:
-        """32 bytes for one purpose, from the newest key: for signatures that need not outlive a rotation."""
+        """32 bytes for one purpose, from the newest key: to sign with."""
+        if self._monotonic() > self._due:
+            self.refresh()
         return self._derive(self._keys[0], f"key {purpose}")
 
     def every_key(self, purpose: str) -> tuple[bytes, ...]:
-        """The same from each key, the newest first: for checking what may have been signed before a rotation."""
+        """The same from each key, the newest first: to check what may have been signed before a rotation."""
+        if self._monotonic() > self._due:
+            self.refresh()
         return tuple(self._derive(key, f"key {purpose}") for key in self._keys)
 
     def refresh(self) -> bool:
         """Read the key file again if it is another than it was; whether there are other keys now."""
         # A glance at the file costs a few microseconds, and reading it is done once for each change.
+        self._due = self._monotonic() + _EVERY if self._file is not None else float("inf")
         stamp = self._stamp()
         if stamp is None or stamp == self._seen:
             return False
         self._seen = stamp
         try:
             keys = read_key_file(self._file or "")
-        except ConfigError:
-            return False  # the keys that we have go on to count; whoever starts next is told what is wrong
+        except ConfigError as error:
+            log.error("the keys that were read before go on to count: %s", error)
+            return False
         before, self._keys = self._keys, keys
         return before != keys
 
@@ -108,6 +147,8 @@ class Vault:
         ``bound`` is where it is kept, as ``table/column/row``. Raises ``ConfigError`` where ``cryptography`` is not
         installed.
         """
+        if self._monotonic() > self._due:
+            self.refresh()
         key = self._keys[0]
         salt, nonce = secrets.token_bytes(_SALT), secrets.token_bytes(_NONCE)
         head = _VERSION + bytes.fromhex(key.id) + salt + nonce
@@ -117,14 +158,17 @@ class Vault:
         """What was sealed; None for everything that is not sealed by this site for this purpose and place."""
         if len(sealed) < OVERHEAD or sealed[:1] != _VERSION:
             return None
+        if self._monotonic() > self._due:
+            self.refresh()
         key = self._find(sealed[1 : 1 + _ID].hex())
         if key is None:
             return None
         head, salt, nonce = sealed[:_HEAD], sealed[1 + _ID : _HEAD - _NONCE], sealed[_HEAD - _NONCE : _HEAD]
+        cipher = self._cipher(key, purpose, salt)
         from cryptography.exceptions import InvalidTag
 
         try:
-            return self._cipher(key, purpose, salt).decrypt(nonce, sealed[_HEAD:], _context(head, bound))
+            return cipher.decrypt(nonce, sealed[_HEAD:], _context(head, bound))
         except InvalidTag:
             return None
 
@@ -175,15 +219,9 @@ class Vault:
         return known
 
     def _cipher(self, key: Key, purpose: str, salt: bytes) -> AESGCM:
-        try:
-            from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-        except ImportError as error:
-            problem = Problem(
-                what="what is kept encrypted needs the package cryptography, which is not installed",
-                fix="run: pip install 'wheatpaste[auth]'",
-                code="missing-package",
-            )
-            raise ConfigError(problem) from error
+        demand_sealing()
+        from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
         return AESGCM(hmac.digest(self._derive(key, f"seal {purpose}"), salt, "sha256"))
 
 

@@ -179,6 +179,13 @@ def test_a_token_of_another_secret_or_purpose_is_none(tokens: Tokens, clock: Clo
         assert tokens.complaint(other.make("a"), "a") == "the form's token is not one of this page"
 
 
+def test_a_secret_can_be_replaced_while_forms_are_out(tokens: Tokens, clock: Clock):
+    both = Tokens(lambda: (b"n" * 32, SECRET), clock=clock.time)
+    assert both.complaint(tokens.make("a"), "a") is None
+    assert both.complaint(both.make("a"), "a") is None
+    assert tokens.complaint(both.make("a"), "a") is not None
+
+
 def test_no_part_of_a_token_can_be_changed(tokens: Tokens):
     raw = base64.urlsafe_b64decode(tokens.make("a") + "==")
     for place, bit in itertools.product(range(len(raw)), (1, 128)):

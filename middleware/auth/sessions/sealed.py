@@ -10,7 +10,7 @@ from base64 import urlsafe_b64encode
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from ..vault import Vault, unpacked
+from ..vault import Vault, demand_sealing, unpacked
 from .held import Ended, Found, Held
 from .options import SessionOptions
 from .session import Session, SessionInfo
@@ -23,7 +23,10 @@ _LONGEST = 4096
 
 
 class SealedSessions:
-    """Sessions that are cookies. ``raise_epoch`` ends all sessions of an account."""
+    """Sessions that are cookies. ``raise_epoch`` ends all sessions of an account.
+
+    Raises ``ConfigError`` where the package for sealing is not installed.
+    """
 
     def __init__(
         self,
@@ -32,6 +35,7 @@ class SealedSessions:
         clock: Callable[[], float],
         raise_epoch: Callable[[str], object] | None = None,
     ) -> None:
+        demand_sealing()
         self._vault = vault
         self._limits = options.limits
         self._clock = clock

@@ -4,7 +4,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from auth_browser import Browser, authority
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from wheatpaste.middleware.auth.desk import Desk
@@ -268,6 +268,7 @@ def test_what_others_have_read_of_the_page_is_not_taken_for_the_form(world):
     assert environ["paste.config"] == 1
 
 
+@settings(deadline=None)
 @given(st.text(max_size=60))
 def test_no_cookie_makes_it_fail(text):
     world = World(_CLOCK)

@@ -5,7 +5,7 @@ from base64 import b64encode
 from http.cookies import SimpleCookie
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from wheatpaste.middleware.auth.tkt import Ticket, digest_of, read_ticket, write_ticket
@@ -106,6 +106,7 @@ def test_it_reads_no_tickets_of_others(secret, digest, address):
 TEXT = write_ticket(SECRET, FULL)
 
 
+@settings(deadline=None)
 @given(st.integers(0, len(TEXT) - 1), st.characters(max_codepoint=255))
 def test_no_letter_of_it_can_be_changed(place, letter):
     changed = TEXT[:place] + letter + TEXT[place + 1 :]
@@ -113,6 +114,7 @@ def test_no_letter_of_it_can_be_changed(place, letter):
     assert read_ticket(SECRET, TEXT[:place]) is None
 
 
+@settings(deadline=None)
 @given(st.text(max_size=300), st.sampled_from(["", TEXT[:128], TEXT[:136], TEXT]))
 def test_nothing_makes_it_fail(text, head):
     found = read_ticket(SECRET, head + text)

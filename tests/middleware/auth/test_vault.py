@@ -4,12 +4,14 @@ import subprocess
 import sys
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from wheatpaste.config.problems import ConfigError
-from wheatpaste.middleware.auth.key_file import make_key_file, new_key, rotate
+from wheatpaste.middleware.auth.key_file import make_key_file, new_key, retire, rotate
 from wheatpaste.middleware.auth.reseal import Resealed, SealedColumn, reseal
+from wheatpaste.middleware.auth.sessions.options import SessionOptions
+from wheatpaste.middleware.auth.sessions.sealed import SealedSessions
 from wheatpaste.middleware.auth.vault import OVERHEAD, Vault, unpacked
 from wheatpaste.middleware.storage.database import Database
 from wheatpaste.middleware.storage.schema import Schema
@@ -41,6 +43,7 @@ def test_it_seals_the_same_twice_in_different_ways():
     assert VAULT.seal("totp", b"seed") != VAULT.seal("totp", b"seed")
 
 
+@settings(deadline=None)
 @given(st.integers(0, len(SEALED) * 8 - 1))
 def test_it_notices_each_flipped_bit(bit):
     flipped = bytearray(SEALED)
@@ -48,17 +51,20 @@ def test_it_notices_each_flipped_bit(bit):
     assert VAULT.open("totp", bytes(flipped), "factors/sealed/7") is None
 
 
+@settings(deadline=None)
 @given(st.integers(1, len(SEALED) - 1))
 def test_it_notices_a_cut(length):
     for mangled in (SEALED[:-length], SEALED[length:], SEALED[length:] + SEALED[:length]):
         assert VAULT.open("totp", mangled, "factors/sealed/7") is None
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=200))
 def test_it_opens_nothing_of_a_strangers(data):
     assert VAULT.open("totp", data) is None
 
 
+@settings(deadline=None)
 @given(st.text(max_size=80))
 def test_it_opens_no_strangers_text(text):
     assert VAULT.open_text("totp", text) is None
@@ -77,6 +83,7 @@ def test_it_knows_one_text_for_what_is_sealed(change):
     assert VAULT.open_text("name", change(VAULT.seal_text("name", "x"))) is None
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=20), st.text("ABCDwxyz0189-_=+/ \n", max_size=20))
 def test_a_text_is_unpacked_if_it_is_the_one_for_its_bytes(data, noise):
     from base64 import urlsafe_b64encode
@@ -154,10 +161,50 @@ def test_signing_does_not_import_the_library_for_sealing():
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
-def test_without_the_library_it_says_what_to_install(monkeypatch):
-    monkeypatch.setitem(sys.modules, "cryptography.hazmat.primitives.ciphers.aead", None)
+@pytest.mark.parametrize(
+    "need",
+    [
+        lambda: VAULT.seal("totp", b"seed"),
+        lambda: VAULT.open("totp", SEALED, "factors/sealed/7"),
+        lambda: SealedSessions(VAULT, SessionOptions(mode="cookie"), lambda: 0.0),
+    ],
+    ids=["seal", "open", "sessions in cookies"],
+)
+def test_without_the_library_it_says_what_to_install(monkeypatch, need):
+    monkeypatch.setitem(sys.modules, "cryptography", None)
     with pytest.raises(ConfigError, match=r"pip install 'wheatpaste\[auth\]'"):
-        VAULT.seal("totp", b"seed")
+        need()
+
+
+def test_a_running_site_takes_over_what_is_done_to_its_key_file(tmp_path, clock):
+    path = tmp_path / "auth.key"
+    first = make_key_file(path)
+    running = Vault.read(path, monotonic=clock.monotonic)
+    forms, sealed = running.key("forms"), running.seal("totp", b"seed")
+    second = rotate(path)
+    assert running.key("forms") == forms
+    clock.advance(1.1)
+    assert running.key("forms") != forms
+    assert running.every_key("forms") == (running.key("forms"), forms)
+    assert running.is_current(running.seal("totp", b"x"))
+    assert running.keys == (second, first)
+    retire(path, first.id)
+    assert running.open("totp", sealed) == b"seed"
+    clock.advance(1.1)
+    assert running.open("totp", sealed) is None
+
+
+def test_a_running_site_says_once_that_its_key_file_is_broken(tmp_path, clock, caplog):
+    path = tmp_path / "auth.key"
+    make_key_file(path)
+    running = Vault.read(path, monotonic=clock.monotonic)
+    forms = running.key("forms")
+    path.chmod(0o644)
+    path.write_text(path.read_text() + "#\n")
+    for _ in range(3):
+        clock.advance(1.1)
+        assert running.key("forms") == forms
+    assert caplog.text.count("mode 0644") == 1
 
 
 SCHEMA = Schema("seeds", (("CREATE TABLE seeds (id TEXT PRIMARY KEY, sealed TEXT)",),))

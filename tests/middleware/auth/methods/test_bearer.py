@@ -2,7 +2,7 @@
 
 import pytest
 from auth_browser import Browser, Notes, People, account, authority
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from wheatpaste.middleware.auth.identity import Identity
@@ -176,6 +176,7 @@ def test_a_token_that_is_none_of_ours_is_no_password(world):
     assert isinstance(world.bearer.identify_password(world.visit(), "bob", written(new_text())), Failed)
 
 
+@settings(deadline=None)
 @given(st.text())
 def test_no_header_makes_it_fail(text):
     world = _WORLD

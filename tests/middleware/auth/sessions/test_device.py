@@ -3,7 +3,7 @@
 import re
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from wheatpaste.middleware.auth.sessions.device import device_name
@@ -39,6 +39,7 @@ def test_it_names_the_browser_and_the_system(agent, name):
     assert device_name(agent) == name
 
 
+@settings(deadline=None)
 @given(st.text(), st.text())
 def test_it_says_no_words_of_the_client(before, after):
     for agent in (f"{before} Firefox/1 {after}", before + after, f"{before}<script>Linux{after}"):

@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from auth_browser import People, account
 from auth_sessions import COOKIE, World
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from wheatpaste.middleware.auth.key_file import new_key
@@ -766,6 +766,7 @@ def test_a_secret_that_was_replaced_counts_for_nothing_beside_the_newer_one(worl
         assert world.name(browser.copy(), cookies=sent) is None
 
 
+@settings(deadline=None)
 @given(st.text(max_size=200))
 def test_no_cookie_makes_it_fail(text):
     world = World(_CLOCK)
@@ -774,6 +775,7 @@ def test_no_cookie_makes_it_fail(text):
     assert world.name(browser, cookies=text) is None
 
 
+@settings(deadline=None)
 @given(st.integers(0, LENGTH - 1), st.sampled_from("ABCFabcfxyz0189-_ "))
 def test_no_letter_of_a_token_can_be_changed(place, letter):
     vault = _VAULT
@@ -795,6 +797,7 @@ class _StandingClock:
 _CLOCK = _StandingClock()
 
 
+@settings(deadline=None)
 @given(st.data())
 def test_no_bit_of_a_sealed_cookie_can_be_changed(data):
     world = World(_CLOCK, mode="cookie", vault=_VAULT)

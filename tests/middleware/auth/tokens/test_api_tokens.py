@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from auth_browser import account
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from wheatpaste.middleware.auth.tokens.api_tokens import MOST, SCHEMA, ApiTokens
@@ -77,6 +77,7 @@ TOKEN = new_text()
 TEXT = written(TOKEN)
 
 
+@settings(deadline=None)
 @given(st.integers(0, len(TEXT) - 1), st.sampled_from(string.ascii_letters + string.digits + "_-é"))
 def test_no_letter_of_it_can_be_changed(place, letter):
     changed = TEXT[:place] + letter + TEXT[place + 1 :]
@@ -84,6 +85,7 @@ def test_no_letter_of_it_can_be_changed(place, letter):
     assert read_text(TEXT[:place]) is None
 
 
+@settings(deadline=None)
 @given(st.text())
 def test_no_other_text_is_one(text):
     assert read_text(text) is None
