@@ -13,7 +13,7 @@ from .evaluate import Resolver
 from .exposure import Exposure
 from .factories import CompositeFactory
 from .mounts import Mount
-from .node import TYPES, Kind, Node, Value, Values
+from .node import Kind, Node, Value, Values
 from .options import OptionError, has_rules
 from .origin import BuildSite, Origin
 from .problems import Problem, did_you_mean, nearest
@@ -326,47 +326,17 @@ class Inspector:
 
     def _guess(self, node: Node) -> Iterator[Node]:
         """Follow what look like names of sections among the values of a composite that is not ours."""
-        around = self._surroundings(node)
-        scopes = [each for each in (node.home, *node.fallbacks) if isinstance(each, Scope) and each.file is not None]
-        for key, value in node.values.items():
-            words = _words(value)
-            if not words or len(words) > 200:
-                continue
-            kinds = [_kinds(word, scopes) for word, _ in words]
-            named = sum(bool(each) for each in kinds)
-            if not named and key[:1] != "/":
-                continue
-            for index, ((word, line), found) in enumerate(zip(words, kinds, strict=True)):
-                origin = Origin(value.origin.file, line, value.section)
-                if found:
-                    kind = found[0] if len(found) == 1 else "app" if index == len(words) - 1 else "filter"
-                    child = self._child(node, word, origin, kind, around)
-                    if child is not None:
-                        yield child
-                elif is_uri(word) and word.partition(":")[0] in ("config", "egg", "call"):
-                    child = self._child(node, word, origin, "app", around)
-                    if child is not None:
-                        yield child
-                elif named * 2 >= len(words) or (len(words) == 1 and key[:1] == "/"):
-                    self._doubt(node, key, word, origin, scopes, certain=key[:1] == "/" and len(words) == 1)
+        from .guesses import guesses
 
-    def _doubt(self, node: Node, key: str, word: str, origin: Origin, scopes: list[Scope], *, certain: bool) -> None:
-        names = [name for each in scopes if each.file is not None for name in each.file.names(_NAMEABLE)]
-        near = nearest(word, names)
-        if near is None and not certain:
-            return
-        self.resolver.report(
-            Problem(
-                what=f"{word!r} seems to be the name of a section, and there is none",
-                fix=did_you_mean(word, names),
-                file=origin.file,
-                line=origin.line,
-                section=origin.section or node.section,
-                key=key,
-                severity="warning",
-                code="guessed-name",
-            )
-        )
+        around = self._surroundings(node)
+        for each in guesses(node):
+            if isinstance(each, Problem):
+                self.resolver.report(each)
+                continue
+            word, origin, kind = each
+            child = self._child(node, word, origin, kind, around)
+            if child is not None:
+                yield child
 
     # -- reporting --
 
@@ -423,9 +393,6 @@ def _no_app(environ: Any, start_response: Any) -> list[bytes]:
     return []
 
 
-_NAMEABLE = tuple(prefix for kind in ("app", "filter") for prefix in TYPES[kind].prefixes)
-
-
 class _Places(Mapping[str, Origin]):
     """The origins of values, made when one is asked for: mostly nothing is wrong, and nobody asks."""
 
@@ -480,24 +447,6 @@ def _texts(values: Values) -> dict[str, str]:
 def _spelling(reader: Reader, name: str, values: Mapping[str, Any]) -> str:
     """The key by which a section gave an option that has an old spelling, too."""
     return next((old for old, new in reader.names.items() if new == name and old in values), name)
-
-
-def _words(value: Value) -> list[tuple[str, int | None]]:
-    option = value.option
-    if option is None:
-        return [(word, None) for word in value.text.split()]
-    if "%" in option.text:
-        return [(word, option.line) for word in value.text.split()]
-    return list(option.words())
-
-
-def _kinds(word: str, scopes: list[Scope]) -> list[Kind]:
-    """The kinds of sections that have this name where it is looked for first."""
-    for scope in scopes:
-        found: list[Kind] = [kind for kind in ("app", "filter") if scope.matching(kind, word)]
-        if found:
-            return found
-    return []
 
 
 def _advice(node: Node, flaw: Flaw) -> str:
