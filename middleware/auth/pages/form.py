@@ -101,7 +101,10 @@ class UserPage(Page):
 
 def signed_in(visit: Visit) -> Identity | None:
     """Whose session the browser has."""
-    found = visit.authority.sessions.identify(visit)
+    authority = visit.authority
+    # As everywhere else: whoever stands around the sessions, because a provider watches over them, is asked.
+    session = next((each for each in authority.methods if each.name == "session"), authority.sessions)
+    found = session.identify(visit)
     return found if isinstance(found, Identity) else None
 
 
