@@ -38,6 +38,7 @@ _SAMPLES = frozenset(
     servicepassword adminpassword adminpass nova glance swift keystone
     """.split()  # noqa: SIM905
 )
+_URL = r"[a-z][a-z0-9+.-]*:(?://|$)"
 _REPEATED = r"(.)\1*"
 _COUNTED = ("0123456789", "1234567890", "abcdefghijklmnopqrstuvwxyz")
 
@@ -67,6 +68,8 @@ def weakness(key: str, text: str, *, declared: bool = False) -> str | None:
     value = text.strip()
     if not value or value.lower() in ("true", "false", "yes", "no", "on", "off", "none", "null"):
         return None
+    if not speaks and re.match(_URL, value):
+        return None  # an option for a place, which is secret for the password that may stand in it
     plain = _letters(value)
     if plain in _SAMPLES or plain.startswith(("djangoinsecure", "changeme", "replaceme", "replacewith")):
         return "is one that samples and starter files use"

@@ -63,6 +63,11 @@ def test_what_is_no_weak_secret_passes(key: str, value: str) -> None:
     assert weakness(key, value) is None
 
 
+@pytest.mark.parametrize("place", ["memory:", "sqlite:///auth.db", "postgresql://wiki:pw@db/wiki"])
+def test_a_place_is_no_secret_that_could_be_guessed(place: str) -> None:
+    assert weakness("url", place, declared=True) is None
+
+
 def test_a_declared_secret_is_judged_whatever_it_is_called() -> None:
     assert weakness("colour", "blue", declared=True) == "has 4 characters, and can be guessed"
 

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 from urllib.parse import urlsplit
 
+from ....config.listeners import is_local
+from ....config.mounts import KeyProblem
 from ....config.options import OptionError, above, at_least, component, each, not_empty, option
 from ....config.values import Seconds
+
+if TYPE_CHECKING:
+    from ....config.surroundings import Surroundings
 
 
 def _url_complaint(url: str) -> str | None:
@@ -78,3 +84,12 @@ class LdapOptions:
         if self.bind_dn and not self.bind_password:
             # A server takes a name without a password for nobody, and says yes (RFC 4513 section 5.1.2).
             raise OptionError("LdapOptions", "bind_password", "is missing: bind_dn is nobody without it")
+
+    def problems(self, stack: Surroundings) -> Iterator[KeyProblem]:
+        """Where passwords travel in clear."""
+        for url in self.url or ():
+            host = urlsplit(url).hostname or ""
+            if self.tls == "none" and url.startswith("ldap://") and not is_local(host):
+                yield KeyProblem(
+                    "tls", f"lets passwords go to {host} in clear", "write ldaps:// or tls = starttls", "warning"
+                )

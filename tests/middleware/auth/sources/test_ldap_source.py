@@ -11,8 +11,9 @@ from ldap_server import SEARCHER, SEARCHER_PASSWORD, LdapServer, ldap_server
 from prerequisites import lacking
 from running_server import free_port
 
-from wheatpaste.config.options import OptionError
+from wheatpaste.config.options import OptionError, parsed
 from wheatpaste.config.problems import ConfigError
+from wheatpaste.config.surroundings import Surroundings
 from wheatpaste.middleware.auth.account import Account
 from wheatpaste.middleware.auth.method import Failed
 from wheatpaste.middleware.auth.sources import ldap_source
@@ -235,6 +236,21 @@ def test_ids_of_bytes_are_written_and_found_again() -> None:
 def test_wrong_options_are_told(wrong: dict[str, Any], what: str) -> None:
     with pytest.raises(OptionError, match=what):
         LdapOptions(**{"url": ("ldaps://h",), "base": BASE, **wrong})
+
+
+@pytest.mark.parametrize(
+    ("url", "tls", "is_told"),
+    [
+        ("ldap://ldap.example.org", "none", True),
+        ("ldap://ldap.example.org", "starttls", False),
+        ("ldaps://ldap.example.org", "none", False),
+        ("ldap://127.0.0.1", "none", False),
+        ("ldapi://%2Frun%2Fldapi", "none", False),
+    ],
+)
+def test_a_check_tells_where_passwords_travel_in_clear(url: str, tls: str, is_told: bool) -> None:
+    options = parsed(LdapOptions, {"url": (url,), "tls": tls, "base": BASE})
+    assert [each.key for each in options.problems(Surroundings())] == ["tls"] * is_told
 
 
 def test_a_source_without_its_section_is_a_mistake() -> None:
