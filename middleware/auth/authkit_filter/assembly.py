@@ -174,6 +174,8 @@ class Assembly:
         authority.enterers += [offer if tkt is None else tkt.enter] if sessions is not None else []
         authority.enterers.append(Enter(wishes, self._users_of(source, directory, passwords)))
         authority.closers += [passwords.close, audit.close]
+        if hasattr(source, "close"):
+            authority.closers.append(source.close)
         if self._is_password_page:
             own = _made(wishes.template, "form.template.obj")
             authority.add_routes({"login": LoginForm(authority, wishes.template, own, wishes.charset)})

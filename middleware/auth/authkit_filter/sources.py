@@ -141,6 +141,9 @@ class Encrypted:
         self._encrypt = encrypt
         self._secret = secret
         self.name: str = source.name
+        self.all = getattr(source, "all", None)
+        """Lists all accounts, where the source can."""
+        self.close = getattr(source, "close", lambda: None)
 
     def find(self, name: str) -> Account | None:
         """The account of this name."""
@@ -150,11 +153,6 @@ class Encrypted:
     def get(self, account_id: str) -> Account | None:
         """The account with this id."""
         found: Account | None = self._source.get(account_id)
-        return found
-
-    def all(self) -> list[Account]:
-        """All accounts."""
-        found: list[Account] = self._source.all()
         return found
 
     def password_hash(self, account: Account) -> str | None:

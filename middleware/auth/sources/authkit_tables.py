@@ -59,6 +59,11 @@ class AuthKitTables:
         account = self.find(account_id.removeprefix("authkit_db:"))
         return account if account is not None and account.id == account_id else None
 
+    def all(self) -> list[Account]:
+        """All accounts, in the order of their names."""
+        rows = self._tables.query("SELECT username FROM users ORDER BY username")
+        return [found for row in rows if (found := self.find(row["username"])) is not None]
+
     def password_hash(self, account: Account) -> str | None:
         """What the password is verified against."""
         row = self._row(account.name)

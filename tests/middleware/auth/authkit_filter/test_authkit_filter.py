@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import re
+import sqlite3
 from collections.abc import Callable, Mapping
 from html import unescape
 from http.cookiejar import CookieJar
@@ -172,6 +173,40 @@ def test_passwords_that_a_function_encrypts(site: Callable[..., Client]) -> None
     )
     assert client.get("/private", headers=basic("ada", "secret")).status == 200
     assert client.get("/private", headers=basic("ada", "terces!")).status == 401
+
+
+TABLES = """
+CREATE TABLE groups (uid INTEGER PRIMARY KEY, name VARCHAR(255) UNIQUE);
+CREATE TABLE roles (uid INTEGER PRIMARY KEY, name VARCHAR(255) UNIQUE);
+CREATE TABLE users (uid INTEGER PRIMARY KEY, username VARCHAR(255) UNIQUE, password VARCHAR(255), group_uid INTEGER);
+CREATE TABLE users_roles (user_uid INTEGER, role_uid INTEGER);
+INSERT INTO groups VALUES (1, 'staff');
+INSERT INTO roles VALUES (1, 'admin'), (2, 'editor');
+INSERT INTO users VALUES (1, 'ada', '9406649867375c79247713a7fb81edf0', 1);
+INSERT INTO users_roles VALUES (1, 1), (1, 2);
+"""
+
+
+def test_the_database_of_authkit_is_read_and_its_hashes_get_better(site: Callable[..., Client], tmp_path: Path) -> None:
+    database = sqlite3.connect(tmp_path / "authkit.db")
+    database.executescript(TABLES)
+    client = site(
+        "setup.method = basic\nbasic.authenticate.user.type = authkit.users.sqlalchemy_driver:UsersFromDatabase\n"
+        "basic.authenticate.user.data = sqlite:///%(here)s/authkit.db\n"
+        "basic.authenticate.user.encrypt = authkit.users:md5\n"
+        "basic.authenticate.user.encrypt.secret = some secret string"
+    )
+    for _ in range(2):
+        reply = client.get("/private", headers=basic("Ada", "password1"))
+        assert "REMOTE_USER=ada AUTH_TYPE=basic REMOTE_USER_TOKENS=admin,editor" in reply.text
+    assert client.get("/private", headers=basic("ada", "password2")).status == 401
+    users = client.get("/").environ["authkit.users"]
+    assert users.user("ada") == {"username": "ada", "group": "staff", "password": None, "roles": ["admin", "editor"]}
+    assert (users.list_users(), users.list_groups(), users.list_roles()) == (["ada"], ["staff"], ["admin", "editor"])
+    ((kept,),) = database.execute("SELECT password FROM users").fetchall()
+    assert kept.startswith("$argon2id$")
+    database.close()
+    client.app.close()
 
 
 def digest(challenge: str, name: str, password: str, path: str, algorithm: str) -> dict[str, str]:
