@@ -94,7 +94,7 @@ def _header_complaint(name: str | None) -> str | None:
 def _address_complaint(url: str | None) -> str | None:
     if url is None:
         return None
-    from ..oidc.outbound import address_complaint  # with a client for HTTP, which most presets never need
+    from ..oidc.addresses import address_complaint
 
     return address_complaint(url)
 

@@ -25,11 +25,11 @@ from ..accounts.roles import Roles
 from ..answers import problem
 from ..identity import Identity
 from ..method import Failed
+from ..oidc.addresses import address_complaint
 from ..oidc.failures import Unreachable, Untrue
 from ..oidc.keys import USUAL_ALGORITHMS, IssuerKeys, require_packages
 from ..oidc.metadata import keys_address
 from ..oidc.options import algorithm_complaint
-from ..oidc.outbound import Outbound, address_complaint
 from ..oidc.profile import address_in, claim_at, groups_in, text_at
 from ..oidc.renewed import Renewed
 from ..oidc.signed import (
@@ -45,6 +45,7 @@ from .auth_params import credentials, quoted
 from .transport import exposure
 
 if TYPE_CHECKING:
+    from ..oidc.outbound import Outbound
     from ..visit import Visit
 
 log = logging.getLogger(__name__)
@@ -120,7 +121,11 @@ class JwtIssuer:
         self.name = name
         self.options = options
         self._clock = clock
-        client = outbound or Outbound(options.ca_file)
+        if outbound is None:
+            from ..oidc.outbound import Outbound  # a client for HTTP, which sites without issuers do not need
+
+            outbound = Outbound(options.ca_file)
+        client = outbound
         address: Renewed[str] = Renewed(lambda: keys_address(options.issuer, client), clock)
         self._keys = IssuerKeys(lambda: options.jwks_url or address.get(), client, clock)
 

@@ -7,12 +7,14 @@ from base64 import urlsafe_b64decode
 from collections.abc import Callable
 from importlib import import_module
 from importlib.util import find_spec
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ....config.problems import ConfigError, Problem
 from .failures import Unreachable
-from .outbound import Outbound
 from .renewed import Fresh, Renewed
+
+if TYPE_CHECKING:
+    from .outbound import Outbound
 
 ALGORITHMS = (
     *("RS256", "RS384", "RS512", "PS256", "PS384", "PS512"),

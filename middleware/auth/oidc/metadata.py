@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
+from .addresses import address_complaint
 from .failures import Unreachable
-from .outbound import Outbound, address_complaint
 from .renewed import Fresh
+
+if TYPE_CHECKING:
+    from .outbound import Outbound
 
 
 class Metadata(NamedTuple):

@@ -7,8 +7,8 @@ from typing import Literal
 
 from ....config.options import OptionError, at_least, between, component, each, option
 from ....config.values import Seconds
+from .addresses import address_complaint
 from .keys import ALGORITHMS, USUAL_ALGORITHMS
-from .outbound import address_complaint
 
 GITHUB = "https://github.com"
 

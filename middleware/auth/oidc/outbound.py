@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import urlencode, urlsplit
 
+from .addresses import address_complaint
 from .failures import Unreachable
 
 if TYPE_CHECKING:
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
 CONNECT = 3.0
 READ = 5.0
 """Seconds for the whole of an answer, not for each of its pieces: drops in time would otherwise never end."""
+REST = 5.0
+"""Seconds for which nobody is asked who has let us wait in vain."""
 MOST_BYTES = 1024 * 1024
 
 _MAX_AGE = re.compile(r"(?:^|[\s,])max-age=([0-9]{1,9})(?:$|[\s,])")
@@ -70,6 +73,7 @@ class Outbound:
         self._connect = connect
         self._read = read
         self._opener: Callable[[], urllib3.PoolManager] | None = None
+        self._silent: dict[str, float] = {}
 
     def get(self, url: str, headers: Mapping[str, str] | None = None) -> Reply:
         """The answer to a GET."""
@@ -84,6 +88,10 @@ class Outbound:
         complaint = address_complaint(url)
         if complaint is not None:
             raise Unreachable(f"an address {complaint}")
+        host = urlsplit(url).netloc
+        if time.monotonic() < self._silent.get(host, 0.0):
+            # Each request that waits for somebody who is silent holds up a thread, and anybody can begin a login.
+            raise Unreachable(f"{host} did not answer a moment ago")
         if self._opener is None:
             self._opener = _opener(self._ca_file, self._read)
         import urllib3
@@ -110,35 +118,14 @@ class Outbound:
                 response.close()
                 manager.clear()
         except (urllib3.exceptions.HTTPError, OSError, http.client.HTTPException, ValueError) as error:
-            raise Unreachable(f"{type(error).__name__} from {urlsplit(url).netloc}") from error
+            if isinstance(error, urllib3.exceptions.TimeoutError | TimeoutError):
+                self._silent[host] = time.monotonic() + REST
+            raise Unreachable(f"{type(error).__name__} from {host}") from error
         if len(found) > MOST_BYTES:
             raise Unreachable("the answer is too large")
         age = _MAX_AGE.search(response.headers.get("Cache-Control", "").lower())
         kind = response.headers.get("Content-Type", "").partition(";")[0].strip().lower()
         return Reply(response.status, kind, found, None if age is None else float(age[1]))
-
-
-def address_complaint(url: str) -> str | None:
-    """Why we would not send anything there, as a phrase that follows "the address …"; None where we would."""
-    try:
-        parts = urlsplit(url)
-        host, _ = parts.hostname, parts.port
-    except ValueError:
-        return "cannot be read"
-    if parts.scheme not in ("https", "http") or not host or not url.isascii() or not url.isprintable() or " " in url:
-        return "must be an https URL"
-    if parts.username is not None or parts.password is not None:
-        return "must not hold a user or password"
-    if "#" in url or "\\" in url:
-        return "must not hold a fragment or a backslash"
-    if parts.scheme == "http" and not is_this_machine(host):
-        return "must begin with https:// unless the host is this machine"
-    return None
-
-
-def is_this_machine(host: str) -> bool:
-    """Whether a host is the loopback interface, by its address or its reserved name (RFC 6761)."""
-    return host in ("localhost", "::1") or re.fullmatch(r"127(?:\.[0-9]{1,3}){3}", host) is not None
 
 
 def _opener(ca_file: Path | None, seconds: float) -> Callable[[], urllib3.PoolManager]:

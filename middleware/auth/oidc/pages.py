@@ -22,11 +22,11 @@ from ..identity import MFA, Identity
 from ..logins import Pending
 from ..passwords.throttle import network_of
 from ..return_to import safe_target
+from .addresses import is_this_machine
 from .admission import Admission
 from .failures import Refused, Unreachable, Untrue
 from .fields import form_fields, query_fields
 from .id_tokens import Logout
-from .outbound import is_this_machine
 from .profile import Profile
 from .provider import Granted, Provider, Request
 from .vouched import MEMBER, Vouched, shown_claims

@@ -11,8 +11,9 @@ from typing import Any
 import pytest
 from hostile_provider import HostileProvider, send_json
 
+from wheatpaste.middleware.auth.oidc.addresses import address_complaint
 from wheatpaste.middleware.auth.oidc.failures import Unreachable
-from wheatpaste.middleware.auth.oidc.outbound import MOST_BYTES, Outbound, address_complaint
+from wheatpaste.middleware.auth.oidc.outbound import MOST_BYTES, Outbound
 from wheatpaste.middleware.auth.oidc.renewed import Fresh, Renewed
 from wheatpaste.testing import Clock
 
@@ -60,9 +61,12 @@ def dripping() -> Iterator[Callable[[bytes], str]]:
 )
 def test_an_answer_has_to_come_in_time_as_a_whole(dripping: Callable[[bytes], str], head: bytes) -> None:
     began = time.monotonic()
+    client, url = Outbound(read=0.5), dripping(head)
     with pytest.raises(Unreachable):
-        Outbound(read=0.5).get(dripping(head))
+        client.get(url)
     assert time.monotonic() - began < 5
+    with pytest.raises(Unreachable, match="did not answer a moment ago"):
+        client.get(url)
 
 
 def test_an_answer_that_is_too_large_is_not_read(provider: HostileProvider) -> None:
