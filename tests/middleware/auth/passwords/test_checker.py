@@ -1,5 +1,7 @@
 """It tells who has the right password, and the others nothing."""
 
+import statistics
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -11,6 +13,7 @@ from wheatpaste.middleware.auth.directory import Directory
 from wheatpaste.middleware.auth.method import Failed
 from wheatpaste.middleware.auth.passwords.checker import Passwords
 from wheatpaste.middleware.auth.passwords.hasher import Busy, Hasher
+from wheatpaste.middleware.auth.passwords.throttle import Rate
 from wheatpaste.middleware.auth.sources.callable_source import CallableSource
 from wheatpaste.middleware.storage.store import StoreError
 
@@ -311,3 +314,21 @@ def test_what_is_known_elsewhere_is_added_to_every_account() -> None:
     assert found == got
     assert found is not None
     assert found.roles == {"editor"}
+
+
+@pytest.mark.slow
+def test_names_that_nobody_has_take_as_much_time_as_wrong_passwords() -> None:
+    """ASVS 6.3.8, by the time on the processor: what else the machine does then counts for nothing."""
+    source = KeptUsers({"bob": Hasher("t=1,m=2048,p=1").hash(RIGHT)})
+    site = GuardedSite(source, throttle={"rate": Rate(10_000, 900), "address_rate": Rate(10_000, 60)})
+    passwords = Passwords(site.directory, Hasher("t=1,m=2048,p=1", 1), site.throttle, site.audit)
+    spent: dict[str, list[float]] = {"bob": [], "eva": []}
+    visit = site.visit()
+    for _ in range(200):
+        for name, times in spent.items():
+            before = time.process_time()
+            assert isinstance(passwords.check(visit, name, "falsch"), Failed)
+            times.append(time.process_time() - before)
+    passwords.close()
+    bob, eva = (statistics.median(times) for times in spent.values())
+    assert abs(bob - eva) < 0.1 * max(bob, eva), (bob, eva)
