@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Callable
 
 from .schema import Schema
-from .store import Tally
+from .store import StoreError, Tally
 from .tables import Tables
 
 SCHEMA = Schema(
@@ -168,7 +169,8 @@ class TableStore:
         self._writes += 1  # two threads may count as one; a sweep may come a little later
         if self._writes >= _SWEEP_EVERY:
             self._writes = 0
-            self.sweep()
+            with contextlib.suppress(StoreError):  # what was to be written is written; the next sweep comes
+                self.sweep()
 
     def _end(self, seconds: float | None) -> float | None:
         return None if seconds is None else self._clock() + seconds

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from wheatpaste.middleware.storage.places import store_of
 from wheatpaste.middleware.storage.space import Space
 from wheatpaste.middleware.storage.store import Store, StoreError
 from wheatpaste.middleware.storage.table_store import SCHEMA, TableStore
+from wheatpaste.middleware.storage.tables import Connection
 from wheatpaste.testing import Clock
 
 SLOW = pytest.mark.slow
@@ -184,6 +186,20 @@ def test_what_expires_is_removed_by_and_by(store: Store, clock: Clock):
         store.put("nonces", str(number), b"", 1)
         clock.advance(0.1)
     assert store.sweep() < 500
+
+
+def test_a_sweep_that_fails_costs_no_value(clock: Clock):
+    class NeverAlone(MemoryTables):
+        def writing(self) -> AbstractContextManager[Connection]:
+            raise StoreError("others write without end")
+
+    store = TableStore(NeverAlone(SCHEMA), clock.time)
+    for number in range(500):
+        store.put("a", str(number), b"", 1)
+    assert len(store.keys("a")) == 500
+    with pytest.raises(StoreError):
+        store.sweep()
+    store.close()
 
 
 def test_of_many_threads_one_wins(store: Store):
