@@ -12,7 +12,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
-from joserfc import jwk, jwt
+from joserfc import jwk, jws
 
 Claims = dict[str, Any]
 CLIENT, SECRET = "wiki", "s:cret %+ of the wiki"
@@ -75,7 +75,8 @@ class HostileProvider:
         key = key or self.signing
         head = {"alg": alg, "kid": key.kid, **head}
         header = {name: value for name, value in head.items() if value is not None}
-        return jwt.encode(header, claims, key, algorithms=[alg], default_type=None)
+        # As ASCII: JSON can escape what no UTF-8 can hold.
+        return jws.serialize_compact(header, json.dumps(claims).encode(), key, algorithms=[alg])
 
     def id_token(self, nonce: str | None, access: str | None) -> str:
         now = int(self.clock())

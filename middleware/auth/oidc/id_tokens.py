@@ -101,7 +101,7 @@ def methods_in(claims: dict[str, Any]) -> tuple[str, ...]:
     told = claims.get("amr")
     if not isinstance(told, list):
         return ()
-    return tuple(each for each in told[:20] if isinstance(each, str) and 0 < len(each) <= 40)
+    return tuple(each for each in told[:20] if isinstance(each, str) and 0 < len(each) <= 40 and each.isprintable())
 
 
 def _check_party(claims: dict[str, Any], client_id: str) -> None:

@@ -130,7 +130,7 @@ class Provider:
             asked_at=request.asked_at,
         )
         sid = claims.get("sid")
-        granted = granted._replace(sid=sid if isinstance(sid, str) and len(sid) <= 255 else "")
+        granted = granted._replace(sid=sid if isinstance(sid, str) and len(sid) <= 255 and sid.isprintable() else "")
         return granted, self._profile(metadata, claims, granted.access)
 
     def renew(self, granted: Granted, subject: str) -> tuple[Granted, Profile]:
@@ -234,7 +234,7 @@ class Provider:
             email_verified=is_verified,
             groups=groups_in(told, options.groups_claim),
             amr=methods_in(dict(claims)),
-            acr=acr if isinstance(acr, str) and len(acr) <= 255 else "",
+            acr=acr if isinstance(acr, str) and len(acr) <= 255 and acr.isprintable() else "",
         )
 
     def _userinfo(self, address: str, access: str, subject: str) -> dict[str, Any]:

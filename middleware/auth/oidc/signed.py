@@ -102,9 +102,9 @@ def seconds_in(claims: dict[str, Any], name: str) -> float | None:
 
 
 def text_in(claims: dict[str, Any], name: str, most: int = 255) -> str:
-    """A text among the claims that has to be there. Raises ``Untrue``."""
+    """A text among the claims that has to be there, and that tables, logs and environs can hold. Raises ``Untrue``."""
     value = claims.get(name)
-    if not isinstance(value, str) or not 0 < len(value) <= most:
+    if not isinstance(value, str) or not 0 < len(value) <= most or not value.isprintable():
         raise Untrue(f"no {name}")
     return value
 

@@ -113,6 +113,7 @@ def test_the_scheme_is_read_in_any_letters(method: Callable[..., Jwt], issuer: H
         pytest.param({"nbf": 1_800_000_061}, "not valid yet", id="it refuses one that does not hold yet"),
         pytest.param({"iat": 1_800_000_061}, "issued in the future", id="it refuses one from the future"),
         pytest.param({"sub": None}, "no sub", id="it refuses one about nobody"),
+        pytest.param({"sub": "a\r\nb"}, "no sub", id="it refuses a subject of two lines"),
         pytest.param({"sub": {"a": 1}}, "no sub", id="it refuses a subject that is an object"),
         pytest.param({"nonce": "x"}, "token of another type", id="it refuses an ID token by its nonce"),
         pytest.param({"events": {}}, "token of another type", id="it refuses a logout token by its events"),

@@ -111,6 +111,22 @@ def test_an_identity_tells_of_its_provider_and_of_no_token(site: OidcSite, provi
     assert not any(word in repr(found) for word in ("access-", "refresh-", "eyJ"))
 
 
+@pytest.mark.parametrize("text", ["a\0b", "a\ud800b", "a\r\nb", "a\x1b[31mb", "a\u202eb"])
+@pytest.mark.parametrize("name", ["sid", "acr", "name", "preferred_username", "email", "groups", "amr"])
+def test_claims_that_nothing_can_hold_are_left_out(
+    make_site: Made, provider: HostileProvider, name: str, text: str
+) -> None:
+    site = make_site(groups_claim="groups", trust_mfa=True)
+    provider.user[name] = [text, "mfa"] if name in ("groups", "amr") else text
+    browser = site.browser()
+    assert log_in(browser).status == 303
+    account = site.users.all()[0]
+    (session,) = site.sessions.of(account.id)
+    told = f"{account!r} {session!r} {browser.get('/page').text}"
+    assert text not in told
+    assert repr(text)[1:-1] not in told
+
+
 @settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=80)
 @given(
     page=st.sampled_from(["start", "callback", "logout", "backchannel"]),
@@ -350,6 +366,9 @@ def later(name: str, seconds: float) -> Callable[[dict[str, Any]], dict[str, Any
         pytest.param(without("iat"), "no time of issue", id="it refuses no time of issue"),
         pytest.param(later("nbf", 61), "not valid yet", id="it refuses what is not valid yet"),
         pytest.param(having(sub=""), "no sub", id="it refuses an empty subject"),
+        pytest.param(having(sub="a\0b"), "no sub", id="it refuses NUL in a subject"),
+        pytest.param(having(sub="a\ud800"), "no sub", id="it refuses half a character in a subject"),
+        pytest.param(having(sub="a\r\nb"), "no sub", id="it refuses a line break in a subject"),
         pytest.param(having(sub=7), "no sub", id="it refuses a subject that is a number"),
         pytest.param(having(sub="x" * 256), "no sub", id="it refuses a subject without end"),
         pytest.param(without("sub"), "no sub", id="it refuses no subject"),
