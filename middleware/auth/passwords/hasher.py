@@ -176,16 +176,17 @@ class Hasher:
         return made.decode("ascii")
 
     def _verify(self, encoded: str, secret: bytes) -> bool:
-        from argon2 import PasswordHasher
-        from argon2.exceptions import InvalidHashError, VerificationError
+        from argon2.exceptions import VerificationError
+        from argon2.low_level import Type, verify_secret
 
         found = _ARGON2.fullmatch(encoded)
         if found is None or not _is_affordable(self._costs(found)):
             return False
         self.computations += 1
         try:
-            return PasswordHasher().verify(encoded, secret)
-        except (VerificationError, InvalidHashError):
+            kind = {"argon2id": Type.ID, "argon2i": Type.I, "argon2d": Type.D}[encoded.split("$", 2)[1]]
+            return verify_secret(encoded.encode(), secret, kind)
+        except VerificationError:
             return False
 
     def _run(self, work: Callable[..., T], *arguments: object) -> T:
