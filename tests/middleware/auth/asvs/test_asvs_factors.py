@@ -1,0 +1,115 @@
+"""OWASP ASVS 5.0, V6.5 and V6.6, probed from outside: codes, recovery codes, one policy for all ways in."""
+
+from __future__ import annotations
+
+import base64
+import re
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from auth_pages import Reply
+from auth_probed_site import OTHER, PASSWORD, Probed, Probing, add_totp, next_code
+
+pytestmark = pytest.mark.slow
+
+USERS = ("bob", "kim", "lee", "max", "ned")
+LINES = {"password": "address_throttle = 5000/1m"}
+
+
+def signed_in(site: Probed, name: str) -> Probing:
+    browser = site.browser()
+    assert browser.login(name).location == "/x"
+    return browser
+
+
+def second(browser: Probing, code: str) -> Reply:
+    page = browser.get("/-/auth/second")
+    form = next(form for form in page.forms() if "code" in form)
+    target = form.pop("action")
+    return browser.send(target, {**form, "code": code})
+
+
+def test_probe_27_6_5_1_a_code_works_once_also_at_the_same_time(site: Probed) -> None:
+    import pyotp
+
+    added = add_totp(signed_in(site, "bob"))
+    code = next_code(added.totp, pyotp.TOTP(added.totp).now())
+    browsers = [site.browser() for _ in range(6)]
+    for browser in browsers:
+        assert browser.login("bob").location == "/-/auth/second"
+        assert browser.get("/x").code == 303, "one factor is no session"
+    with ThreadPoolExecutor(6) as pool:
+        replies = list(pool.map(lambda browser: second(browser, code), browsers))
+    assert [reply.location for reply in replies].count("/x") == 1
+    assert [browser.get("/x").code for browser in browsers].count(200) == 1
+
+
+def test_probe_27_a_recovery_code_works_once_also_at_the_same_time(site: Probed) -> None:
+    added = add_totp(signed_in(site, "kim"))
+    assert len(added.codes) == 10
+    assert all(re.fullmatch(r"[A-Z2-7]{5}-[A-Z2-7]{5}", code) for code in added.codes), "probe 28: 50 bits each"
+    browsers = [site.browser() for _ in range(6)]
+    for browser in browsers:
+        browser.login("kim")
+    with ThreadPoolExecutor(6) as pool:
+        replies = list(pool.map(lambda browser: second(browser, added.codes[0]), browsers))
+    assert [reply.location for reply in replies].count("/x") == 1
+    again = site.browser()
+    again.login("kim")
+    assert second(again, added.codes[0]).location != "/x"
+    other = site.browser()
+    other.login("kim")
+    assert second(other, added.codes[1].lower().replace("-", "")).location == "/x"
+
+
+def test_probe_29_6_6_3_codes_cannot_be_tried_out(site: Probed) -> None:
+    added = add_totp(signed_in(site, "lee"))
+    right = 0
+    for _ in range(4):
+        browser = site.browser()
+        browser.login("lee")
+        for number in range(6):
+            page = browser.get("/-/auth/second")
+            if not any("code" in form for form in page.forms()):
+                break
+            second(browser, f"{number:06d}")
+            right += 1
+    assert right <= 24
+    browser = site.browser()
+    browser.login("lee")
+    page = browser.get("/-/auth/second")
+    blocked = not any("code" in form for form in page.forms()) or second(browser, added.codes[0]).location != "/x"
+    assert blocked, "after ten wrong ones in an hour not even the right one counts"
+
+
+def test_probe_22_6_3_4_no_way_in_passes_by_the_second_factor(site: Probed) -> None:
+    browser = signed_in(site, "max")
+    assert browser.get("/pay/x").code == 303
+    add_totp(browser)
+    credentials = base64.b64encode(f"max:{PASSWORD}".encode()).decode()
+    assert site.program(Authorization=f"Basic {credentials}").get("/x").code == 401
+    fresh = site.browser()
+    assert fresh.login("max").location == "/-/auth/second"
+    assert fresh.get("/x").code == fresh.get("/-/auth/account").code == 303
+
+
+def test_probe_25_6_4_3_a_new_password_does_not_skip_it(site: Probed) -> None:
+    add_totp(signed_in(site, "ned"))
+    found = re.search(r"/-/auth/\S+", site.command("invite", "ned"))
+    assert found is not None
+    browser = site.browser()
+    page = browser.get(found[0])
+    form = next(form for form in page.forms() if "/-/auth/" in form["action"])
+    fields = [name for name in form if name not in ("action", "token", "next", "username")]
+    target = form.pop("action")
+    browser.send(target, {**form, **dict.fromkeys(fields, OTHER)})
+    assert browser.get("/x").code == 303
+    again = site.browser()
+    assert again.login("ned", OTHER).location == "/-/auth/second"
+
+
+def test_probe_40_7_5_3_important_changes_want_a_fresh_login(site: Probed) -> None:
+    # Fresh is ten minutes; here the page that asks once more is looked for after a second factor was asked for.
+    browser = site.browser()
+    assert browser.get("/-/auth/confirm").code == 303
+    assert browser.send("/-/auth/account/totp", {"code": "123456"}).code in (303, 400, 403)
