@@ -290,3 +290,37 @@ def test_a_slow_provider_holds_up_one_request_and_no_other(
     leave.set()
     slow.join(10)
     assert found == ["alice "]
+
+
+def test_of_two_processes_one_asks_for_a_session(
+    site: OidcSite, make_site: Made, provider: HostileProvider, clock: Clock
+) -> None:
+    # A refresh token works once: who uses it a second time ends the session, or all of the user's.
+    other = make_site()
+    other.authority.store, other.authority.vault = site.authority.store, site.authority.vault
+    other.authority.sessions, other.authority.directory = site.sessions, site.users
+    other.authority.methods = (other.providers.watched(site.sessions),)
+    browser = site.browser()
+    log_in(browser)
+    cookie = "; ".join(f"{name}={value}" for name, value in browser.cookies.items())
+    twin = other.browser(headers={"Cookie": cookie})
+    entered, leave = threading.Event(), threading.Event()
+
+    def answer(handler: Any) -> None:
+        entered.set()
+        leave.wait(10)
+        send_json(handler, *provider.grant(provider.asked[-1][2]))
+
+    provider.instead["/token"] = answer
+    clock.advance(301)
+    found: list[str] = []
+    slow = threading.Thread(target=lambda: found.append(browser.get("/page").text))
+    slow.start()
+    assert entered.wait(10)
+    assert twin.get("/page").text == "alice "
+    assert provider.paths("/token") == 2
+    leave.set()
+    slow.join(10)
+    assert found == ["alice "]
+    assert twin.get("/page").text == "alice "
+    assert provider.paths("/token") == 2
