@@ -247,6 +247,8 @@ def _pages() -> Any:
             return True
         if name == "page:burn":
             return False
+        if name == "page:odd":
+            return "no"  # type: ignore[return-value]  # a mistake must not let anybody in
         return User(page.owner) | HasPermission(name) & Mfa()
 
     yield
@@ -262,6 +264,7 @@ def _pages() -> Any:
         ("page:edit", person("eve"), NONE),
         ("page:edit", person("eve", permissions=["page:*"]), {"mfa"}),
         ("page:read", None, None),
+        ("page:odd", person("ada"), NONE),
         ("page:burn", None, LOGIN),
         ("page:burn", person("ada"), NONE),
     ],
