@@ -17,6 +17,7 @@ import pytest
 from wheatpaste import loadapp
 from wheatpaste.config.problems import ConfigError
 from wheatpaste.middleware.auth import authkit
+from wheatpaste.middleware.auth.authkit_filter.login_form import fill
 from wheatpaste.testing import Client, Response
 
 SECRET = "c51f0be93a7d42e8916b0f3ad5e7c284"
@@ -435,6 +436,12 @@ def test_the_sites_own_login_page_is_shown(site: Callable[..., Client], key: str
     assert 'action="/-/auth/login?next=%2Fprivate"' in page.text
     assert page.headers["Cache-Control"] == "no-store"
     assert sign_in(client, headers=OWN).status == 303
+
+
+def test_what_is_put_into_a_template_is_escaped_and_other_percent_signs_stay() -> None:
+    text = fill("%s|%(action)s|%(token)s|%%|100%|%d|%(other)s", action="/a?b=\"'<&", token='"')
+    escaped = "/a?b=&quot;&#x27;&lt;&amp;"
+    assert text == f"{escaped}|{escaped}|&quot;|%|100%|%d|%(other)s"
 
 
 def test_a_template_in_a_file_is_read_when_it_is_shown(site: Callable[..., Client], tmp_path: Path) -> None:
