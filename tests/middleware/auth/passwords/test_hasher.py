@@ -239,7 +239,7 @@ def test_the_threads_that_hash_give_way_and_the_others_do_not(hasher: Hasher) ->
 
     own = os.getpriority(os.PRIO_PROCESS, threading.get_native_id())
     asking = Asking(CHEAP)
-    assert int(asking.hash("secret")) == 10
+    assert int(asking.hash("secret")) == min(own + 10, 19)
     assert os.getpriority(os.PRIO_PROCESS, threading.get_native_id()) == own
     asking.close()
 
