@@ -202,6 +202,11 @@ def furnish(browser: Chrome, made: AuthSite, url: str) -> dict[str, str]:
         WebDriverWait(browser, 10).until(lambda found: "changed=1" in found.current_url or "codes" in found.page_source)
         if name == "Laptop":
             browser.get(f"{url}/-/auth/account/security")
+    # No picture of a page that waits for a passkey, or none is ever taken.
+    browser.execute_cdp_cmd(
+        "Page.addScriptToEvaluateOnNewDocument",
+        {"source": "PublicKeyCredential.isConditionalMediationAvailable = async () => false"},
+    )
     # A device that agrees to everything would sign Ada in before the login page is photographed.
     browser.remove_virtual_authenticator()
     app_of(made, made.account("ada"))
