@@ -340,7 +340,7 @@ class HeaderMethod:
         if text is None:
             return None
         text = unicodedata.normalize("NFC", text.strip())
-        if any(unicodedata.category(letter) in ("Cc", "Cf", "Cs", "Zl", "Zp") for letter in text):
+        if not text.isprintable():
             return None
         return text if header == self._headers.groups or len(text) <= _LONGEST else None
 
