@@ -20,9 +20,14 @@ command -v chromedriver >/dev/null 2>&1 || need="$need chromium-driver"
 [ -e /usr/lib/apache2/modules/mod_wsgi.so ] || need="$need apache2 libapache2-mod-wsgi-py3"
 ls /usr/lib/postgresql/*/bin/postgres >/dev/null 2>&1 || need="$need postgresql"
 for program in nginx:nginx-light haproxy:haproxy curl:curl openssl:openssl wrk:wrk ab:apache2-utils slowhttptest:slowhttptest \
-    htpasswd:apache2-utils redis-server:redis-server oathtool:oathtool fail2ban-regex:fail2ban node:nodejs npm:npm; do
+    htpasswd:apache2-utils redis-server:redis-server oathtool:oathtool fail2ban-regex:fail2ban node:nodejs npm:npm \
+    slapd:slapd ldapsearch:ldap-utils; do
     PATH="$PATH:/usr/sbin" command -v "${program%%:*}" >/dev/null 2>&1 || need="$need ${program##*:}"
 done
+# The driver for LDAP is to be had as source alone.
+if [ ! -e /usr/include/ldap.h ] || [ ! -e /usr/include/sasl/sasl.h ] || ! command -v gcc >/dev/null 2>&1; then
+    need="$need libldap2-dev libsasl2-dev gcc libc6-dev"
+fi
 if [ -n "$need" ]; then
     if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; then
         apt-get update -qq
@@ -43,6 +48,9 @@ else
     tar --exclude=./build --exclude=./.venv -cf - . | tar -xf - -C "$work/source"
 fi
 
+extras=test
+[ -e /usr/include/ldap.h ] && extras=test,ldap
+
 environment() { # $1 python, $2 folder, $3 extras
     "$1" -m venv "$2"
     "$2/bin/python" -m pip install --quiet --disable-pip-version-check "$(echo "$work"/dist/*.whl)[$3]"
@@ -51,7 +59,7 @@ environment() { # $1 python, $2 folder, $3 extras
 "$PYTHON" -m venv "$work/builder"
 "$work/builder/bin/python" -m pip install --quiet --disable-pip-version-check build
 "$work/builder/bin/python" -m build --quiet --wheel --outdir "$work/dist" "$work/source"
-environment "$PYTHON" "$work/main" test
+environment "$PYTHON" "$work/main" "$extras"
 
 echo "== lint and types"
 sh .ci/lint.sh "$work/main/bin"
@@ -79,7 +87,7 @@ for version in 3.11 3.12 3.13; do
         continue
     fi
     echo "== the fast part on Python $version"
-    environment "$python" "$work/python$version" test
+    environment "$python" "$work/python$version" "$extras"
     "$work/python$version/bin/python" -P -m pytest -n "${JOBS:-2}" --dist loadgroup -q -m "not slow" "$@"
 done
 
