@@ -53,7 +53,7 @@ PARTS = Parts(
 """The sections of a site's authentication, whichever component of ours they belong to."""
 
 
-@component(after=("errors",), before=("require",))
+@component(after=("errors", "prefix"), before=("require",))
 class Auth:
     """Ask who makes a request where the app or a rule wants to know, and offer a login."""
 
