@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 from ...config.options import component, each, option
 from ...protocol.peers import network_complaint
+from .audit import destination_complaint
 
 METHODS = ("session", "bearer", "digest", "basic", "jwt", "header", "tkt", "certificate")
 """The words of ``methods``, in the order in which their challenges are sent: the strongest first."""
@@ -56,7 +57,7 @@ def _status_complaint(status: str) -> str | None:
 
 def _realm_complaint(realm: str) -> str | None:
     # Many clients of Digest repeat a quote as it is, and so send what nobody can read.
-    if not realm or not realm.isprintable() or set(realm) & set("\"\\"):
+    if not realm or not realm.isprintable() or set(realm) & set('"\\'):
         return "must be printable text without quotes and backslashes, which clients send back wrong"
     return None
 
@@ -122,6 +123,7 @@ class Site:
     audit: str = option(
         default="log:",
         doc="Where events are written: log: (the logger wheatpaste.middleware.auth.audit), json:PATH, or none.",
+        check=destination_complaint,
         sample="json:%(here)s/audit.log",
     )
     save_posts: int = option(
