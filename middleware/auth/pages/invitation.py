@@ -1,7 +1,8 @@
 """``invite/TOKEN`` and ``reset/TOKEN``: a password is set by who has a link that was made for that.
 
 The page of a link may be looked at any number of times; sending its form uses the link up. Whoever has set a password
-so is where everybody is who knows it: a second factor is asked for as ever.
+so is where everybody is who knows it: a second factor is asked for as ever. Where passkeys are enough to sign in, an
+invitation can be accepted with one.
 """
 
 from __future__ import annotations
@@ -10,7 +11,11 @@ from typing import TYPE_CHECKING
 
 from ....protocol.answer import Answer
 from ..account import Account
+from ..factors.passkeys import NoPasskey
+from ..identity import MFA
 from ..links import Kind
+from .adding import added, signs_in_by_passkey
+from .enrol import NO_PASSKEY
 from .form import Fields, Page
 from .messages import message
 from .password import password_problem, set_password
@@ -45,6 +50,8 @@ class LinkPage(Page):
         account = self._account(visit)
         if account is None:
             return self._void(visit)
+        if fields.get("credential"):
+            return self._take_passkey(visit, account, fields)
         problem = password_problem(visit, account, fields)
         if problem is not None:  # the link stays
             return self._form(visit, account, problem=problem)
@@ -60,18 +67,40 @@ class LinkPage(Page):
             authority.sessions.end_all(account.id)
         return authority.logins.first_factor(visit, changed, ("pwd",))
 
-    def _account(self, visit: Visit) -> Account | None:
+    def _take_passkey(self, visit: Visit, account: Account, fields: Fields) -> Answer:
         authority = visit.authority
-        link = authority.links.peek(self._kind, _token(visit))
-        account: Account | None = None if link is None else authority.directory.get(link.account)
-        return None if account is None or account.disabled else account
+        if not (self._kind == "invite" and may_add_passkey(visit, account)):
+            return self._void(visit)
+        try:
+            info = authority.factors.passkeys.add(account, fields["credential"], "", verified=True)
+        except (NoPasskey, ValueError) as error:
+            authority.audit.note("mfa.fail", visit, account, reason="passkey not added", detail=str(error))
+            return self._form(visit, account, problem=NO_PASSKEY)
+        if authority.links.take(self._kind, _token(visit)) is None:
+            authority.factors.passkeys.remove(account.id, info.id)
+            return self._void(visit)
+        codes = added(visit, account, "passkey")
+        changed: Account = authority.directory.get(account.id) or account
+        # Its device has made sure who it is, as at each login with it.
+        answer = authority.logins.first_factor(visit, changed, ("swk" if info.is_synced else "hwk", "user", MFA))
+        if codes is None:
+            return answer
+        return sheet(visit, "codes.html", codes=codes, target=dict(answer.headers)["Location"], section=None)
+
+    def _account(self, visit: Visit) -> Account | None:
+        return account_of_link(visit, self._kind, _token(visit))
 
     def _form(self, visit: Visit, account: Account, *, problem: str | None = None) -> Answer:
+        with_passkey = self._kind == "invite" and may_add_passkey(visit, account)
         return sheet(
             visit,
             "invitation.html",
             "200 OK" if problem is None else "422 Unprocessable Content",
             kind=self._kind,
+            token_of_link=_token(visit),
+            has_script=with_passkey,
+            with_passkey=with_passkey,
+            with_password="password" in visit.authority.site.login or not with_passkey,
             account=account,
             min_length=visit.authority.passwords.policy.min_length,
             here=visit.authority.url(visit, f"{self._kind}/{_token(visit)}"),
@@ -80,6 +109,20 @@ class LinkPage(Page):
 
     def _void(self, visit: Visit) -> Answer:
         return message(visit, "404 Not Found", VOID)
+
+
+def account_of_link(visit: Visit, kind: Kind, token: str) -> Account | None:
+    """Whose link it is, if it counts and they may sign in."""
+    authority = visit.authority
+    link = authority.links.peek(kind, token)
+    account: Account | None = None if link is None else authority.directory.get(link.account)
+    return None if account is None or account.disabled else account
+
+
+def may_add_passkey(visit: Visit, account: Account) -> bool:
+    """Whether who has an invitation may accept it with a passkey: not where it would stand in for another factor."""
+    has_some = visit.authority.factors.passkeys is not None
+    return has_some and signs_in_by_passkey(visit) and not account.has_second_factor
 
 
 def _token(visit: Visit) -> str:

@@ -9,6 +9,7 @@ from ....protocol.answer import Answer
 from ..answers import problem
 from .adding import signs_in_by_passkey
 from .form import Fields, Page, is_fresh, signed_in
+from .invitation import account_of_link, may_add_passkey
 from .second import waiting
 
 if TYPE_CHECKING:
@@ -24,13 +25,13 @@ _HEADERS = [
 
 def options(visit: Visit, fields: Fields) -> Answer:
     """What to ask the browser, as JSON, for the purpose that the form names."""
-    found = _options(visit, fields.get("purpose", ""))
+    found = _options(visit, fields.get("purpose", ""), fields.get("link", ""))
     if found is None:
         return problem("403 Forbidden", "This cannot be asked for here and now.")
     return Answer(status="200 OK", headers=[*_HEADERS], body=json.dumps(found).encode("ascii"))
 
 
-def _options(visit: Visit, purpose: str) -> dict[str, Any] | None:
+def _options(visit: Visit, purpose: str, link: str) -> dict[str, Any] | None:
     authority = visit.authority
     passkeys = authority.factors.passkeys
     if passkeys is None:
@@ -41,6 +42,11 @@ def _options(visit: Visit, purpose: str) -> dict[str, Any] | None:
             return None
         found: dict[str, Any] = passkeys.request_options("login", bindings[0], verified=True)
         return found
+    if purpose == "create" and link:
+        # Whoever has an invitation may accept it with a passkey.
+        invited = account_of_link(visit, "invite", link)
+        may_have = invited is not None and may_add_passkey(visit, invited)
+        return dict(passkeys.creation_options(invited, verified=True)) if may_have else None
     _, account = waiting(visit)
     user = None if account is not None else signed_in(visit)
     if account is None:

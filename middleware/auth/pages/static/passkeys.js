@@ -14,6 +14,7 @@
 
   async function question(form) {
     const sent = new URLSearchParams({ token: form.elements.token.value, purpose: form.dataset.passkey });
+    if (form.dataset.link) sent.set("link", form.dataset.link);
     const answer = await fetch(form.dataset.options, { method: "POST", body: sent, credentials: "same-origin" });
     if (!answer.ok) throw new Error(`the site answered ${answer.status}`);
     const options = await answer.json();

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from auth_pages import PASSWORD, AuthSite, Clock, Visitor, app_of, code_of
+from auth_pages import PASSWORD, AuthSite, Clock, Reply, Visitor, app_of, code_of, codes_in
+from soft_authenticator import PRESENT, SoftAuthenticator
 
 NEW = "flour, water and a wide brush"
 SESSION = "__Host-wheatpaste.session"
@@ -132,3 +135,66 @@ def test_another_site_cannot_send_its_form(reset: str, visitor: Visitor) -> None
 
 def test_one_kind_is_not_the_other(reset: str, visitor: Visitor) -> None:
     assert visitor.get(reset.replace("/reset/", "/invite/")).code == 404
+
+
+# With a passkey
+
+
+def asked(visitor: Visitor, page: Reply, link: str, purpose: str = "create") -> Reply:
+    fields = {"token": page.forms()[0]["token"], "purpose": purpose, "link": link.rpartition("/")[2]}
+    return visitor.post("/-/auth/passkey/options", fields, HTTP_SEC_FETCH_MODE="cors")
+
+
+def test_an_invitation_can_be_accepted_with_a_passkey(invited: str, site: AuthSite, visitor: Visitor) -> None:
+    page = visitor.get(invited)
+    options = json.loads(asked(visitor, page, invited).text)
+    assert options["user"]["name"] == "jo"
+    device = SoftAuthenticator()
+    form = {**page.forms()[0], "credential": device.create(options)}
+    done = visitor.post(invited, form)
+    assert len(codes_in(done)) == 10
+    assert "jo" in visitor.get("/wall").words
+    assert site.notes.events[-1] == ("login.ok", "jo", {"amr": "hwk user mfa"})
+    assert Visitor(site.app, scheme="https").get(invited).code == 404
+
+
+def test_a_passkey_that_is_refused_leaves_the_link(invited: str, site: AuthSite, visitor: Visitor) -> None:
+    page = visitor.get(invited)
+    options = json.loads(asked(visitor, page, invited).text)
+    for answer in (SoftAuthenticator().create(options, flags=PRESENT), "{}", "x"):
+        assert visitor.post(invited, {**page.forms()[0], "credential": answer}).code == 422
+    assert SESSION not in visitor.cookies
+    assert site.factors.of(site.account("jo").id).passkeys == ()
+    assert visitor.get(invited).code == 200
+
+
+def test_a_reset_is_no_way_to_a_passkey(reset: str, site: AuthSite, visitor: Visitor) -> None:
+    page = visitor.get(reset)
+    assert asked(visitor, page, reset).code == 403
+    assert visitor.post(reset, {**page.forms()[0], "credential": "{}"}).code == 404
+    assert visitor.get(reset).code == 200
+
+
+def test_an_invitation_is_no_way_around_a_second_factor(invited: str, site: AuthSite, visitor: Visitor) -> None:
+    page = visitor.get(invited)
+    options = json.loads(asked(visitor, page, invited).text)
+    app_of(site, site.account("jo"))
+    assert asked(visitor, page, invited).code == 403
+    assert "passkey" not in visitor.get(invited).words
+    assert visitor.post(invited, {**page.forms()[0], "credential": SoftAuthenticator().create(options)}).code == 404
+    assert SESSION not in visitor.cookies
+    reply = visitor.post(invited, {**page.forms()[0], "new": NEW, "again": NEW})
+    assert reply.location == "/-/auth/second"
+
+
+@pytest.mark.parametrize("link", ["x", "A" * 43, "\0"])
+def test_nobody_s_link_asks_for_nothing(link: str, visitor: Visitor) -> None:
+    assert asked(visitor, visitor.get("/-/auth/login"), link).code == 403
+
+
+def test_where_passkeys_are_all_there_is_no_password_is_asked_for(make_site: Callable[..., AuthSite]) -> None:
+    site = make_site(site={"public_url": "https://wiki.example.org", "login": ("passkey",)})
+    jo = site.add("jo", password=None)
+    page = Visitor(site.app, scheme="https").get(f"/-/auth/invite/{site.authority.links.create('invite', jo.id)}")
+    assert 'type="password"' not in page.text
+    assert "Add a passkey, and you are in." in page.words

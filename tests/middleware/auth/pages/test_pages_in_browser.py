@@ -374,3 +374,15 @@ def test_one_device_holds_one_passkey_of_a_user(chrome: Chrome, place: tuple[Aut
     press(chrome, "/account/passkeys")
     until(chrome, lambda found: found.find_element(By.CSS_SELECTOR, "form.passkey [data-failed]").is_displayed())
     assert len(site.factors.of(site.account().id).passkeys) == 1
+
+
+def test_an_invitation_is_accepted_with_a_passkey(chrome: Chrome, place: tuple[AuthSite, str]) -> None:
+    site, url = place
+    jo = site.add("jo", password=None)
+    add_authenticator(chrome)
+    chrome.get(f"{url}/-/auth/invite/{site.authority.links.create('invite', jo.id)}")
+    chrome.find_element(By.CSS_SELECTOR, "form.passkey button").click()
+    until(chrome, lambda found: found.find_element(By.CLASS_NAME, "codes"))
+    chrome.find_element(By.CSS_SELECTOR, "a.main").click()
+    arrives(chrome, "/")
+    assert who(chrome) == "jo"
