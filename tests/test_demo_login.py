@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import re
+import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import oidc_provider
 import pytest
+import requests
 from running_server import RunningServer
 from selenium.webdriver import Chrome
 from selenium.webdriver.common.by import By
@@ -81,6 +84,19 @@ def with_passkeys(text: str, address: str) -> str:
     return re.sub(r"\[auth:main\]\n.*?\n\n", lambda found: main, text, count=1, flags=re.DOTALL)
 
 
+def with_provider(text: str, address: str, issuer: str) -> str:
+    """The same with the provider that the test has started, which knows the site as ``wiki``."""
+    parts = PROVIDER.replace("http://localhost:8080", address).replace("client_id = wall", "client_id = wiki")
+    parts = re.sub(r"issuer = \S+", f"issuer = {issuer}", parts)
+    return re.sub(r"\[auth:main\]\n.*?\n\n", lambda found: f"{parts}\n", text, count=1, flags=re.DOTALL)
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as sock:
+        port: int = sock.getsockname()[1]
+        return port
+
+
 def until(browser: Chrome, path: str) -> None:
     WebDriverWait(browser, 20).until(lambda seen: seen.current_url.split("?")[0].endswith(path))
 
@@ -148,3 +164,28 @@ def test_a_password_then_a_passkey_by_editing_the_ini_alone(demo: Demo, browser:
     browser.get(f"{address}/guestbook/-/auth/account/devices")
     assert "This device" in browser.page_source
     browser.remove_virtual_authenticator()
+
+
+def test_a_login_at_a_provider_by_editing_the_ini_alone(demo: Demo) -> None:
+    port, provider_port = free_port(), free_port()
+    address, issuer = f"http://localhost:{port}", f"http://127.0.0.1:{provider_port}"
+    (demo.state / "corp.secret").write_text(oidc_provider.SECRET)
+    demo.edit(with_login)
+    demo.edit(lambda text: with_provider(text, address, issuer))
+    demo.run("auth", "init", "--no-admin")
+    assert "fine" in demo.run("check")
+    provider = oidc_provider.start(provider_port, f"{address}/guestbook", {"alice": []})
+    try:
+        assert demo.serve(port) == address
+        alice = oidc_provider.Person("alice")
+        alice.http.headers.update({"Accept": "text/html", "Sec-Fetch-Mode": "navigate", "Sec-Fetch-Site": "none"})
+        page = alice.get(f"{address}/guestbook/")
+        assert page.url.startswith(f"{address}/guestbook/-/auth/login")
+        link = re.search(r'href="([^"]*/oidc/corp/start[^"]*)"', page.text)
+        assert link is not None, page.text
+        page = alice.get(address + link[1].replace("&amp;", "&"))
+        assert page.url == f"{address}/guestbook/"
+        assert "Guestbook" in page.text
+        assert requests.get(f"{address}/guestbook/", timeout=20).status_code == 401
+    finally:
+        provider.kill()
