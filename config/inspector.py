@@ -16,7 +16,7 @@ from .mounts import Mount
 from .node import Kind, Node, Value, Values
 from .options import OptionError, has_rules
 from .origin import BuildSite, Origin
-from .problems import Problem, did_you_mean, nearest
+from .problems import ConfigError, Problem, did_you_mean, nearest
 from .reader import Reader, Reading
 from .records import record
 from .references import BadReference, Reference, is_uri, normalise
@@ -251,6 +251,13 @@ class Inspector:
             else:
                 what = f"{error.option}: {error.what}" if error.option else error.what
                 self._report(node, what, "", "wrong-value", node.where)
+        except ConfigError as error:
+            # What a file lacks that an option names, or which package: no reason to say nothing of the other sections.
+            for problem in error.problems:
+                if problem.file is None:
+                    self._report(node, problem.what, problem.fix, problem.code, node.where)
+                else:
+                    self.resolver.report(problem)
 
     def _theirs(self, node: Node, target: Reference) -> None:
         entry = node.entry_point

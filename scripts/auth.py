@@ -73,6 +73,13 @@ def run(options: argparse.Namespace) -> int:
     file, variables, words = split(options.words)
     if not words:
         return _refuse("say what to do: wheatpaste auth FILE COMMAND, and see wheatpaste auth --help")
+    if words[0] in ("-h", "--help", "help"):  # behind FILE, for whoever does not know what comes next
+        from .parser import Parser
+
+        parser = Parser("wheatpaste auth", "Look after the users, keys, tokens and sessions of a site.")
+        arguments(parser)
+        parser.print_help()
+        return 0
     return run_area(words[0], file, variables, words[1:])
 
 

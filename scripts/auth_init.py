@@ -80,6 +80,11 @@ def _make_key(path: str, tell: Any) -> str:
         key = read_key_file(path)[0]
         tell(f"{short_path(path)} is there already, and stays.")
     else:
+        folder = os.path.dirname(path)
+        above = os.path.dirname(folder)
+        if above not in ("", "/") and os.path.isdir(above) and not os.path.lexists(folder):
+            os.mkdir(folder, 0o700)
+            tell(f"{short_path(folder)} is a new folder, which only you can look into.")
         key = make_key_file(path)
         tell(f"{short_path(path)} is the site's key. Only you can read it; it belongs into no version control.")
     return key.id

@@ -27,6 +27,8 @@ _BYTES = 32
 _ID = re.compile(r"[0-9a-f]{8}")
 _DAY = re.compile(r"\d{4}-\d\d-\d\d")
 _KEY = re.compile(r"[A-Za-z0-9_-]{43}")
+# What a generator of secrets writes in base64: long, and with capitals, small letters and digits, but no dot.
+_DRAWN = re.compile(r"(?=.*[A-Z])(?=.*[a-z])(?=.*[0-9])[A-Za-z0-9+/]{32,}={0,2}")
 _FEWEST_DIFFERENT = 8
 _HEAD = """\
 # The keys of a site's authentication, the newest first: it seals, all of them open.
@@ -92,6 +94,10 @@ def text_of(keys: Iterable[Key]) -> str:
 def read_key_file(path: str | os.PathLike[str]) -> tuple[Key, ...]:
     """The keys in a file that nobody but its owner may read. Raises ``ConfigError``."""
     path = os.fspath(path)
+    if not os.path.isdir(os.path.dirname(path) or "."):
+        # Unquoted: it may be a secret that begins with a slash.
+        fix = "run wheatpaste auth FILE init, or make the folder; a secret that begins with / is taken for a path"
+        raise _error("the key file is to be in a folder that is not there", fix)
     try:
         with open(path, "rb") as file:
             complaint = _rights_complaint(os.fstat(file.fileno()), path)
@@ -253,8 +259,12 @@ def _error(
 
 
 def path_in(text: str) -> Path | None:
-    """The file that a text names, if it is an absolute path into a folder that exists; a secret is none."""
+    """The file that a text names, which need not exist; a secret in base64 that begins with a slash is none."""
     path = text.strip()
     if not path.startswith("/") or "\n" in path or len(path) > 1000 or "\0" in path:
         return None
-    return Path(path) if os.path.dirname(path) != "/" and os.path.isdir(os.path.dirname(path)) else None
+    folder = os.path.dirname(path)
+    if os.path.lexists(path) or (folder != "/" and os.path.isdir(folder)):
+        return Path(path)
+    # Where its folder is not there yet, a path must not become the secret itself, which anybody could guess.
+    return None if _DRAWN.fullmatch(path) else Path(path)

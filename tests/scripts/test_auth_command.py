@@ -133,6 +133,11 @@ class TestTheWords:
         assert sentence in err
         assert "Traceback" not in err
 
+    def test_help_is_given_behind_the_file_too(self, say: Say):
+        code, out, _ = say("--help")
+        assert code == 0
+        assert all(each.sentence in out for each in AREAS)
+
     def test_the_file_comes_first(self, say: Say):
         code, _, err = say("user", "site.ini", "list", file="")
         assert code == 2
@@ -178,6 +183,26 @@ class TestTheWords:
 
 
 class TestInit:
+    def test_it_makes_the_folder_of_the_key_for_its_owner_alone(
+        self, say: Say, site: Path, capsys: pytest.CaptureFixture[str]
+    ):
+        site.write_text(site.read_text().replace("%(here)s/", "%(here)s/state/"))
+        assert main(["check", "site.ini"]) == 1
+        assert "is to be in a folder that is not there" in capsys.readouterr().out
+        assert say("init")[0] == 0
+        assert stat.S_IMODE((site.parent / "state").stat().st_mode) == 0o700
+        assert (site.parent / "state" / "auth.key").exists()
+        assert main(["check", "site.ini"]) == 0
+
+    def test_a_check_without_the_key_goes_on_to_other_sections(
+        self, say: Say, site: Path, capsys: pytest.CaptureFixture[str]
+    ):
+        site.write_text(site.read_text() + "\n[server:main]\nuse = egg:wheatpaste#main\nprot = 8080\n")
+        assert main(["check", "site.ini"]) == 1
+        out = capsys.readouterr().out
+        assert "auth.key: the key file cannot be read" in out
+        assert "'port'" in out
+
     def test_it_makes_a_key_tables_and_a_link_for_the_first_admin(self, say: Say, site: Path):
         code, out, err = say("init", "--email", "root@example.org")
         assert code == 0, err

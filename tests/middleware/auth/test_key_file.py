@@ -298,3 +298,26 @@ def test_the_folder_is_left_unlocked_when_a_rotation_fails(path):
     make_key_file(path)
     assert len({key.id for key in (rotate(path), rotate(path))}) == 2
     assert key_file.read_key_file(path)
+
+
+@pytest.mark.parametrize(
+    ("text", "is_path"),
+    [
+        ("/srv/wiki/auth.key", True),
+        ("/srv/no/such/folder/of/this/machine/auth/key", True),
+        ("/auth.key", True),
+        ("/aG9wZWZ1bGx5bm9ib2R5Z3Vlc3Nlc3RoaXM0NzExMDgxNQ=", False),
+        ("/aG9wZWZ1/bGx5bm9ib2R5Z3Vlc3Nlc3RoaXM0NzExMDgxNQ=", False),
+        ("aG9wZWZ1bGx5bm9ib2R5Z3Vlc3Nlc3RoaXM0NzExMDgxNQ==", False),
+        ("/srv/wiki/auth.key\n/srv", False),
+    ],
+)
+def test_it_is_told_from_a_secret(text, is_path):
+    assert (key_file.path_in(text) is not None) is is_path
+
+
+def test_its_path_is_no_secret_where_its_folder_is_missing(tmp_path):
+    named = tmp_path / "later" / "folder" / "auth.key"
+    with pytest.raises(ConfigError, match="in a folder that is not there") as caught:
+        Vault.read(str(named))
+    assert "later" not in str(caught.value), "it may be a secret that begins with a slash"
