@@ -37,17 +37,25 @@ class HTTPExceptions:
     def __call__(self, environ: Environ, start_response: StartResponse) -> Body:
         """Call the app, and answer in its place when it raises an HTTP exception."""
         environ["paste.httpexceptions"] = self
-        expected = environ.setdefault("paste.expected_exceptions", [])
-        expected += [kind for kind in _kinds() if kind not in expected]
+        expected = environ.get("paste.expected_exceptions")
+        if expected:
+            expected += [kind for kind in _kinds() if kind not in expected]
+        elif expected is None:
+            environ["paste.expected_exceptions"] = [*_kinds()]
+        else:
+            expected += _kinds()
         try:
             body = self.app(environ, start_response)
         except Exception as error:
             if not _is_answer(error):
                 raise
             return _answer(error, environ, start_response)
-        wrapper = environ.get("wsgi.file_wrapper")
-        if type(body) in (list, tuple) or (isinstance(wrapper, type) and type(body) is wrapper):
+        kind = type(body)
+        if kind is list or kind is tuple:
             return body  # nothing of the app runs any more
+        wrapper = environ.get("wsgi.file_wrapper")
+        if isinstance(wrapper, type) and kind is wrapper:
+            return body
         return (_SizedBody if hasattr(body, "__len__") else _Body)(body, environ, start_response)
 
 

@@ -156,7 +156,7 @@ class Authority:
 
     def decide(self, visit: Visit) -> Any:
         """What the rules say of a request; None where there are none, and the app decides."""
-        return None if self.rules is None else self.rules.decide(visit)
+        return self.rules.decide(visit) if self.rules is not None and self.rules.says_something else None
 
     def allowed(self, visit: Visit) -> Callable[[str], bool]:
         """The function of ``wheatpaste.allowed`` for a request."""

@@ -170,6 +170,7 @@ class Rules:
         # A rule for /Admin is one for /admin, too, in an app that sees no difference.
         self._always_loose = any(is_unusual("/" + "/".join(each.pattern.segments)) for each in options.table)
         self._default = {"app": None, "authenticated": Authenticated(), "deny": Nobody()}[default]
+        self.says_something = bool(self.table) or self._default is not None
         self._passed = [Verdict(ALLOWED, rule) for rule in options.table]
         scoped = frozenset(rule.index for rule in options.table if asks_for_scopes(rule.permission))
         self._scoped = scoped if options.tokens == "scoped" else frozenset()

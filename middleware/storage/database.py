@@ -13,6 +13,7 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from time import monotonic
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from .schema import LEDGER, Schema, advance, is_current
@@ -25,6 +26,9 @@ if TYPE_CHECKING:
     from .tables import Parameters
 
 _MOST_IDLE = 8
+_GLANCE = 0.5
+"""Seconds for which whoever only reads believes that the path still means the same file."""
+
 _HAS_LEDGER = f"SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = '{LEDGER}'"
 
 _inherited: list[Connection] = []
@@ -60,12 +64,13 @@ class Database:
         self._process = os.getpid()
         self._era = 0
         self._prepared: tuple[int, int] | None = None
+        self._glance = 0.0
 
     def query(self, statement: str, parameters: Parameters = ()) -> list[Any]:
         """The rows of one statement; the quickest way."""
         opened: _Open | None = None
         try:
-            opened = self._take()
+            opened = self._take(statement.startswith("SELECT"))
             rows = opened.connection.execute(statement, parameters).fetchall()
         except BaseException as error:
             explained = told(error, self.path, self._patience)
@@ -103,6 +108,7 @@ class Database:
         """Close what is open. The next call opens the file again."""
         self._own()
         self._era += 1
+        self._glance = 0.0
         self._prepared = None
         self._drop_idle()
 
@@ -124,28 +130,29 @@ class Database:
             if opened is not None:
                 self._give_back(opened, is_sound)
 
-    def _take(self) -> _Open:
+    def _take(self, only_reads: bool = False) -> _Open:
         self._own()
         while True:
             try:
                 opened = self._idle.pop()
             except IndexError:
                 return self._open()
+            connection, file, era = opened
             # A file that was moved away or deleted goes on to exist for who has it open, and takes all that is written.
-            if opened.file == self._present() and opened.era == self._era:
+            if only_reads and monotonic() < self._glance:
+                if file == self._prepared and era == self._era:
+                    return opened
+            elif file == self._present() and era == self._era:
+                self._glance = monotonic() + _GLANCE
                 return opened
-            opened.connection.close()
+            connection.close()
 
     def _give_back(self, opened: _Open, is_sound: bool) -> None:
-        if (
-            is_sound
-            and opened.era == self._era
-            and len(self._idle) < _MOST_IDLE
-            and not opened.connection.in_transaction
-        ):
+        connection, _, era = opened
+        if is_sound and era == self._era and len(self._idle) < _MOST_IDLE and not connection.in_transaction:
             self._idle.append(opened)
         else:
-            opened.connection.close()
+            connection.close()
 
     def _own(self) -> None:
         """Begin anew in a process that was forked."""
@@ -223,13 +230,13 @@ class Database:
         """Switch to the write-ahead log. Several who begin at the same time get no turn here, so each asks again."""
         import sqlite3
 
-        until = time.monotonic() + self._patience
+        until = monotonic() + self._patience
         while True:
             try:
                 # On file systems without shared memory the answer is another mode, which is slower and as safe.
                 connection.execute("PRAGMA journal_mode = WAL").fetchone()
             except sqlite3.OperationalError as error:
-                if not is_busy(error) or time.monotonic() > until:
+                if not is_busy(error) or monotonic() > until:
                     raise
                 time.sleep(0.01)
             else:

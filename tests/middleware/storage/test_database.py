@@ -10,6 +10,7 @@ import subprocess
 import sys
 import textwrap
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -193,6 +194,28 @@ def test_a_file_moved_away_is_made_anew(database: Database, path: Path):
     add(database, "after")
     assert texts(database) == ["after"]
     assert path.exists()
+
+
+def test_who_only_reads_learns_soon_that_a_file_was_moved_away(database: Database, path: Path):
+    add(database, "before")
+    assert database.query("SELECT text FROM notes") == [("before",)]
+    for each in list(path.parent.iterdir()):
+        each.rename(each.with_name(f"old-{each.name}"))
+    until = time.monotonic() + 5
+    while database.query("SELECT text FROM notes"):
+        assert time.monotonic() < until
+    assert path.exists()
+
+
+def test_who_reads_after_a_write_to_a_new_file_reads_that_one(database: Database, path: Path):
+    add(database, "before")
+    with database.reading(), database.reading():
+        pass  # two connections wait now
+    assert database.query("SELECT text FROM notes") == [("before",)]
+    for each in list(path.parent.iterdir()):
+        each.rename(each.with_name(f"old-{each.name}"))
+    add(database, "after")
+    assert database.query("SELECT text FROM notes") == [("after",)]
 
 
 def test_a_missing_folder_is_named(tmp_path: Path):
