@@ -138,7 +138,7 @@ PICTURES = (
     Picture("auth-enrol", "/-/auth/enrol", width=900, height=1080, prepare=half_way_as_nora),
     Picture("auth-enrol-phone", "/-/auth/enrol", prepare=half_way_as_nora, **PHONE),
     Picture("auth-new-password", "/-/auth/password", prepare=as_kim, **CARD),
-    Picture("auth-invitation", "/-/auth/invite/INVITE", prepare=sign_out, **CARD),
+    Picture("auth-invitation", "/-/auth/invite/INVITE", width=900, height=880, prepare=sign_out),
     Picture("auth-reset", "/-/auth/reset/RESET", dark=True, prepare=sign_out, **CARD),
     Picture("auth-not-found", "/-/auth/nowhere", width=900, height=560, prepare=sign_out),
     Picture("auth-account", "/-/auth/account", prepare=sign_in, **DESK),
