@@ -26,7 +26,7 @@ from .desk import Desk
 from .identity import Identity
 from .interception import Interception
 from .method import Failed
-from .refusals import forbidden, remedied, step_up, unauthenticated, wanted_step
+from .refusals import PASSWORD_FIRST, forbidden, remedied, step_up, unauthenticated, wanted_step
 from .visit import Visit
 
 log = logging.getLogger(__name__)
@@ -109,8 +109,12 @@ class Guard:
         code = status[:3]
         if code not in self._intercepted:
             return None
-        if any(name.lower() == _ACTION for name, _ in headers):
+        answer = self._in_place_of(visit, code, headers)
+        if answer is not None and any(name.lower() == _ACTION for name, _ in headers):
             _act(visit, headers)
+        return answer
+
+    def _in_place_of(self, visit: Visit, code: str, headers: Headers) -> Answer | None:
         own = [(name, value) for name, value in headers if name.lower() == "www-authenticate"]
         identity = visit.identity
         if identity is None:
@@ -119,6 +123,8 @@ class Guard:
             return self._kept(visit) or unauthenticated(visit)
         wanted = wanted_step(own)
         if wanted is not None and identity.method == "session" and navigates(visit.environ):
+            if wanted == "mfa" and identity.has_shown_two_factors:
+                return forbidden(visit)  # there is nothing more to show, and the page for it would lead back here
             return step_up(visit, wanted)
         if code != "401" or own:
             return None  # it is known who asks, and the app does not want them
@@ -135,7 +141,11 @@ class Guard:
         return [*_private(headers), *visit.headers] if visit.headers else headers
 
     def _kept(self, visit: Visit) -> Answer | None:
-        return self._authority.interrupt(visit)
+        try:
+            return self._authority.interrupt(visit)
+        except StoreError as error:
+            log.error("a form cannot be kept while the store cannot be used: %s", error)
+            return _UNAVAILABLE
 
 
 def identify(visit: Visit, server_user: str | None = None) -> Answer | None:
@@ -151,6 +161,11 @@ def identify(visit: Visit, server_user: str | None = None) -> Answer | None:
             visit.failed[method.name] = found
             if found.status != 401:
                 return _failed(visit, found)
+            continue
+        account = found.account
+        if account is not None and account.must_change_password and method.name == "session" and found.actor is None:
+            # Whoever has set that password knows it: until it is another one, it opens the page for that alone.
+            visit.failed[method.name] = PASSWORD_FIRST
             continue
         _enter(visit, found)
         return None

@@ -109,7 +109,7 @@ class ForwardAuth:
             return _passed(inner.identity)
         account = None if inner.identity is None else inner.identity.account
         authority.audit.note("authz.deny", inner, account, reason=verdict.reason)
-        return remedied(inner, verdict.remedies)
+        return remedied(inner, verdict.remedies, verdict.max_age)
 
     def _original(self, environ: Environ) -> Original | None:
         if self._kind == "verify":

@@ -51,6 +51,13 @@ def _methods(name: str, site: Site, parts: Mapping[str, Any]) -> Iterator[KeyPro
     for word, what in _NEEDED.items():
         if word in site.methods and word not in parts:
             yield KeyProblem("methods", f"names {word}, and there is no section [auth:{name}:{word}] {what}", part="")
+    if "session" not in site.methods:
+        if "tkt" in site.methods and "tkt" in parts and parts["tkt"].exchange:
+            what = "must name session, too: tickets are exchanged for one"
+            yield KeyProblem("methods", what, f"or say exchange = false in [auth:{name}:tkt]", part="")
+        if any(word.startswith("oidc:") for word in parts):
+            what = "must name session: a login at a provider begins one, which nobody would look at"
+            yield KeyProblem("methods", what, part="")
     for word in _OF_METHODS:
         if word in parts and word not in site.methods:
             yield KeyProblem(

@@ -17,11 +17,15 @@ from ...protocol.paths import uri_path, uri_query
 from ...protocol.wsgi import Headers
 from .answers import problem, see_other
 from .asker import navigates
+from .method import Failed
 from .methods.auth_params import quoted
 from .return_to import safe_target
 
 if TYPE_CHECKING:
     from .visit import Visit
+
+PASSWORD_FIRST = Failed("password has to be changed", description="The password has to be changed first.")
+"""A session that counts for nothing until its user has chosen a new password."""
 
 _SAFE = ("GET", "HEAD")
 _STEP_UP = re.compile(r'\berror="?insufficient_user_authentication"?', re.IGNORECASE)
@@ -32,7 +36,8 @@ _ACR = re.compile(r'\bacr_values="([^"]*)"', re.IGNORECASE)
 def unauthenticated(visit: Visit, own: Headers | None = None) -> Answer:
     """The answer to who has not shown who it is. ``own`` are challenges of the app, which are sent along."""
     if is_interactive(visit) and navigates(visit.environ):
-        return see_other(login_url(visit))
+        page = "password" if visit.failed.get("session") is PASSWORD_FIRST else "login"
+        return see_other(login_url(visit, page))
     failed = next(iter(visit.failed.values()), None)
     headers = [("WWW-Authenticate", each) for each in _challenges(visit)] + (own or [])
     if failed is not None and failed.retry_after is not None:
@@ -100,9 +105,9 @@ def is_interactive(visit: Visit) -> bool:
     return "session" in site.methods and bool(site.login)
 
 
-def login_url(visit: Visit) -> str:
-    """The login page, which leads back to where the browser wanted to go."""
-    return f"{visit.authority.url(visit, 'login')}?{urlencode({'next': here(visit)})}"
+def login_url(visit: Visit, page: str = "login") -> str:
+    """The login page, or another one, which leads back to where the browser wanted to go."""
+    return f"{visit.authority.url(visit, page)}?{urlencode({'next': here(visit)})}"
 
 
 def here(visit: Visit) -> str:

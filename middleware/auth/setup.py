@@ -127,6 +127,9 @@ class Assembly:
         sections = {name.partition(":")[2]: each for name, each in self.parts.items() if name.startswith("oidc:")}
         if not sections:
             return
+        if "session" not in self.site.methods:
+            what = "must name session: a login at a provider begins one, which nobody would look at"
+            raise OptionError("Site", "methods", what, part="")
         from .oidc.providers import Providers
 
         providers = Providers(authority, sections, self.groups)
@@ -385,4 +388,7 @@ class Assembly:
         options = self.parts.get("tkt")
         if options is None:
             raise OptionError("Site", "methods", "names tkt, and there is no section with its secret", part="")
+        if options.exchange and "session" not in self.site.methods:
+            what = "must name session, too: tickets are exchanged for one (or say exchange = false, in their section)"
+            raise OptionError("Site", "methods", what, part="")
         return Tkt(options, self.store, self.directory, self.clock)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from typing import Literal
 from urllib.parse import urlsplit
 
@@ -15,6 +16,10 @@ _DOMAIN = re.compile(r"(?!-)[a-z0-9-]+(?:\.[a-z0-9-]+)*")
 
 def _who_complaint(word: str) -> str | None:
     return None if _WHO.fullmatch(word) else "must be role:NAME, group:NAME or user:NAME"
+
+
+def _folded(word: str) -> str:
+    return unicodedata.normalize("NFC", word).casefold()
 
 
 def _domain_complaint(domain: str | None) -> str | None:
@@ -64,7 +69,8 @@ class MfaOptions:
             return True
         words = {f"role:{each}" for each in account.roles} | {f"group:{each}" for each in account.groups}
         words.add(f"user:{account.name}")
-        return not words.isdisjoint(self.require_for)
+        # People log in as Bob or bob: what is written otherwise here must not mean nobody.
+        return not {_folded(each) for each in words}.isdisjoint(_folded(each) for each in self.require_for)
 
     def needs_second_factor(self, account: Account) -> bool:
         """Whether one factor is not enough: the user has to have a second one, or has one."""

@@ -207,13 +207,16 @@ class Tkt:
         said = "\0".join((ticket.user, str(ticket.time), ",".join(ticket.tokens), ticket.data))
         key = hashlib.sha256(said.encode("utf-8", "surrogatepass")).hexdigest()
         if self._used.add(key, now, self.options.timeout + 2 * _AHEAD):
-            visit.authority.sessions.begin(
-                visit,
-                account,
-                ("tkt",),
-                auth_time=float(ticket.time),
-                data={"claims": {"tokens": list(ticket.tokens), "userdata": ticket.data}},
-            )
+            try:
+                visit.authority.sessions.begin(
+                    visit,
+                    account,
+                    ("tkt",),
+                    auth_time=float(ticket.time),
+                    data={"claims": {"tokens": list(ticket.tokens), "userdata": ticket.data}},
+                )
+            except ValueError:
+                return Failed("ticket says more than a session can hold")
             visit.authority.audit.note("login.ok", visit, account, amr="tkt")
             self.withdraw(visit)
             return None
