@@ -16,8 +16,6 @@ import sys
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from webob.exc import HTTPException, status_map
-
 from ..config.factories import make_filter_factory
 from ..config.options import component
 from ..config.records import field
@@ -73,8 +71,17 @@ class _Answering(Exception, metaclass=_KindOfAnswering):
 
 
 def _kinds() -> tuple[type[Exception], ...]:
-    old = sys.modules.get("paste.httpexceptions")  # nobody raises what nobody imported
-    return (HTTPException, _Answering) if old is None else (HTTPException, _Answering, old.HTTPException)
+    # Nobody raises what nobody imported.
+    webobs, pastes = _of_module("webob.exc"), _of_module("paste.httpexceptions")
+    if webobs is None:
+        return (_Answering,) if pastes is None else (_Answering, pastes)
+    return (webobs, _Answering) if pastes is None else (webobs, _Answering, pastes)
+
+
+def _of_module(name: str) -> type[Exception] | None:
+    """The ``HTTPException`` of a module, if it was imported. One that is just being imported may have none yet."""
+    kind: type[Exception] | None = getattr(sys.modules.get(name), "HTTPException", None)
+    return kind
 
 
 def _is_answer(error: Exception) -> bool:
@@ -84,10 +91,9 @@ def _is_answer(error: Exception) -> bool:
 
 def _answer(error: Exception, environ: Environ, start_response: StartResponse) -> Body:
     """Start the answer that the exception stands for, in place of one that may have been started."""
-    old = sys.modules.get("paste.httpexceptions")
+    kind, pastes, webobs = type(error), _of_module("paste.httpexceptions"), _of_module("webob.exc")
     # Paste makes WebOb's exceptions pass for its own.
-    kind = type(error)
-    of_paste = old is not None and issubclass(kind, old.HTTPException) and not issubclass(kind, HTTPException)
+    of_paste = pastes is not None and issubclass(kind, pastes) and (webobs is None or not issubclass(kind, webobs))
     answer: Any = _translate(error) if of_paste else error
     given: ExcInfo = (kind, error, error.__traceback__)
 
@@ -104,6 +110,8 @@ def _answer(error: Exception, environ: Environ, start_response: StartResponse) -
 
 def _translate(error: Any) -> Any:
     """An exception of ``paste.httpexceptions`` as WebOb's of the same code, which escapes and negotiates."""
+    from webob.exc import status_map  # for a page to make of it: most programs never raise one
+
     kind = status_map.get(error.code)
     if kind is None:
         return error

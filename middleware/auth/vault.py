@@ -80,6 +80,7 @@ class Vault:
         self._file = None if file is None else os.fspath(file)
         self._seen: object = self._stamp()
         self._derived: dict[tuple[str, str], bytes] = {}
+        self._signing: dict[str, tuple[Key, bytes]] = {}
         self._keys = tuple(keys)
 
     def __repr__(self) -> str:
@@ -117,7 +118,11 @@ class Vault:
         """32 bytes for one purpose, from the newest key: to sign with."""
         if self._monotonic() > self._due:
             self.refresh()
-        return self._derive(self._keys[0], f"key {purpose}")
+        first = self._keys[0]
+        known = self._signing.get(purpose)
+        if known is None or known[0] is not first:
+            known = self._signing[purpose] = first, self._derive(first, f"key {purpose}")
+        return known[1]
 
     def every_key(self, purpose: str) -> tuple[bytes, ...]:
         """The same from each key, the newest first: to check what may have been signed before a rotation."""

@@ -131,7 +131,8 @@ class Database:
                 self._give_back(opened, is_sound)
 
     def _take(self, only_reads: bool = False) -> _Open:
-        self._own()
+        if self._process != os.getpid():
+            self._own()
         while True:
             try:
                 opened = self._idle.pop()

@@ -26,6 +26,7 @@ SCHEMA = Schema(
 """Keys are bytes: so any text is a key, and the order is the same everywhere, whatever the language of a database."""
 
 _LIVES = "(until IS NULL OR until > ?)"
+_GET = f"SELECT value FROM entries WHERE space = ? AND key = ? AND {_LIVES}"
 _SWEEP_EVERY = 200
 
 
@@ -43,10 +44,11 @@ class TableStore:
 
     def get(self, space: str, key: str) -> bytes | None:
         """The value, or None."""
-        rows = self._tables.query(
-            f"SELECT value FROM entries WHERE space = ? AND key = ? AND {_LIVES}", (space, _raw(key), self._clock())
-        )
-        return bytes(rows[0][0]) if rows else None
+        rows = self._tables.query(_GET, (space, key.encode("utf-8", "surrogatepass"), self._clock()))
+        if not rows:
+            return None
+        value = rows[0][0]
+        return value if type(value) is bytes else bytes(value)
 
     def put(self, space: str, key: str, value: bytes, seconds: float | None = None) -> None:
         """Set a value, whatever was there."""

@@ -64,7 +64,8 @@ class LocalUsers:
 
     def get(self, account_id: str) -> Account | None:
         """The account with this id: one row, found by its key."""
-        return self._one(_BY_ID, account_id)
+        rows = self._tables.query(_BY_ID, (account_id,))
+        return self._account(rows[0]) if rows else None
 
     def with_email(self, address: str) -> list[Account]:
         """The accounts that have a mail address; it need not be one, nor that they have shown that it is theirs."""
@@ -308,21 +309,22 @@ class LocalUsers:
         return self._account(rows[0]) if rows else None
 
     def _account(self, row: Any) -> Account:
-        groups, roles, permissions = self._standing(row[8], row[9])
+        known, name, display, email, verified, disabled, epoch, must_change, group_names, granted, second_factor = row
+        groups, roles, permissions = self._standing(group_names, granted)
         return Account(
-            row[0],
-            row[1],
+            known,
+            name,
             "local",
-            row[2],
-            row[3],
-            row[4] == 1,
-            row[5] == 1,
-            row[6],
+            display,
+            email,
+            verified == 1,
+            disabled == 1,
+            epoch,
             groups,
             roles,
             permissions,
-            row[10] == 1,
-            row[7] == 1,
+            second_factor == 1,
+            must_change == 1,
         )
 
     def _read_standing(
