@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ...protocol.csrf import forgery
 from .interrupted import RESUMED
 
 if TYPE_CHECKING:
@@ -41,13 +42,18 @@ class Desk:
         return self._visit.authority.app_tokens.make(self._binding())
 
     def csrf_complaint(self, token: str | None) -> str | None:
-        """What is wrong with a token that came with a form, as a sentence, or None."""
+        """What is wrong with a token that came with a form, as a sentence, or None.
+
+        Who is not signed in has no session that a token could belong to, and anybody can get one: where a browser says
+        that another site's page has sent the form, no token counts.
+        """
         if self._visit.environ.get(RESUMED):
             # The token belongs to the session that had ended. That a page of this site has sent the form, and that its
             # user wants it to go on, was found out otherwise.
             return None
-        complaint: str | None = self._visit.authority.app_tokens.complaint(token, self._binding())
-        return complaint
+        authority = self._visit.authority
+        complaint: str | None = authority.app_tokens.complaint(token, self._binding())
+        return forgery(self._visit.environ, authority.site.trusted_origins) or complaint
 
     def _binding(self) -> str:
         identity = self._visit.identity

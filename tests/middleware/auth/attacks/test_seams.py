@@ -173,3 +173,26 @@ def test_an_order_to_sign_out_is_carried_out_once(challenge: Any, assemble: Asse
     reply = visitor.get("/")
     assert (noted, reply.header("X-Auth-Action")) == (["logout"], "")
     assert "wheatpaste.session" not in visitor.cookies
+
+
+@pytest.mark.parametrize("name", [None, "bob"])
+def test_an_app_s_token_does_not_count_in_the_form_of_another_site(name: str | None, assemble: Assemble) -> None:
+    told: list[str] = []
+
+    def app(environ: dict[str, Any], start_response: Any) -> list[bytes]:
+        start_response("200 OK", TEXT)
+        if environ["REQUEST_METHOD"] == "GET":
+            return [environ["wheatpaste.csrf_token"]().encode()]
+        told.append(environ["wheatpaste.csrf_complaint"](environ["QUERY_STRING"]) or "taken")
+        return [b""]
+
+    guard = Guard(app, assemble())
+    attacker, victim = Visitor(guard), Visitor(guard)
+    if name is not None:
+        victim.login(name)
+    for token in (attacker.get("/form").text, victim.get("/form").text):
+        victim.post(f"/form?{token}", {"a": "b"}, HTTP_SEC_FETCH_SITE="cross-site", HTTP_ORIGIN="https://evil.example")
+        victim.post(f"/form?{token}", {"a": "b"}, HTTP_SEC_FETCH_SITE=None, HTTP_ORIGIN="https://evil.example")
+    assert "taken" not in told
+    victim.post(f"/form?{victim.get('/form').text}", {"a": "b"})
+    assert told[-1] == "taken"
