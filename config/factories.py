@@ -9,11 +9,12 @@ A factory is an object that paste.deploy can call, and that ``check`` and ``desc
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from typing import Any
 
 from .mounts import Mount, MountReader
 from .options import Option, OptionError
-from .origin import building
+from .origin import BuildSite, building
 from .problems import ConfigError
 from .reader import Place, Reader, Reading, Texts
 
@@ -32,15 +33,15 @@ class _Factory:
     def __repr__(self) -> str:
         return f"<{self.protocol} of {self.component.__module__}:{self.component.__name__}>"
 
-    def _read(self, global_conf: Texts | None, texts: Texts) -> tuple[Reading, Callable[[OptionError], ConfigError]]:
+    def _read(
+        self, global_conf: Texts | None, texts: Texts
+    ) -> tuple[Reading, Callable[[OptionError | ConfigError], ConfigError]]:
         conf = global_conf or {}
         site = building.get()
         reading = self.reader.read(texts, conf, site)
         if reading.errors and site is None:
             # Plain PasteDeploy called: look for the lines now that something is wrong.
-            from .relocate import site_of
-
-            site = site_of(conf, texts)
+            site = _site_of(conf, texts)
             reading = self.reader.read(texts, conf, site)
         if reading.errors:
             raise ConfigError(reading.errors)
@@ -50,19 +51,31 @@ class _Factory:
             for problem in reading.problems:
                 logging.getLogger(__name__).warning("%s", problem)
 
-        def refuse(error: OptionError) -> ConfigError:
+        def refuse(error: OptionError | ConfigError) -> ConfigError:
+            if isinstance(error, ConfigError):
+                return _placed(error, site or _site_of(conf, texts), conf)
             part = reading.place_of(error.part)
             if part is not None:
                 place, read = part
                 return ConfigError(place.refusal(error, read.said))
-            found = site
-            if found is None:
-                from .relocate import site_of
-
-                found = site_of(conf, texts)
-            return ConfigError(Place(found, conf).refusal(error, reading.said))
+            return ConfigError(Place(site or _site_of(conf, texts), conf).refusal(error, reading.said))
 
         return reading, refuse
+
+
+def _site_of(conf: Texts, texts: Texts) -> BuildSite | None:
+    from .relocate import site_of  # which reads the file again
+
+    return site_of(conf, texts)
+
+
+def _placed(error: ConfigError, site: BuildSite | None, conf: Texts) -> ConfigError:
+    """The same problems; those that know no place, such as a package that is not installed, get the section's."""
+    origin = Place(site, conf).origin(None)
+    return ConfigError(
+        each if each.file else replace(each, file=origin.file, line=origin.line, section=each.section or origin.section)
+        for each in error.problems
+    )
 
 
 class AppFactory(_Factory):
@@ -79,7 +92,7 @@ class AppFactory(_Factory):
         reading, refuse = self._read(global_conf, local_conf)
         try:
             made = self.component(**reading.values)
-        except OptionError as error:
+        except (OptionError, ConfigError) as error:
             raise refuse(error) from error
         return made if self._finish is None else self._finish(made)
 
@@ -96,7 +109,7 @@ class FilterFactory(_Factory):
         def wrap(app: Any) -> Any:
             try:
                 return self.component(app, **reading.values)
-            except OptionError as error:
+            except (OptionError, ConfigError) as error:
                 raise refuse(error) from error
 
         return wrap

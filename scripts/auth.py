@@ -80,6 +80,8 @@ def run(options: argparse.Namespace) -> int:
         arguments(parser)
         parser.print_help()
         return 0
+    if words[0] == "--auth" and len(words) > 2:  # behind FILE as well as at the end
+        words = [*words[2:], *words[:2]]
     return run_area(words[0], file, variables, words[1:])
 
 

@@ -111,7 +111,7 @@ class _WebErrorFactory(FilterFactory):
 
     def _read(
         self, global_conf: Mapping[str, str] | None, texts: Mapping[str, str]
-    ) -> tuple[Reading, Callable[[OptionError], ConfigError]]:
+    ) -> tuple[Reading, Callable[[OptionError | ConfigError], ConfigError]]:
         reading, refuse = super()._read(global_conf, texts)
         if reading.values.get("error_email"):
             reading.values.setdefault("from_address", reading.values["error_email"][0])

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from ...config.problems import ConfigError, Problem
 from .memory import MemoryStore
 from .schema import Schema
 from .store import Store
@@ -25,7 +26,8 @@ _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*(?=:)")
 def store_of(url: str, clock: Callable[[], float] = time.time) -> Store:
     """The store that an URL names; it is opened when it is first used.
 
-    Raises ``ValueError`` with a phrase that completes "sessions: …", also where the driver is not installed.
+    Raises ``ValueError`` with a phrase that completes "sessions: …", and ``ConfigError`` where the driver is not
+    installed.
     """
     complaint = store_complaint(url)
     if complaint is not None:
@@ -36,7 +38,7 @@ def store_of(url: str, clock: Callable[[], float] = time.time) -> Store:
         try:
             from .redis_store import RedisStore
         except ImportError as error:
-            raise ValueError(_lacking("redis", "redis", error)) from error
+            raise _lacking("redis", "redis", error) from error
         return RedisStore(url, clock)
     from .table_store import SCHEMA, TableStore
 
@@ -44,7 +46,7 @@ def store_of(url: str, clock: Callable[[], float] = time.time) -> Store:
 
 
 def tables_of(url: str, *schemas: Schema) -> Tables:
-    """The tables that an URL names; they are opened when they are first used. Raises ``ValueError`` as above."""
+    """The tables that an URL names; they are opened when they are first used. Raises as above."""
     complaint = tables_complaint(url)
     if complaint is not None:
         raise ValueError(complaint)
@@ -59,7 +61,7 @@ def tables_of(url: str, *schemas: Schema) -> Tables:
     try:
         from .postgres import PostgresTables
     except ImportError as error:
-        raise ValueError(_lacking("psycopg", "postgres", error)) from error
+        raise _lacking("psycopg", "postgres", error) from error
     return PostgresTables(url, *schemas)
 
 
@@ -115,5 +117,11 @@ def _scheme(url: str) -> str:
     return found[0] if found is not None else ""
 
 
-def _lacking(package: str, extra: str, error: ImportError) -> str:
-    return f"needs the package {package}, which cannot be imported ({error}); run: pip install 'wheatpaste[{extra}]'"
+def _lacking(package: str, extra: str, error: ImportError) -> ConfigError:
+    return ConfigError(
+        Problem(
+            what=f"the store needs the package {package}, which cannot be imported ({error})",
+            fix=f"run: pip install 'wheatpaste[{extra}]'",
+            code="missing-extra",
+        )
+    )

@@ -21,6 +21,7 @@ from typing import Any
 
 import pytest
 
+from wheatpaste.config.problems import ConfigError
 from wheatpaste.middleware.auth.accounts.local_users import LocalUsers
 from wheatpaste.middleware.auth.accounts.tables import SCHEMA
 from wheatpaste.middleware.auth.passwords.hasher import Hasher
@@ -137,6 +138,11 @@ class TestTheWords:
         code, out, _ = say("--help")
         assert code == 0
         assert all(each.sentence in out for each in AREAS)
+
+    def test_the_sections_may_be_named_behind_the_file(self, ready: Say):
+        assert ready("--auth", "main", "user", "list") == ready("user", "list", "--auth", "main")
+        with pytest.raises(ConfigError, match="auth:other"):
+            ready("--auth", "other", "user", "list")
 
     def test_the_file_comes_first(self, say: Say):
         code, _, err = say("user", "site.ini", "list", file="")

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from wheatpaste.config.problems import ConfigError
 from wheatpaste.middleware.storage.database import Database
 from wheatpaste.middleware.storage.memory import MemoryStore
 from wheatpaste.middleware.storage.memory_tables import MemoryTables
@@ -147,5 +148,5 @@ def test_a_missing_driver_is_named_with_its_extra(
 ):
     monkeypatch.setitem(sys.modules, package, None)
     monkeypatch.delitem(sys.modules, f"wheatpaste.middleware.storage.{module}", raising=False)
-    with pytest.raises(ValueError, match=f"needs the package {package}.*{extra}"):
+    with pytest.raises(ConfigError, match=f"needs the package {package}.*{extra}"):
         store_of(url)
