@@ -186,13 +186,14 @@ def _enter(visit: Visit, identity: Identity | None) -> None:
     environ["wheatpaste.logout"] = desk.logout
     environ["wheatpaste.csrf_token"] = desk.csrf_token
     environ["wheatpaste.csrf_complaint"] = desk.csrf_complaint
-    environ["wheatpaste.login_url"] = authority.url(visit, "login")
-    environ["wheatpaste.logout_url"] = authority.url(visit, "logout")
+    mount = authority.url(visit)
+    environ["wheatpaste.login_url"] = f"{mount}/login"
+    environ["wheatpaste.logout_url"] = f"{mount}/logout"
     if identity is not None:
         known = identity.as_dict()
         environ["REMOTE_USER"] = identity.name
         environ["AUTH_TYPE"] = identity.method
-        environ["REMOTE_USER_TOKENS"] = ",".join(sorted(identity.roles))
+        environ["REMOTE_USER_TOKENS"] = ",".join(known["roles"])
         environ["REMOTE_USER_DATA"] = str(identity.claims.get("userdata", ""))
         environ["wheatpaste.identity"] = known
         Trace.of(environ).identity = known

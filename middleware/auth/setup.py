@@ -30,7 +30,6 @@ from .links import Links
 from .method import Method
 from .methods.digest_secrets import SCHEMA as DIGESTS
 from .methods.header import strip_identity_headers
-from .methods.jwt import Jwt
 from .methods.tkt import offer
 from .pages import routes as pages
 from .rules import RuleOptions, Rules
@@ -115,8 +114,9 @@ class Assembly:
                 authority.enterers = [enter]
             if hasattr(method, "withdraw"):
                 self.sessions.ending.append(method.withdraw)
-            if isinstance(method, Jwt):
-                authority.well_known["/.well-known/oauth-protected-resource"] = method.metadata
+            metadata = getattr(method, "metadata", None)
+            if metadata is not None:
+                authority.well_known["/.well-known/oauth-protected-resource"] = metadata
         self._add_providers(authority)
         authority.add_routes(forward_auth.routes(authority))
         if "session" in site.methods:
@@ -370,7 +370,7 @@ class Assembly:
         return CertificateMethod(options, self.site.trusted_proxies, self.directory, self.users.complete, self.clock)
 
     def _jwt(self) -> Method:
-        from .methods.jwt import JwtIssuer
+        from .methods.jwt import Jwt, JwtIssuer
 
         issuers = [
             JwtIssuer(name.partition(":")[2], options, self.clock)
