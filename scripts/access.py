@@ -168,6 +168,8 @@ class Asker:
             return stranger, f"no source knows a user {self.name}: nothing but the name counts"
         if account.disabled:
             return None, f"{account.name} is disabled and cannot sign in"
+        if account.must_change_password and self._scopes is None:
+            return None, f"{account.name} has to choose a new password before anything else"
         return Identity.of(account, **self._how()), None
 
     def _named(self) -> Identity:

@@ -69,6 +69,7 @@ def explain(
     found = users.find("bob")
     assert found is not None
     users.disable(found.id)
+    users.set_password(users.create("kim").id, "$none", must_change=True)
     tables.close()
     capsys.readouterr()
 
@@ -143,6 +144,12 @@ def test_it_knows_the_filter_s_own_pages(explain: Any) -> None:
 )
 def test_it_says_what_is_not_known_of_the_user(explain: Any, name: str, says: str) -> None:
     assert says in explain("/wiki/", "--user", name)
+
+
+def test_who_has_to_choose_a_new_password_is_nobody(explain: Any) -> None:
+    told = access(explain, "/wiki/", "--user", "kim")
+    assert (told["status"], told["remark"]) == (401, "kim has to choose a new password before anything else")
+    assert access(explain, "/wiki/", "--user", "kim", "--scope", "a")["remark"] is None
 
 
 def test_a_disabled_user_is_nobody(explain: Any) -> None:
