@@ -38,9 +38,17 @@ class MemoryTables:
         self._process = os.getpid()
 
     def query(self, statement: str, parameters: Parameters = ()) -> list[Any]:
-        """The rows of one statement."""
-        with self._mine() as connection:
+        """The rows of one statement; the quickest way."""
+        connection = self._begin()
+        try:
             return connection.execute(statement, parameters).fetchall()
+        except BaseException as error:
+            explained = told(error, _PLACE, self._patience)
+            if explained is None:
+                raise
+            raise explained from error
+        finally:
+            self._turn.release()
 
     @contextlib.contextmanager
     def reading(self) -> Iterator[Connection]:
@@ -71,13 +79,9 @@ class MemoryTables:
 
     @contextlib.contextmanager
     def _mine(self) -> Iterator[sqlite3.Connection]:
-        self._own()
-        if not self._turn.acquire(timeout=self._patience):
-            raise StoreError(f"{_PLACE} was in use by others for more than {self._patience:g} seconds")
+        connection = self._begin()
         try:
-            if self._connection is None:
-                self._connection = self._open()
-            yield self._connection
+            yield connection
         except BaseException as error:
             explained = told(error, _PLACE, self._patience)
             if explained is None:
@@ -85,6 +89,22 @@ class MemoryTables:
             raise explained from error
         finally:
             self._turn.release()
+
+    def _begin(self) -> sqlite3.Connection:
+        """The connection, for whose turn it is now: who gets it has to release the turn."""
+        self._own()
+        if not self._turn.acquire(timeout=self._patience):
+            raise StoreError(f"{_PLACE} was in use by others for more than {self._patience:g} seconds")
+        if self._connection is None:
+            try:
+                self._connection = self._open()
+            except BaseException as error:
+                self._turn.release()
+                explained = told(error, _PLACE, self._patience)
+                if explained is None:
+                    raise
+                raise explained from error
+        return self._connection
 
     def _own(self) -> None:
         if self._process != os.getpid():
