@@ -111,7 +111,8 @@ class Site:
         default=False, doc="Believe the REMOTE_USER that the server sets, such as Apache's own login."
     )
     allow_insecure: bool = option(
-        default=False, doc="Take passwords and tokens over plain http from other machines, too."
+        default=False,
+        doc="Take passwords and tokens that come with each request over plain http from other machines, too.",
     )
     realm: str = option(
         default="wheatpaste",
