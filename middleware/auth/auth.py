@@ -219,6 +219,9 @@ def _private(headers: Headers) -> Headers:
 def _failed(visit: Visit, failed: Failed) -> Answer:
     status = {400: "400 Bad Request", 403: "403 Forbidden", 429: "429 Too Many Requests"}.get(failed.status)
     headers: Headers = [] if failed.retry_after is None else [("Retry-After", str(failed.retry_after))]
+    if failed.error:  # RFC 6750 section 3: what was wrong with a token stands in the challenge, whatever the status
+        shown = [each for each in visit.authority.methods if each.name in visit.failed]
+        headers += [("WWW-Authenticate", each) for method in shown for each in method.challenges(visit)]
     return problem(status or "503 Service Unavailable", failed.description or "This cannot be taken.", headers)
 
 

@@ -107,7 +107,8 @@ def test_who_is_known_goes_on(make_authority: Make) -> None:
 def test_wrong_credentials_are_none(make_authority: Make) -> None:
     client = Client(Guard(refusing, make_authority()))
     assert client.get("/", headers={"X-Test-User": "bob?"}).status == 401
-    assert client.get("/", headers={"X-Test-User": "bob!"}).status == 400
+    broken = client.get("/", headers={"X-Test-User": "bob!"})
+    assert (broken.status, "WWW-Authenticate" in broken.headers) == (400, False)
 
 
 def test_an_app_that_refuses_a_user_is_final(make_authority: Make) -> None:
@@ -272,3 +273,9 @@ def test_the_body_of_a_refusal_is_closed_before_the_answer_leaves(make_authority
 
     assert Client(Guard(app, make_authority())).get("/").status == 401
     assert body.closed == 1
+
+
+def test_what_is_wrong_with_a_token_is_told_with_every_status(make_authority: Make) -> None:
+    client = Client(Guard(refusing, make_authority(methods=(Believing("bearer"),))))
+    answer = client.get("/", headers={"X-Test-User": "bob!"})
+    assert (answer.status, answer.headers["WWW-Authenticate"]) == (400, "Test")
