@@ -172,6 +172,138 @@ refuse 1 "$group" wheatpaste errors frail.ini show "$group"
 sed 's/^debug = true/console = true/' frail.ini >console.ini
 refuse 2 "console_anywhere" wheatpaste serve console.ini --host 0.0.0.0 --port 0
 
+say "--- a login: without the extra, then with it, from the first key to the last session"
+cat >guarded.ini <<'I'
+[pipeline:main]
+pipeline = login shop
+[filter:login]
+use = egg:wheatpaste#auth
+[auth:main]
+secret = %(here)s/state/auth.key
+methods = session basic bearer
+audit = json:%(here)s/state/audit.log
+[auth:main:store]
+url = sqlite:///%(here)s/state/auth.db
+[auth:main:rules]
+/free/* = everyone
+/admin/* = role editor
+/* = authenticated
+[app:shop]
+use = egg:wheatpaste#wsgi
+app = greeter:app
+I
+cat >greeter.py <<'P'
+def app(environ, start_response):
+    start_response("200 OK", [("Content-Type", "text/plain")])
+    return [f"{environ.get('REMOTE_USER', 'nobody')} by {environ.get('AUTH_TYPE')}\n".encode()]
+P
+words="four plain words here"
+mkdir state
+head -c 33 /dev/urandom | base64 | tr '+/' 'ab' >state/drawn
+sed "s|^secret = .*|secret = $(cat state/drawn)|" guarded.ini >bare.ini
+"$place/venv/bin/python" -c 'import importlib.util, sys; sys.exit(bool(importlib.util.find_spec("argon2")))' || fail "argon2 is there already"
+refuse 1 "pip install 'wheatpaste[auth]'" wheatpaste check bare.ini
+"$place/venv/bin/python" -m pip install -qq --disable-pip-version-check "$wheel[auth]"
+expect "bare.ini" wheatpaste check bare.ini
+refuse 1 "pip install 'wheatpaste[postgres]'" sh -c 'sed "s|^url = .*|url = postgresql://shop@localhost/shop|" bare.ini >pg.ini && wheatpaste check pg.ini'
+refuse 1 "did you mean 'role'?" sh -c 'sed "s/= role /= rol /" bare.ini >bad.ini && wheatpaste check bad.ini'
+rm -r state
+refuse 1 "in a folder that is not there" wheatpaste check guarded.ini
+refuse 2 "guarded.ini" wheatpaste serve guarded.ini --port 0
+expect "/-/auth/invite/" wheatpaste auth guarded.ini init
+expect "guarded.ini" wheatpaste check guarded.ini
+refuse 1 "chmod 600" sh -c 'chmod 644 state/auth.key; wheatpaste check guarded.ini'
+chmod 600 state/auth.key
+expect "bob is there now" sh -c "echo '$words' | wheatpaste auth guarded.ini user add bob"
+expect "editor" wheatpaste auth guarded.ini role grant editor bob
+expect "editor" wheatpaste auth guarded.ini user list
+expect "/admin/* = role editor" wheatpaste explain guarded.ini GET /admin/users --user bob
+expect "wpt_" wheatpaste auth guarded.ini token create bob walk --scope walk
+token=$(grep -o 'wpt_[A-Za-z0-9_]*' "$place/out" | head -n 1)
+serve_closed() { # serve_closed FILE: serve what answers 401 to whoever only asks whether it is there
+    say "wheatpaste serve $1"
+    wheatpaste serve "$1" --port 0 >"$place/serve.log" 2>&1 &
+    server=$!
+    tries=0
+    until url=$(grep -oE 'http://127\.0\.0\.1:[0-9]+' "$place/serve.log" | head -n 1) && [ -n "$url" ]; do
+        kill -0 "$server" 2>/dev/null || { cat "$place/serve.log" >&2; fail "serve ended"; }
+        tries=$((tries + 1))
+        [ "$tries" -lt 300 ] || { cat "$place/serve.log" >&2; fail "serve does not answer"; }
+        sleep 0.1
+    done
+}
+come() { # come URL USER PASSWORD: a browser without scripts signs in, and prints what it sees
+    "$place/venv/bin/python" - "$@" <<'P'
+import html, http.cookiejar, re, sys, urllib.parse, urllib.request
+site, name, password = sys.argv[1:]
+browser = urllib.request.build_opener(urllib.request.HTTPCookieProcessor(http.cookiejar.CookieJar()))
+browser.addheaders = [("Accept", "text/html"), ("Sec-Fetch-Mode", "navigate")]
+page = browser.open(site + "/admin/users?page=2").read().decode()
+fields = {key: html.unescape(value) for key, value in re.findall(r'type="hidden" name="(\w+)" value="([^"]*)"', page)}
+fields |= {"username": name, "password": password}
+action = urllib.parse.urljoin(site, re.search(r'action="([^"]+)"', page)[1])
+answer = browser.open(action, urllib.parse.urlencode(fields).encode())
+print(answer.geturl(), answer.read().decode())
+P
+}
+as_user() { # as_user AUTHORIZATION URL: status and body for a program that shows this
+    "$place/venv/bin/python" - "$@" <<'P'
+import sys, urllib.error, urllib.request
+request = urllib.request.Request(sys.argv[2], headers={"Authorization": sys.argv[1]} if sys.argv[1] else {})
+try:
+    answer = urllib.request.urlopen(request, timeout=10)
+except urllib.error.HTTPError as error:
+    answer = error
+print(answer.status, answer.headers.get_all("WWW-Authenticate"), answer.read().decode())
+P
+}
+basic() { printf 'Basic %s' "$(printf '%s' "$1:$2" | base64 | tr -d '\n')"; }
+serve_closed guarded.ini
+expect "401 ['Bearer" as_user "" "$url/"
+expect "200 None nobody by None" as_user "" "$url/free/x"
+expect "200 None bob by basic" as_user "$(basic bob "$words")" "$url/admin/"
+expect "401" as_user "$(basic bob wrong)" "$url/"
+expect "200 None bob by bearer" as_user "Bearer $token" "$url/"
+expect "invalid_token" as_user "Bearer ${token}x" "$url/"
+expect "/admin/users?page=2 bob by session" come "$url" bob "$words"
+expect "127.0.0.1" wheatpaste auth guarded.ini session list bob
+expect "seals from now on" wheatpaste auth guarded.ini keys rotate
+expect "200 None bob by basic" as_user "$(basic bob "$words")" "$url/"
+expect "" wheatpaste auth guarded.ini session revoke bob
+expect "no sessions" wheatpaste auth guarded.ini session list bob
+stop
+expect "login.fail" wheatpaste auth guarded.ini audit tail
+hide "$words"
+hide "$token"
+expect "0 of them wrong" wheatpaste auth guarded.ini audit verify
+
+say "--- a configuration of AuthKit"
+cat >kit.ini <<'I'
+[app:main]
+use = egg:wheatpaste#wsgi
+app = closed:app
+filter-with = login
+[filter:login]
+use = egg:wheatpaste#authkit
+authkit.setup.method = form, cookie
+authkit.form.authenticate.user.data =
+    ada:lovelace:staff admin
+authkit.cookie.secret = c51f0be93a7d42e8916b0f3ad5e7c284
+authkit.cookie.signoutpath = /signout
+I
+cat >closed.py <<'P'
+from greeter import app as greeter
+def app(environ, start_response):
+    if "REMOTE_USER" in environ:
+        return greeter(environ, start_response)
+    start_response("401 Unauthorized", [("Content-Type", "text/plain")])
+    return [b"who?"]
+P
+expect "kit.ini" wheatpaste check kit.ini
+serve_closed kit.ini
+expect "/admin/users?page=2 ada by" come "$url" ada lovelace
+stop
+
 say "--- the demo"
 "$place/venv/bin/python" -m pip install -qq --disable-pip-version-check "$wheel[demo]"
 cp -R "$checkout/config" "$checkout/examples" "$place/"

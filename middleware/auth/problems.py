@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -87,6 +88,14 @@ def _store(site: Site, parts: Mapping[str, Any], stack: Surroundings) -> Iterato
     store = parts.get("store")
     workers = stack.server.get("workers", "").strip() or "1"
     if store is not None and store.url != "memory:":
+        file = store.url.removeprefix("sqlite:///")
+        if file != store.url and not os.path.isdir(os.path.dirname(file) or "."):
+            yield KeyProblem(
+                "url",
+                "is a file in a folder that is not there: every request would be answered with 503",
+                "make the folder, for the user of the server",
+                part="store",
+            )
         return
     part = "" if store is None else "store"
     key = None if store is None else "url"
