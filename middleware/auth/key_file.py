@@ -66,7 +66,7 @@ def keys_of_text(text: str, file: str | None = None) -> tuple[Key, ...]:
     if file is None and not holds_keys(text):
         return (_key_of_secret(text.strip()),)
     if not lines:
-        raise _error("holds no key", "make one: wheatpaste auth FILE keys rotate", file)
+        raise _error("holds no key", "put back a copy; or remove it, and make another: wheatpaste auth FILE init", file)
     keys = []
     for number, words in lines:
         complaint, key = _read(words)
