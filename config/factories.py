@@ -9,7 +9,6 @@ A factory is an object that paste.deploy can call, and that ``check`` and ``desc
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import replace
 from typing import Any
 
 from .mounts import Mount, MountReader
@@ -17,6 +16,7 @@ from .options import Option, OptionError
 from .origin import BuildSite, building
 from .problems import ConfigError
 from .reader import Place, Reader, Reading, Texts
+from .records import replace
 
 
 class _Factory:
