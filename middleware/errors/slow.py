@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import logging
 import os
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
 from types import FrameType
 from typing import NamedTuple
 
+from ...protocol.frames import current_frames
 from ...protocol.wsgi import Body, Environ, StartResponse, WSGIApp
 
 logger = logging.getLogger(__name__)
@@ -80,7 +80,7 @@ class SlowRequests:
         for key, run in list(self._running.items()):
             if now - run.started < self._after or key in self._reported:
                 continue
-            frame = sys._current_frames().get(run.thread.ident or 0)
+            frame = current_frames().get(run.thread.ident or 0)
             # It may have ended while we looked; then the thread is at something else.
             if frame is None or key not in self._running:
                 continue

@@ -112,6 +112,11 @@ class Database:
         self._prepared = None
         self._drop_idle()
 
+    def __del__(self) -> None:
+        # Who drops it without closing it has no use for its connections (Python 3.13 warns of those left open).
+        if self._process == os.getpid():
+            self._drop_idle()
+
     @contextlib.contextmanager
     def _connection(self) -> Iterator[Connection]:
         opened: _Open | None = None

@@ -77,6 +77,11 @@ class MemoryTables:
                 self._connection.close()
                 self._connection = None
 
+    def __del__(self) -> None:
+        # Nobody can use them any more. A connection that is dropped open is warned about (Python 3.13).
+        if self._connection is not None and self._process == os.getpid():
+            self._connection.close()
+
     @contextlib.contextmanager
     def _mine(self) -> Iterator[sqlite3.Connection]:
         connection = self._begin()

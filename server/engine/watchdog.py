@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import sys
 import threading
 from typing import TYPE_CHECKING
+
+from ...protocol.frames import current_frames
 
 if TYPE_CHECKING:
     from .engine import Engine
@@ -146,7 +147,7 @@ class Watchdog:
         environ = request[0]
         import traceback
 
-        frame = sys._current_frames().get(thread.ident or 0)
+        frame = current_frames().get(thread.ident or 0)
         stack = "".join(traceback.format_stack(frame)) if frame is not None else "  (gone)\n"
         log.warning(
             "%s %s %s after %.1f s, in %s:\n%s",

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import sys
 import threading
 import traceback
 
+from ...protocol.frames import current_frames
 from .lines import Message
 
 _DEEPEST = 60
@@ -13,7 +13,7 @@ _DEEPEST = 60
 
 def stacks_of_threads() -> list[Message]:
     """For each thread its ``name``, whether it is a ``daemon``, and its ``stack``: lines, the latest call last."""
-    frames = sys._current_frames()
+    frames = current_frames()
     found: list[Message] = []
     for thread in threading.enumerate():
         frame = frames.get(thread.ident or 0)
