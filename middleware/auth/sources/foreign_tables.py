@@ -76,6 +76,11 @@ class _Engine:
         self._own()
         self._engine.dispose()
 
+    def __del__(self) -> None:
+        # As the tables of our own: who drops it has no use for its connections, and those of a parent are the parent's.
+        if self._process == os.getpid():
+            self._engine.dispose()
+
     def _own(self) -> None:
         """Connections that were made before a fork are the parent's, and are left to it."""
         if self._process != os.getpid():
