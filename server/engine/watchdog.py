@@ -11,8 +11,6 @@ import logging
 import threading
 from typing import TYPE_CHECKING
 
-from ...protocol.frames import current_frames
-
 if TYPE_CHECKING:
     from .engine import Engine
     from .worker_thread import Claim, WorkerThread
@@ -146,6 +144,8 @@ class Watchdog:
             return
         environ = request[0]
         import traceback
+
+        from ...protocol.frames import current_frames
 
         frame = current_frames().get(thread.ident or 0)
         stack = "".join(traceback.format_stack(frame)) if frame is not None else "  (gone)\n"

@@ -139,8 +139,8 @@ class TestChanges:
     def test_that_workers_wait_for_another_start_is_told(self, count: int, folder: Path, running_server: Start) -> None:
         server = running_server("site.ini", "--reload", f"--workers={count}")
         said(server, "say one")
-        assert ("one process while files are watched" in server.log()) == (count > 1)
         assert server.stop() == 0
+        assert ("one process while files are watched" in server.log()) == (count > 1)
 
     def test_without_watchfiles(self, folder: Path, running_server: Start) -> None:
         (folder / "watchfiles.py").write_text("raise ImportError('not here')\n")
