@@ -79,7 +79,13 @@ class _Server:
         self.start()
 
     def end(self) -> None:
-        self.stop(signal.SIGQUIT)  # at once, with all processes of its own
+        if self._process is not None:
+            self.signal(signal.SIGCONT)  # a test that failed may have left it frozen
+            try:
+                self.stop(signal.SIGQUIT)  # at once, with all processes of its own
+            except subprocess.TimeoutExpired:
+                self._process.kill()
+                self._process.wait()
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
