@@ -65,7 +65,7 @@ echo "== lint and types"
 sh .ci/lint.sh "$work/main/bin"
 
 echo "== the whole suite on $("$PYTHON" -V)"
-WHEATPASTE_SOAK="${WHEATPASTE_SOAK:-180}" WHEATPASTE_WHEEL="$(echo "$PWD/$work"/dist/*.whl)" "$work/main/bin/python" -P -m pytest -n "${JOBS:-2}" --dist loadgroup -q "$@"
+WHEATPASTE_SOAK="${WHEATPASTE_SOAK:-180}" WHEATPASTE_WHEEL="$(echo "$PWD/$work"/dist/*.whl)" "$work/main/bin/python" -P -m pytest -n "${JOBS:-3}" --dist loadgroup -q "$@"
 
 echo "== a walk through every command, from the wheel alone"
 sh .ci/walk.sh "$PYTHON" "$work"/dist/*.whl
@@ -88,7 +88,7 @@ for version in 3.11 3.12 3.13; do
     fi
     echo "== the fast part on Python $version"
     environment "$python" "$work/python$version" "$extras"
-    "$work/python$version/bin/python" -P -m pytest -n "${JOBS:-2}" --dist loadgroup -q -m "not slow" "$@"
+    "$work/python$version/bin/python" -P -m pytest -n "${JOBS:-4}" --dist loadgroup -q -m "not slow" "$@"
 done
 
 if [ -n "$missing" ]; then
