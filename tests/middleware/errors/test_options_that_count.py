@@ -180,8 +180,8 @@ def test_file_names_open_the_editor_at_the_place_that_it_knows(shop: Shop) -> No
     link = f"edit:{shop.folder / 'shop.py'}"
     assert link not in shop.ask(debug=True).text
     assert link in shop.ask(debug=True, editor="edit:{file}").text
-    there = shop.ask(debug=True, editor="edit:{file}", editor_paths=(f"{shop.folder}=/home/ada",))
-    assert "edit:/home/ada/shop.py" in there.text
+    there = shop.ask(debug=True, editor="edit:{file}", editor_paths=(f"{shop.folder}=/code/shop",))
+    assert "edit:/code/shop/shop.py" in there.text
 
 
 def test_the_kept_errors_are_at_the_path(shop: Shop) -> None:
