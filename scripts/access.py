@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from ..config.node import Node
 from ..config.options import OptionError, parsed
 from ..config.outline import own_factory, reading_of
-from ..config.problems import ConfigError
+from ..config.problems import ConfigError, Problem
 from ..config.reader import Reading
 from ..protocol.wsgi import Environ
 
@@ -30,10 +30,11 @@ class Access(NamedTuple):
 
     ``rule`` is the key of the rule that decides, ``text`` what it says and ``origin`` where it stands; without a key no
     rule is about the request, and the default holds. ``own`` is true for the pages that the filter answers itself.
-    ``remark`` says what is not known of the user.
+    ``remark`` says what is not known of the user. Without a ``status`` it cannot be told: what keeps it from that is
+    among the problems of the :class:`Asker`.
     """
 
-    status: int
+    status: int | None
     rule: str | None
     text: str
     origin: Origin | None
@@ -53,7 +54,8 @@ class Access(NamedTuple):
 class Asker:
     """Who makes the request that is explained: nobody, or the user of a name.
 
-    ``mfa`` says that a second factor was shown, ``scopes`` are those of a token, None for a session.
+    ``mfa`` says that a second factor was shown, ``scopes`` are those of a token, None for a session. ``problems`` are
+    the mistakes in the sections of the filters that were asked: none of them would start.
     """
 
     def __init__(self, name: str | None = None, *, mfa: bool = False, scopes: tuple[str, ...] | None = None) -> None:
@@ -63,6 +65,7 @@ class Asker:
         self._known: tuple[Identity | None, str | None] = (None, None)
         self._rules: Rules | None = None
         self._knows_who_asks = False
+        self.problems: list[Problem] = []
 
     def branch(self) -> Asker:
         """The same for one of several ways that the request goes: what filters there find out, others do not know."""
@@ -91,15 +94,16 @@ class Asker:
         reading = reading_of(node, importing=self.name is not None)
         if reading is not None and _needs_code(reading):
             reading = reading_of(node, importing=True)
-        if reading is None or reading.belongings is None or "" not in reading.parts:
+        if reading is None or reading.belongings is None:
             return None
+        self.problems += reading.errors
         parts = reading.belongings.made
-        # Mistakes elsewhere in the section, such as a key that is not there yet, change nothing here.
-        site = parts.get("") or parsed(Site, reading.parts[""].reading.values)
-        if "rules" in reading.parts and "rules" not in parts:
-            return None
         self._knows_who_asks = True
         self._known = self._user(reading, parts)
+        if not _says_who_may(reading):
+            return _UNTOLD
+        # Mistakes elsewhere in the section, such as a key that is not there yet, change nothing here.
+        site = parts.get("") or parsed(Site, reading.parts[""].reading.values)
         options = parts.get("rules") or RuleOptions()
         rules = self._rules = Rules(options, site.default)
         path = environ.get("PATH_INFO", "")
@@ -115,13 +119,15 @@ class Asker:
         )
 
     def _by_require(self, node: Node, environ: Environ) -> Access | None:
-        from ..middleware.auth.permissions import Context, Decision, RuleError, parse
+        from ..middleware.auth.permissions import Context, Decision, parse
 
-        text = node.local_conf.get("rule", "")
-        try:
-            permission = parse(text)
-        except RuleError:
-            return None  # it is among the problems
+        reading = reading_of(node)
+        if reading is None:
+            return None
+        self.problems += reading.errors
+        if "rule" not in reading.values:
+            return _UNTOLD
+        permission = parse(reading.values["rule"])
         value = node.values.get("rule")
         ctx = Context(self._known[0], environ)
         remark = None
@@ -195,6 +201,18 @@ _SAYS = {
     "mfa": "a second factor",
     "fresh": "to show once more who it is",
 }
+
+
+_UNTOLD = Access(None, None, "", None)
+_DECISIVE = frozenset({"default", "mount", "public_url"})
+
+
+def _says_who_may(reading: Reading) -> bool:
+    """Whether all is right in the sections that the answer depends on."""
+    site, rules = reading.parts.get(""), reading.parts.get("rules")
+    if site is None or (rules is not None and rules.made is None):
+        return False
+    return all(name in site.reading.values for name in site.reading.said if name in _DECISIVE)
 
 
 def _needs_code(reading: Reading) -> bool:

@@ -82,9 +82,10 @@ def run(options: argparse.Namespace) -> int:
         dump({"request": _request(environ), "route": _hop_data(hop, asker)})
     else:
         _print_route(hop, environ, terminal, options.all, asker)
-    for problem in composition.problems:
+    problems = list(dict.fromkeys([*composition.problems, *asker.problems]))
+    for problem in problems:
         Terminal().problem(problem)
-    broken = any(problem.severity == "error" for problem in composition.problems)
+    broken = any(problem.severity == "error" for problem in problems)
     return 0 if _arrives(hop) and not broken else 1
 
 
@@ -176,7 +177,9 @@ def _print_access(access: Access | None, terminal: Terminal, indent: str) -> Non
     if access.own:
         terminal.line(f"{indent}{paint('answers it: one of its own pages', 'green')}")
         return
-    if access.refusal is not None:
+    if access.status is None:
+        terminal.line(f"{indent}{paint('who may cannot be told: its sections have mistakes', 'red')}")
+    elif access.refusal is not None:
         terminal.line(f"{indent}{paint(f'refuses it with 400: {access.refusal}', 'yellow')}")
     else:
         rule = "no rule is about it" if access.rule is None else f"{printable(access.rule)}"

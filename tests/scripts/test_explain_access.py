@@ -176,9 +176,36 @@ def test_without_a_filter_that_says_who_asks_nobody_may(explain: Any, tmp_path: 
 
 def test_mistakes_elsewhere_do_not_keep_it_from_telling(explain: Any, tmp_path: Path) -> None:
     (tmp_path / "auth.key").unlink()
-    assert "/static/* = everyone" in explain("/static/x")
-    told = explain("/wiki/", "--user", "eve")
+    assert "/static/* = everyone" in explain("/static/x", code=1)
+    told = explain("/wiki/", "--user", "eve", code=1)
     assert "of eve nothing but the name is known: the sections have mistakes" in told
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "url", "at", "said"),
+    [
+        ("role admin and mfa", "rol admin", "/static/x", "/admin/*", "'rol' is no word of rules; did you mean 'role'?"),
+        ("= everyone", "= test nowhere:at_all", "/wiki/", "/static/*", "'nowhere:at_all' cannot be imported"),
+        ("default = deny", "default = dney", "/static/x", "default", "must be app or authenticated or deny"),
+        ("[auth:main]\n", "[auth:mian]\n", "/static/x", "[filter:auth]", "there is no section [auth:main]"),
+        ("rule = group", "rule = gruop", "/inner/x", "rule =", "'gruop' is no word of rules; did you mean 'group'?"),
+    ],
+    ids=["a rule", "a function of a rule", "the default", "a missing section", "the rule of a filter further in"],
+)
+def test_a_mistake_that_keeps_it_from_telling_is_said_with_its_line(
+    explain: Any, capsys: pytest.CaptureFixture[str], tmp_path: Path, old: str, new: str, url: str, at: str, said: str
+) -> None:
+    path = tmp_path / "site.ini"
+    text = path.read_text()
+    assert text.count(old) == 1
+    path.write_text(text.replace(old, new))
+    line = next(number for number, each in enumerate(text.splitlines(), 1) if each.startswith(at))
+    assert main(["explain", "site.ini", url]) == 1
+    out, err = capsys.readouterr()
+    assert "who may cannot be told: its sections have mistakes" in out
+    assert [each for each in err.splitlines() if each.startswith(f"site.ini:{line}: ") and said in each], err
+    assert main(["explain", "site.ini", url, "--json"]) == 1
+    assert '"status": null' in capsys.readouterr().out
 
 
 def test_a_dry_run_is_named(explain: Any, tmp_path: Path) -> None:
