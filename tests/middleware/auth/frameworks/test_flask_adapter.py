@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import flask
+import flask_login
 import pytest
 from auth_known_people import KnownPeople
 from flask.views import MethodView
@@ -125,7 +126,6 @@ def test_without_the_filter_nobody_gets_in(app: Any) -> None:
 
 @pytest.mark.parametrize("late", [False, True])
 def test_flask_login_finds_its_user_by_who_is_signed_in(late: bool) -> None:
-    flask_login = pytest.importorskip("flask_login")
     app = flask.Flask("shop")
     app.secret_key = "not needed"
     manager = flask_login.LoginManager()
