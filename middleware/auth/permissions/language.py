@@ -18,22 +18,9 @@ from typing import NamedTuple
 
 from ....config.problems import did_you_mean
 from ....config.references import installed, load_object
-from .circumstances import Between, EnvironKey, FromIP, HttpMethod, Secure
+from . import circumstances, who
 from .own import HasPermission, Test
 from .permission import And, Everyone, Nobody, Not, Or, Permission
-from .who import (
-    Anonymous,
-    Authenticated,
-    Claim,
-    Fresh,
-    HasRole,
-    HasScope,
-    InGroup,
-    Method,
-    Mfa,
-    TokenScope,
-    User,
-)
 from .words import BARE, RESERVED
 
 GROUP = "wheatpaste.auth.permission"
@@ -333,7 +320,7 @@ def _named(kind: Callable[..., Permission], what: str = "a name") -> _Build:
 
 
 def _fresh(parser: _Parser, word: _Token) -> Permission:
-    return Fresh(parser.one(word, "a duration")) if parser.name_follows() else Fresh()
+    return who.Fresh(parser.one(word, "a duration")) if parser.name_follows() else who.Fresh()
 
 
 def _between(parser: _Parser, word: _Token) -> Permission:
@@ -341,35 +328,35 @@ def _between(parser: _Parser, word: _Token) -> Permission:
     start = parser.one(word, form)
     parser.expect("and", word, form)
     end = parser.one(word, form)
-    return Between(start, end, parser.one(word, "a zone") if parser.name_follows() else None)
+    return circumstances.Between(start, end, parser.one(word, "a zone") if parser.name_follows() else None)
 
 
 def _token(parser: _Parser, word: _Token) -> Permission:
     form = "a scope: token scope NAME (via bearer is any token)"
     parser.expect("scope", word, form)
-    return TokenScope(*parser.names(word, what=form))
+    return who.TokenScope(*parser.names(word, what=form))
 
 
 WORDS: Mapping[str, _Build] = {
-    "anonymous": _alone(Anonymous),
-    "authenticated": _alone(Authenticated),
+    "anonymous": _alone(who.Anonymous),
+    "authenticated": _alone(who.Authenticated),
     "between": _between,
-    "claim": lambda parser, word: Claim(*parser.value_of(word)),
-    "environ": lambda parser, word: EnvironKey(*parser.value_of(word)),
+    "claim": lambda parser, word: who.Claim(*parser.value_of(word)),
+    "environ": lambda parser, word: circumstances.EnvironKey(*parser.value_of(word)),
     "everyone": _alone(Everyone),
     "fresh": _fresh,
-    "from": _named(FromIP, "a network such as 10.0.0.0/8"),
-    "group": _named(InGroup),
-    "method": _named(HttpMethod, "a request method such as GET"),
-    "mfa": _alone(Mfa),
+    "from": _named(circumstances.FromIP, "a network such as 10.0.0.0/8"),
+    "group": _named(who.InGroup),
+    "method": _named(circumstances.HttpMethod, "a request method such as GET"),
+    "mfa": _alone(who.Mfa),
     "nobody": _alone(Nobody),
     "permission": _named(HasPermission),
-    "role": _named(HasRole),
-    "scope": _named(HasScope),
-    "secure": _alone(Secure),
+    "role": _named(who.HasRole),
+    "scope": _named(who.HasScope),
+    "secure": _alone(circumstances.Secure),
     "test": lambda parser, word: Test(parser.function(word)),
     "token": _token,
-    "user": _named(User),
-    "via": _named(Method, "a method such as session or bearer"),
+    "user": _named(who.User),
+    "via": _named(who.Method, "a method such as session or bearer"),
 }
 """The words that begin a term, and what makes a permission of each."""
