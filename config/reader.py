@@ -56,20 +56,20 @@ class Reading:
 class Family:
     """Keys that share a form and become one keyword of the component: a mapping by key.
 
-    ``takes`` says whether a key belongs to it; ``parse`` reads a value, given the folder that relative paths are
-    relative to, and raises ``ValueError`` with a phrase. ``key``, ``kind`` and ``doc`` are what people are told;
-    ``sample`` is a key with its value, ``beside`` others that it needs. ``objects`` are the objects of Python that a
-    value names (``module:object``) and the component imports when it is made; none where the value is wrong.
-    ``complaint`` says what is wrong with a key that belongs to it.
+    ``takes`` says whether a key belongs to it; all do unless it says otherwise. ``parse`` reads a value, given the
+    folder that relative paths are relative to, and raises ``ValueError`` with a phrase. ``key``, ``kind`` and ``doc``
+    are what people are told; ``sample`` is a key with its value, ``beside`` others that it needs. ``objects`` are the
+    objects of Python that a value names (``module:object``) and the component imports when it is made; none where the
+    value is wrong. ``complaint`` says what is wrong with a key that belongs to it.
     """
 
     name: str
-    takes: Callable[[str], bool]
     parse: Callable[[str, str | None], Any]
     key: str
     kind: str
     doc: str
     sample: tuple[str, str]
+    takes: Callable[[str], bool] = lambda key: True
     objects: Callable[[str], Iterable[str]] = lambda text: ()
     complaint: Callable[[str], str | None] = lambda key: None
     beside: tuple[tuple[str, str], ...] = ()

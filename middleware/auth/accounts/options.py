@@ -66,10 +66,6 @@ class RoleOptions:
         return Roles(self.permissions)
 
 
-def _is_word(key: str) -> bool:
-    return True
-
-
 def _read_theirs(text: str, folder: str | None) -> tuple[str, ...]:
     # Groups of providers may have blanks in their names: then each has a line of its own.
     words = [line.strip() for line in text.splitlines() if line.strip()]
@@ -91,7 +87,6 @@ def _read_permissions(text: str, folder: str | None) -> tuple[str, ...]:
 
 GROUPS = Family(
     name="groups",
-    takes=_is_word,
     parse=_read_theirs,
     key="GROUP",
     kind="words PROVIDER/GROUP, one to a line where they have blanks",
@@ -102,7 +97,6 @@ GROUPS = Family(
 
 ROLES = Family(
     name="permissions",
-    takes=_is_word,
     parse=_read_permissions,
     key="ROLE",
     kind="words",
