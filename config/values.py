@@ -213,6 +213,13 @@ def is_import(kind: Any) -> bool:
     return False
 
 
+def module_object(text: str) -> str:
+    """The name of an object as ``module:object``; old files write ``module.object``. Raises ``ValueError``."""
+    name = text if ":" in text else ":".join(text.rpartition(".")[::2])
+    _require_dotted(name)
+    return name
+
+
 def import_object(text: str) -> Any:
     """Import ``module:object``. Raises ``ValueError`` for the form, and what the import raises."""
     from importlib import import_module

@@ -16,6 +16,7 @@ from ...config.options import OptionError
 from ...config.problems import ConfigError
 from ...config.reader import Reader, Reading
 from ...config.translation import Translation
+from ...config.values import module_object
 from .catch_errors import CatchErrors
 
 _ADMINISTRATORS = ("admin_email", "webmaster_email", "sysadmin_email")
@@ -66,18 +67,20 @@ def _of_cgitb(values: Mapping[str, Any]) -> Iterable[KeyProblem]:
 # --- keys of WebError -------------------------------------------------------------------------------------------------
 
 
-def _colon(word: str) -> str:
-    """``shop.alerts.Pager`` as ``shop.alerts:Pager``."""
-    return word if ":" in word else ":".join(word.rpartition(".")[::2])
+def _reporter_complaint(words: tuple[str, ...]) -> str | None:
+    for word in words:
+        try:
+            module_object(word)
+        except ValueError as error:
+            return f"{word!r} {error}"
+    return None
 
 
 _REPORTERS = Translation(
     kind=tuple[str, ...],
     doc="Objects with report(record), as shop.alerts.Pager or shop.alerts:Pager; classes are called.",
-    says=lambda words: {"reporters": tuple(map(_colon, words))},
-    check=lambda words: next(
-        (f"{word!r} must have the form module:object" for word in words if not {".", ":"} & set(word)), None
-    ),
+    says=lambda words: {"reporters": tuple(map(module_object, words))},
+    check=_reporter_complaint,
     remark=lambda words: "are given our records, not WebError's exc_data" if words else None,
 )
 _PREFIX = Translation(

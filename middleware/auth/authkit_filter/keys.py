@@ -13,7 +13,7 @@ from typing import Any
 
 from ....config.mounts import KeyProblem
 from ....config.problems import did_you_mean
-from ....config.values import parse_bool
+from ....config.values import module_object, parse_bool
 from ....protocol.secret_names import is_secret_name
 from ..key_file import secret_complaint
 from .wishes import METHODS, WITH_USERS, Cookie, Template, Text, Users, Wishes, path_in
@@ -22,7 +22,6 @@ PREFIX = "authkit."
 _GROUPS = ("setup", "basic", "digest", "form", "cookie", "forward", "redirect", "openid", "cas", "config")
 _AUTHENTICATE = ("function", "user.type", "user.data", "user.encrypt", "user.encrypt.secret")
 _TEMPLATE = ("string", "file", "obj")
-_OBJECT = re.compile(r"[A-Za-z_][\w]*(?:\.[A-Za-z_]\w*)*(?::[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*)?")
 
 _FROM_TEXT, _FROM_FILE = "authkit.users:UsersFromString", "authkit.users:UsersFromFile"
 _FROM_TABLES = (
@@ -378,13 +377,11 @@ class Reading:
 
     def _object(self, name: str) -> str:
         """The name of an object of Python, as ``module:object``."""
-        text: str = self._get(name, "")
-        if not _OBJECT.fullmatch(text) or not {".", ":"} & set(text):
-            self._say(
-                name, "must have the form module:object; values are not evaluated, so no calls and no expressions"
-            )
+        try:
+            return module_object(self._get(name, ""))
+        except ValueError as error:
+            self._say(name, f"{error}; values are not evaluated, so no calls and no expressions")
             return ""
-        return text if ":" in text else ":".join(text.rpartition(".")[::2])
 
     def _say(
         self, name: str | None, what: str, fix: str = "", *, severity: Any = "error", key: str | None = None

@@ -212,6 +212,7 @@ def test_weberror_s_reporters_are_named_with_dots_too(form: str, load: Load, cap
         pytest.param("logging.LogRecord", "required positional arguments", id="that cannot be made"),
         pytest.param("collections.OrderedDict", "has no report(record)", id="that is none"),
         pytest.param("Pager", "must have the form module:object", id="without a module"),
+        pytest.param("shop.alerts.Pager()", "must have the form module:object", id="a call"),
     ],
 )
 def test_a_reporter_that_is_wrong_stops_the_start(reporter: str, what: str, load: Load) -> None:
