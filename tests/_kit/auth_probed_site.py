@@ -5,17 +5,17 @@ from __future__ import annotations
 import http.cookiejar
 import json
 import re
-import ssl
 import subprocess
 import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import urlencode
 
+import moved_clock
 import pyotp
 from auth_pages import Reply
 from running_server import RunningServer
@@ -94,6 +94,21 @@ class Probed:
         self.ini = folder / "site.ini"
         self.ini.write_text(INI.format(folder=folder, **given), encoding="utf-8")
         self.server: RunningServer | None = None
+        self.ahead = 0.0
+        """By how many seconds the server's clock is ahead of ours."""
+        self._clock = folder / "clock"
+        self.move(0)
+
+    def move(self, seconds: float) -> None:
+        """Let time pass for the server."""
+        self.ahead += seconds
+        written = self._clock.with_suffix(".new")
+        written.write_text(str(self.ahead), encoding="ascii")
+        written.replace(self._clock)
+
+    def code(self, seed: str) -> str:
+        """What an app with this seed shows now."""
+        return pyotp.TOTP(seed).at(int(time.time() + self.ahead))
 
     def command(self, *words: str, stdin: str = "", check: bool = True) -> str:
         """Run ``wheatpaste auth site.ini …``; what it prints."""
@@ -107,7 +122,7 @@ class Probed:
         self.command("user", "add", name, stdin=password + "\n")
 
     def start(self) -> Probed:
-        argv = [sys.executable, "-m", "wheatpaste", "serve", str(self.ini)]
+        argv = [sys.executable, moved_clock.__file__, str(self._clock), "serve", str(self.ini)]
         self.server = RunningServer(argv, cwd=self.folder).wait_until_ready(30)
         return self
 
@@ -202,17 +217,5 @@ def add_totp(browser: Probing) -> Secrets:
     found = re.search(r"\b([A-Z2-7]{4}(?: [A-Z2-7]{4}){3,12})\b", page.words)
     assert found is not None, page.words
     seed = found[1].replace(" ", "")
-    reply = browser.fill(page, "/totp", code=pyotp.TOTP(seed).now())
+    reply = browser.fill(page, "/totp", code=browser.site.code(seed))
     return Secrets(seed, re.findall(r"\b[A-Z2-7]{5}-[A-Z2-7]{5}\b", reply.words))
-
-
-def next_code(seed: str, used: str) -> str:
-    """A code that is not that one: waits for the next half minute if it has to."""
-    until = time.monotonic() + 40
-    while pyotp.TOTP(seed).now() == used and time.monotonic() < until:
-        time.sleep(0.2)
-    return pyotp.TOTP(seed).now()
-
-
-Ask = Callable[..., Reply]
-__all__ = ["OTHER", "PASSWORD", "Ask", "Probed", "Probing", "Secrets", "add_totp", "next_code", "ssl"]

@@ -55,7 +55,7 @@ PROBES: dict[int, tuple[str, ...]] = {
     37: (f"{SESSIONS}:test_probe_37_",),
     38: (f"{SESSIONS}:test_probe_38_",),
     39: (f"{SESSIONS}:test_probe_39_",),
-    40: (f"{FACTORS}:test_probe_40_", "pages/test_account_pages:test_"),
+    40: (f"{FACTORS}:test_probe_40_", "pages/test_second_pages:test_what_is_important_asks_again_after_ten_minutes"),
     41: (f"{CERTIFIED}:test_a_logout_at_the_provider_ends_the_session_here", f"{OIDC}:test_another_site_cannot_begin"),
     42: (f"{SESSIONS}:test_probe_42_",),
     43: (f"{JWT}:test_tokens_that_are_not_right", f"{JWT}:test_keys_that_a_token_brings_are_not_looked_at"),
