@@ -217,6 +217,19 @@ def not_empty(value: Any) -> str | None:
     return None if value else "must not be empty"
 
 
+def readable(read: Callable[[Any], object]) -> Check:
+    """Check that ``read`` takes a value: what its ``ValueError`` says is wrong with it."""
+
+    def check_readable(value: Any) -> str | None:
+        try:
+            read(value)
+        except ValueError as error:
+            return str(error)
+        return None
+
+    return check_readable
+
+
 def each(check: Check) -> Check:
     """Check every item of a list."""
 

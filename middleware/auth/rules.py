@@ -20,7 +20,7 @@ from dataclasses import field
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, NoReturn
 
 from ...config.mounts import KeyProblem
-from ...config.options import OptionError, component, option
+from ...config.options import OptionError, component, option, readable
 from ...config.origin import building
 from ...config.reader import Family, Reader
 from ...protocol.hosts import read_host
@@ -73,14 +73,6 @@ class RuleOptions:
         object.__setattr__(self, "table", tuple(made))
 
 
-def _key_complaint(key: str) -> str | None:
-    try:
-        read_pattern(key)
-    except ValueError as error:
-        return str(error)
-    return None
-
-
 def _read_rule(text: str, folder: str | None) -> str:
     complaint = rule_complaint(text, imports=True)
     if complaint is not None:
@@ -110,7 +102,7 @@ RULES = Family(
     doc="Who may: everyone, authenticated, role NAME, user NAME, scope NAME, from NETWORK, mfa, fresh 10m, and more.",
     sample=("/*", "authenticated"),
     objects=objects_in,
-    complaint=_key_complaint,
+    complaint=readable(read_pattern),
 )
 
 RULES_READER = Reader(component=RuleOptions, family=RULES, advice=_advice)

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from ....config.factories import FilterFactory
 from ....config.mounts import KeyProblem
-from ....config.options import OptionError, component, each, option
+from ....config.options import OptionError, component, each, option, readable
 from ....config.origin import BuildSite
 from ....config.parts import NO_PARTS, Part, Parts
 from ....config.reader import Family, Place, Reader, Reading, Texts
@@ -39,14 +39,6 @@ INSECURE = "WHEATPASTE_INSECURE_DEV"
 """The environment variable without which no site is open to everybody."""
 
 NO_KEYS: Mapping[str, Text] = MappingProxyType({})
-
-
-def _day_complaint(text: str) -> str | None:
-    try:
-        last_day(text)
-    except ValueError as error:
-        return str(error)
-    return None
 
 
 def _parse(text: str, folder: str | None) -> Text:
@@ -116,7 +108,7 @@ class AuthKit:
         default=None,
         doc="What Digest's nonces are protected with where there is no cookie; without, they count in one process.",
         secret=True,
-        check=lambda secret: None if secret is None else secret_complaint(secret),
+        check=secret_complaint,
     )
     allow_insecure: bool = option(
         default=False, doc="Take passwords over plain http from other machines, too, with each request."
@@ -125,7 +117,7 @@ class AuthKit:
     legacy_tickets: str | None = option(
         default=None,
         doc="Until when cookies of AuthKit itself are exchanged for sessions.",
-        check=lambda text: None if text is None else _day_complaint(text),
+        check=readable(last_day),
         sample="accept-until 2027-06-30",
     )
     legacy_get_signout: bool = option(

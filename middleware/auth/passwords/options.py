@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from ....config.options import Check, between, component, option
+from ....config.options import between, component, option, readable
 from ...storage.store import Store
 from .checker import Changed, Passwords
 from .hasher import Hasher, Profile
@@ -17,17 +17,6 @@ if TYPE_CHECKING:
     from ..audit import Audit
     from ..directory import Directory
     from ..vault import Vault
-
-
-def _readable(read: Callable[[str], object]) -> Check:
-    def complaint(text: str) -> str | None:
-        try:
-            read(text)
-        except ValueError as error:
-            return str(error)
-        return None
-
-    return complaint
 
 
 @component
@@ -45,7 +34,7 @@ class PasswordOptions:
     argon2: str = option(
         default="default",
         doc="What a hash costs: default (64 MiB), small (19 MiB), or t=3,m=65536,p=4.",
-        check=_readable(Profile.read),
+        check=readable(Profile.read),
     )
     workers: int | None = option(
         default=None,
@@ -55,17 +44,17 @@ class PasswordOptions:
     throttle: str = option(
         default="5/15m",
         doc="Wrong passwords of an account, in how much time, after which each further one costs a wait.",
-        check=_readable(Rate.read),
+        check=readable(Rate.read),
     )
     address_throttle: str = option(
         default="30/1m",
         doc="Wrong passwords that one address (of IPv6: one /64 network) may send.",
-        check=_readable(Rate.read),
+        check=readable(Rate.read),
     )
     ceiling: str | None = option(
         default=None,
         doc="Wrong passwords of all together after which nobody can log in; without, there is no such limit.",
-        check=_readable(Rate.read),
+        check=readable(Rate.read),
         sample="600/1m",
     )
     words: tuple[str, ...] = option(

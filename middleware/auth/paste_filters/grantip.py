@@ -14,7 +14,7 @@ from types import MappingProxyType
 from typing import NamedTuple
 
 from ....config.factories import make_filter_factory
-from ....config.options import component, option
+from ....config.options import component, option, readable
 from ....config.reader import Family
 from ....protocol.peers import read_address
 from ....protocol.wsgi import Body, Environ, StartResponse, WSGIApp
@@ -77,14 +77,6 @@ def read_span(key: str) -> Span:
     return Span(network.version, int(network.network_address), int(network.broadcast_address))
 
 
-def _complaint(key: str) -> str | None:
-    try:
-        read_span(key)
-    except ValueError as error:
-        return str(error)
-    return None
-
-
 NO_GRANTS: Mapping[str, Grant] = MappingProxyType({})
 
 
@@ -137,7 +129,7 @@ _FAMILY = Family(
     kind="user and roles",
     doc="What clients at these addresses are given: user:role,-role, with - for no user.",
     sample=("192.168.0.0/24", "-:editor"),
-    complaint=_complaint,
+    complaint=readable(read_span),
 )
 
 paste_filter_factory = make_filter_factory(GrantIP, family=_FAMILY)

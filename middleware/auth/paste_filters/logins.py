@@ -13,7 +13,8 @@ from dataclasses import field
 from typing import Any, NamedTuple
 
 from ....config.factories import make_filter_factory
-from ....config.options import OptionError, component, option
+from ....config.options import OptionError, component, option, readable
+from ....config.values import module_object
 from ....protocol.wsgi import Body, Environ, StartResponse, WSGIApp
 from ...storage.places import store_complaint
 from ..answers import problem
@@ -22,7 +23,6 @@ from ..authkit_filter.wishes import Cookie, Template, Users, Wishes
 from ..key_file import secret_complaint
 from ..methods.tkt import last_day
 
-_OBJECT = re.compile(r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*(?::[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*)?")
 _REALM_IDLE = {"realm": "a form has no realm"}
 _SECURE_IDLE = {"secure": "over TLS the cookie is always for TLS alone"}
 
@@ -42,28 +42,17 @@ class Terms(NamedTuple):
     legacy_get_signout: bool = False
 
 
-def _object_complaint(text: str | None) -> str | None:
-    if text is None or (_OBJECT.fullmatch(text) and {".", ":"} & set(text)):
-        return None
-    return "must have the form module:object; it is not evaluated, so no calls and no expressions"
+def _object_complaint(text: str) -> str | None:
+    wrong = _is_name(text)
+    return None if wrong is None else f"{wrong}; it is not evaluated, so no calls and no expressions"
 
 
-def _dotted(text: str) -> str:
-    """``pkg.mod.name`` as ``pkg.mod:name``."""
-    return text if ":" in text else ":".join(text.rpartition(".")[::2])
-
-
-def _day_complaint(text: str | None) -> str | None:
-    try:
-        last_day(text or "")
-    except ValueError as error:
-        return str(error)
-    return None
+_is_name = readable(module_object)
 
 
 def _function(component_name: str, text: str) -> str:
     """The name of a function that can be imported and called. Raises ``OptionError``."""
-    name = _dotted(text)
+    name = module_object(text)
     if not callable(import_named(name, "authfunc")):
         raise OptionError(component_name, "authfunc", "is nothing that can be called")
     return name
@@ -194,7 +183,7 @@ class AuthForm:
 
     @staticmethod
     def _text(name: str) -> str:
-        text = import_named(_dotted(name), "template")
+        text = import_named(module_object(name), "template")
         if not isinstance(text, str):
             raise OptionError("AuthForm", "template", "is no text")
         return text
@@ -221,7 +210,7 @@ class AuthTkt:
     legacy_tickets: str | None = option(
         default=None,
         doc="Until when tickets of Paste and mod_auth_tkt are exchanged for sessions.",
-        check=_day_complaint,
+        check=readable(last_day),
         sample="accept-until 2027-06-30",
     )
     store: str = option(
