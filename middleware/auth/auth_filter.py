@@ -41,7 +41,7 @@ PARTS = Parts(
         Part("basic", ".methods.basic:BasicOptions"),
         Part("digest", ".methods.digest:DigestOptions"),
         Part("bearer", ".methods.bearer:BearerOptions"),
-        Part("header", ".methods.header:HeaderOptions"),
+        Part("header", ".methods.header_options:HeaderOptions"),
         Part("certificate", ".methods.certificate:CERTIFICATE_READER"),
         Part("tkt", ".methods.tkt:TktOptions"),
         Part("mfa", ".factors.options:MfaOptions"),

@@ -29,7 +29,7 @@ from .links import SCHEMA as LINKS
 from .links import Links
 from .method import Method
 from .methods.digest_secrets import SCHEMA as DIGESTS
-from .methods.header import strip_identity_headers
+from .methods.identity_headers import strip_identity_headers
 from .methods.tkt import offer
 from .pages import routes as pages
 from .rules import RuleOptions, Rules
@@ -345,7 +345,8 @@ class Assembly:
         )
 
     def _header(self) -> Method:
-        from .methods.header import HeaderOptions, header_method
+        from .methods.header import header_method
+        from .methods.header_options import HeaderOptions
 
         options: HeaderOptions | None = self.parts.get("header")
         if options is None:

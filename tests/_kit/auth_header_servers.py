@@ -9,7 +9,8 @@ from typing import Any
 from wheatpaste.middleware.auth.audit import Audit
 from wheatpaste.middleware.auth.authority import Authority
 from wheatpaste.middleware.auth.identity import Identity
-from wheatpaste.middleware.auth.methods.header import HeaderMethod, HeaderOptions
+from wheatpaste.middleware.auth.methods.header import HeaderMethod
+from wheatpaste.middleware.auth.methods.header_options import HeaderOptions
 from wheatpaste.middleware.auth.site import Site
 from wheatpaste.middleware.auth.visit import Visit
 from wheatpaste.middleware.storage.memory import MemoryStore

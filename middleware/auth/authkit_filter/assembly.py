@@ -19,7 +19,7 @@ from ..directory import Directory
 from ..method import Method
 from ..methods.basic import Basic
 from ..methods.digest import Digest, DigestOptions
-from ..methods.header import strip_identity_headers
+from ..methods.identity_headers import strip_identity_headers
 from ..methods.tkt import Tkt, TktOptions, offer
 from ..passwords.options import PasswordOptions, passwords_of, throttle_of
 from ..sessions.options import SessionOptions
@@ -63,10 +63,6 @@ class Options(Protocol):
     @property
     def mount(self) -> str:
         """Where the login page is."""
-
-    @property
-    def trusted_proxies(self) -> tuple[str, ...]:
-        """Networks of the proxies in front."""
 
     @property
     def audit(self) -> str:
@@ -193,7 +189,6 @@ class Assembly:
             methods=tuple(each for each in found if present.get(each) in wishes.methods),
             login=("password",) if self._is_password_page else (),
             intercept=wishes.intercept,
-            trusted_proxies=options.trusted_proxies,
             allow_insecure=options.allow_insecure,
             realm=wishes.realm,
             audit=options.audit,

@@ -7,6 +7,7 @@ a proxy says in a header counts only where the server drops such names, or the d
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Mapping
 
 from ....protocol.wsgi import Environ
@@ -20,6 +21,13 @@ _DROP = ("waitress", "gunicorn/", "Werkzeug/", "Apache")
 def environ_key(header: str) -> str:
     """The environ key of a request header (RFC 3875 section 4.1.18)."""
     return "HTTP_" + header.upper().replace("-", "_")
+
+
+def header_complaint(name: str) -> str | None:
+    """What is wrong with the name of a header that a proxy is to send."""
+    return (
+        None if re.fullmatch(r"[A-Za-z0-9-]+", name) else "must be the name of a header, of letters, digits and dashes"
+    )
 
 
 def kept_by(server: Mapping[str, str]) -> bool:

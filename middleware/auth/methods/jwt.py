@@ -36,10 +36,10 @@ from ..oidc.signed import (
     SignedToken,
     check_audience,
     check_times,
+    claims_of,
     read_signed,
     seconds_in,
     text_in,
-    unverified_claims,
 )
 from .auth_params import credentials, quoted
 from .transport import exposure
@@ -270,7 +270,7 @@ def scopes_in(claims: Mapping[str, Any]) -> frozenset[str]:
 
 
 def _issuer_in(text: str) -> str:
-    told = unverified_claims(text).get("iss")
+    told = claims_of(text).get("iss")
     if not isinstance(told, str):
         raise Untrue("no issuer")
     return told

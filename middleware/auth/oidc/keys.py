@@ -90,6 +90,12 @@ def public_keys(document: dict[str, Any]) -> tuple[PublicKey, ...]:
     return tuple(key for each in listed[:_MOST_KEYS] if (key := _read(each)) is not None)
 
 
+def elliptic_key(pem: bytes, key_id: str) -> PublicKey | None:
+    """A key on an elliptic curve that is published by itself; None for what is none."""
+    key = _imported(pem, "EC")
+    return None if key is None else PublicKey(key_id, "EC", key.curve_name, "", key)
+
+
 def _read(told: Any) -> PublicKey | None:
     if not isinstance(told, dict) or told.get("use", "sig") != "sig":
         return None
@@ -102,14 +108,13 @@ def _read(told: Any) -> PublicKey | None:
     if kind == "RSA" and not _LEAST_RSA_BYTES <= _length(told.get("n")) <= _MOST_RSA_BYTES:
         return None
     members = ("kty", "n", "e") if kind == "RSA" else ("kty", "crv", "x", "y")
-    key = _imported({name: told[name] for name in members if isinstance(told.get(name), str)})
+    key = _imported({name: told[name] for name in members if isinstance(told.get(name), str)}, kind)
     return None if key is None else PublicKey(key_id, kind, str(told.get("crv", "")), algorithm, key)
 
 
-def _imported(told: dict[str, str]) -> Any:
-    jwk = joserfc_module("jwk")
+def _imported(told: dict[str, str] | bytes, kind: str) -> Any:
     try:
-        key = jwk.import_key(told)
+        key = joserfc_module("jwk").import_key(told, kind)
         key.get_op_key("verify")  # a point that is not on its curve is found here
     except (ValueError, TypeError, KeyError, joserfc_module("errors").JoseError):
         return None

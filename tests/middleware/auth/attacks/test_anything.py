@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from wheatpaste.middleware.auth.accounts.options import StoreOptions
 from wheatpaste.middleware.auth.auth import Guard
 from wheatpaste.middleware.auth.methods.certificate import CertificateOptions
-from wheatpaste.middleware.auth.methods.header import HeaderOptions
+from wheatpaste.middleware.auth.methods.header_options import HeaderOptions
 from wheatpaste.middleware.auth.methods.jwt import JwtOptions
 from wheatpaste.middleware.auth.methods.tkt import TktOptions
 from wheatpaste.middleware.auth.passwords.options import PasswordOptions

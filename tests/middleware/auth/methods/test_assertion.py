@@ -24,9 +24,11 @@ from wheatpaste.middleware.auth.audit import Audit
 from wheatpaste.middleware.auth.authority import Authority
 from wheatpaste.middleware.auth.identity import Identity
 from wheatpaste.middleware.auth.method import Failed
-from wheatpaste.middleware.auth.methods.assertion import SIGNED, Balanced, SignedHeader
-from wheatpaste.middleware.auth.methods.header import HeaderMethod, HeaderOptions, header_method
+from wheatpaste.middleware.auth.methods.assertion import Balanced, SignedHeader
+from wheatpaste.middleware.auth.methods.header import HeaderMethod, header_method
 from wheatpaste.middleware.auth.methods.header_names import environ_key
+from wheatpaste.middleware.auth.methods.header_options import HeaderOptions
+from wheatpaste.middleware.auth.methods.identity_headers import SIGNED
 from wheatpaste.middleware.auth.oidc.failures import Untrue
 from wheatpaste.middleware.auth.site import Site
 from wheatpaste.middleware.auth.visit import Visit
@@ -133,7 +135,7 @@ def method(keys: Any, clock: Clock) -> Callable[..., SignedHeader]:
 
 
 def identify(method: SignedHeader, preset: str, text: str, **environ: str) -> Identity | Failed | None:
-    key = environ_key(SIGNED[preset].header)
+    key = environ_key(SIGNED[preset])
     # Whoever brings it: a server that keeps underscores, a peer that nobody trusts.
     known = {"REQUEST_METHOD": "GET", "PATH_INFO": "/", "REMOTE_ADDR": "192.0.2.66", "SERVER_SOFTWARE": "Cheroot/11"}
     visit = Visit(AUTHORITY, {**known, key: text, **environ})
@@ -234,7 +236,7 @@ def test_plain_headers_beside_it_are_taken_away(preset: str, method: Callable[..
     [
         ("ada@example.org", "required", "local:1"),
         ("bob@example.org", "required", "unknown user"),
-        ("eve@example.org", "known", "disabled"),
+        ("eve@example.org", "known", "disabled user"),
         ("bob@example.org", "known", "header:google-iap:s-7"),
     ],
 )

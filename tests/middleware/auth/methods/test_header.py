@@ -20,14 +20,10 @@ from wheatpaste.middleware.auth.audit import Audit
 from wheatpaste.middleware.auth.authority import Authority
 from wheatpaste.middleware.auth.identity import Identity
 from wheatpaste.middleware.auth.method import Failed
-from wheatpaste.middleware.auth.methods.header import (
-    FORGEABLE,
-    PRESETS,
-    HeaderMethod,
-    HeaderOptions,
-    strip_identity_headers,
-)
+from wheatpaste.middleware.auth.methods.header import HeaderMethod
 from wheatpaste.middleware.auth.methods.header_names import environ_key
+from wheatpaste.middleware.auth.methods.header_options import HeaderOptions
+from wheatpaste.middleware.auth.methods.identity_headers import FORGEABLE, PRESETS, strip_identity_headers
 from wheatpaste.middleware.auth.site import Site
 from wheatpaste.middleware.auth.visit import Visit
 from wheatpaste.middleware.storage.memory import MemoryStore
@@ -223,10 +219,10 @@ def test_a_mail_address_that_is_none_is_left_out() -> None:
         ("none", "eve", "header:eve"),
         ("known", "ada", "local:1"),
         ("known", "bob", "header:bob"),
-        ("known", "eve", "disabled"),
+        ("known", "eve", "disabled user"),
         ("required", "ada", "local:1"),
         ("required", "bob", "unknown user"),
-        ("required", "eve", "disabled"),
+        ("required", "eve", "disabled user"),
     ],
 )
 def test_a_name_may_be_one_of_our_own_users(accounts: str, name: str, expected: str) -> None:
