@@ -8,16 +8,12 @@ the socket's other end alone, and taken out of the environ otherwise (``strip``)
 
 from __future__ import annotations
 
-import base64
-import binascii
 import re
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import field
-from functools import lru_cache
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
-from urllib.parse import unquote_to_bytes
+from typing import TYPE_CHECKING, Literal
 
 from ....config.mounts import KeyProblem
 from ....config.options import OptionError, component, each, option
@@ -29,33 +25,20 @@ from ..account import Account
 from ..identity import Identity
 from ..method import Failed
 from ..names import composed
-from .header_names import HeaderNames, environ_key, kept_by
+from .client_certificate import Shown, read_certificate, read_header, read_pem
+from .guests import Guests, Known, Whose, amr_complaint
+from .header_names import HeaderNames, environ_key, header_complaint, kept_by
 
 if TYPE_CHECKING:
     from ....config.surroundings import Surroundings
     from ..visit import Visit
 
-_LONGEST = 16 * 1024
 _FINGERPRINT = re.compile(r"[0-9a-f]{64}")
-_PEM = re.compile(rb"-----BEGIN CERTIFICATE-----([A-Za-z0-9+/=\s]+)-----END CERTIFICATE-----\s*", re.ASCII)
-_FIELD = re.compile(r":([A-Za-z0-9+/=]+):")  # a byte sequence (RFC 8941 section 3.3.5)
 _NAME = r"((?:[^,+\"\\<>;=]|\\[^0-9A-Fa-f]|\\[0-9A-Fa-f]{2})+)"
 _ESCAPED = re.compile(r"\\(?:([0-9A-Fa-f]{2})|(.))")
 _HEADERS = {"rfc9440": "Client-Cert", "nginx": "X-SSL-Client-Cert", "traefik": "X-Forwarded-Tls-Client-Cert"}
-_VERIFIED = "X-SSL-Client-Verify"
-
-
-class Shown(NamedTuple):
-    """What a certificate says; ``subject`` as RFC 4514 writes it, times in seconds since 1970."""
-
-    fingerprint: str
-    subject: str
-    since: float
-    until: float
-    names: tuple[str, ...] = ()
-    uids: tuple[str, ...] = ()
-    emails: tuple[str, ...] = ()
-    uris: tuple[str, ...] = ()
+_CHAIN, _VERIFIED = "Client-Cert-Chain", "X-SSL-Client-Verify"
+_FORGEABLE = frozenset(environ_key(name) for name in (*_HEADERS.values(), _CHAIN, _VERIFIED))
 
 
 def _subject_complaint(pattern: str | None) -> str | None:
@@ -75,7 +58,7 @@ class CertificateOptions:
     header: str | None = option(
         default=None,
         doc="The header with the certificate, where the proxy uses another than is usual.",
-        check=lambda name: None if re.fullmatch(r"[A-Za-z0-9-]+", name) else "must be the name of a header",
+        check=header_complaint,
     )
     user: Literal["listed", "email", "uri", "cn", "uid", "subject"] = option(
         default="listed",
@@ -88,14 +71,14 @@ class CertificateOptions:
         check=_subject_complaint,
         sample="CN={name},OU=Staff,O=Mill",
     )
-    accounts: Literal["none", "known", "required"] = option(
+    accounts: Whose = option(
         default="required",
         doc="Whether the name is one of our own users: never, where there is such a user, or it has to be.",
     )
     amr: tuple[str, ...] = option(
         default=("swk",),
         doc="What a certificate shows, in the words of RFC 8176: swk, hwk for smart cards, mfa.",
-        check=each(lambda word: None if re.fullmatch(r"[a-z]{2,10}", word) else "must be a word such as hwk"),
+        check=each(amr_complaint),
     )
     underscores_dropped: bool = option(
         default=False,
@@ -169,7 +152,7 @@ class CertificateMethod:
         self,
         options: CertificateOptions,
         trusted_proxies: Collection[str] = (),
-        directory: Any = None,
+        directory: Known | None = None,
         complete: Callable[[Account], Account] | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
@@ -178,23 +161,22 @@ class CertificateMethod:
         _require_cryptography()
         self._options = options
         self._networks = Networks(trusted_proxies)
-        self._directory = directory
-        self._complete = complete
+        self._guests = Guests(self.name, options.accounts, directory, complete, options.amr)
         self._clock = clock
         self._names = HeaderNames(options.underscores_dropped)
         self._header = options.header or _HEADERS.get(options.source, "")
         self._fingerprints = {key.lower(): user for key, user in options.fingerprints.items()}
         self._pattern = None if options.subject is None else _pattern(options.subject)
-        self._keys = frozenset(
-            environ_key(name) for name in (*_HEADERS.values(), "Client-Cert-Chain", _VERIFIED, self._header) if name
-        )
+        of_source = {"rfc9440": (_CHAIN,), "nginx": (_VERIFIED,)}.get(options.source, ())
+        self._own = frozenset(environ_key(name) for name in (self._header, *of_source) if name)
 
     def strip(self, visit: Visit) -> None:
-        """Take certificates out of the environ that no trusted proxy has handed on."""
-        found = self._keys.intersection(visit.environ)
-        if found and not (self._header and self._networks.holds_peer(visit.environ)):
-            for key in found:
-                del visit.environ[key]
+        """Take certificates out of the environ, all but those that a trusted proxy of this kind has handed on."""
+        found = (_FORGEABLE | self._own).intersection(visit.environ)
+        if found and self._networks.holds_peer(visit.environ):
+            found -= self._own
+        for key in found:
+            del visit.environ[key]
 
     def identify(self, visit: Visit) -> Identity | Failed | None:
         """Whose the certificate is; None where there is none."""
@@ -209,18 +191,7 @@ class CertificateMethod:
         name = self._named(shown)
         if name is None:
             return Failed("certificate of nobody")
-        account = None
-        if self._options.accounts != "none" and self._directory is not None:
-            account = self._directory.find(name)
-        if account is None:
-            if self._options.accounts == "required":
-                return Failed("unknown user")
-            theirs = Account(f"{self.name}:{name}", name, self.name)
-            theirs = theirs if self._complete is None else self._complete(theirs)
-            return Identity.of(theirs, self.name, amr=self._options.amr)._replace(account=None)
-        if account.disabled:
-            return Failed("disabled user")
-        return Identity.of(account, self.name, amr=self._options.amr)
+        return self._guests.identity(Account(f"{self.name}:{name}", name, self.name))
 
     def challenges(self, visit: Visit) -> Sequence[str]:
         """None: TLS asks."""
@@ -232,7 +203,7 @@ class CertificateMethod:
             pem = environ.get("SSL_CLIENT_CERT")
             if not pem or environ.get("SSL_CLIENT_VERIFY") != "SUCCESS":
                 return None
-            return _der(pem.encode("latin-1", "replace")) or Failed("no certificate")
+            return read_pem(pem.encode("latin-1", "replace")) or Failed("no certificate")
         value: str = environ.get(environ_key(self._header), "")
         if not value or not self._networks.holds_peer(environ):
             return None
@@ -254,66 +225,6 @@ class CertificateMethod:
         values = {"email": shown.emails, "uri": shown.uris, "cn": shown.names, "uid": shown.uids}
         given = values.get(self._options.user, ())
         return composed(given[0]) if len(given) == 1 else None
-
-
-def read_header(source: str, value: str) -> bytes | None:
-    """The certificate in a proxy's header, in DER; None for what is none. Never raises."""
-    if len(value) > _LONGEST:
-        return None
-    if source == "rfc9440":
-        found = _FIELD.fullmatch(value.strip())
-        return None if found is None else _decoded(found[1].encode())
-    raw = unquote_to_bytes(value.encode("latin-1", "replace"))
-    if source == "nginx":
-        return _der(raw)
-    # Traefik sends the base64 of the client's own certificate first, without the lines around it.
-    return _decoded(raw.partition(b",")[0])
-
-
-@lru_cache(maxsize=256)
-def read_certificate(der: bytes) -> Shown | None:
-    """What a certificate says; None for what is none."""
-    from cryptography import x509
-    from cryptography.hazmat.primitives.hashes import SHA256
-    from cryptography.x509.oid import NameOID
-
-    try:
-        found = x509.load_der_x509_certificate(der)
-        subject = found.subject
-
-        def said(oid: Any) -> tuple[str, ...]:
-            return tuple(str(part.value) for part in subject.get_attributes_for_oid(oid))
-
-        try:
-            others = found.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
-            emails = tuple(others.get_values_for_type(x509.RFC822Name))
-            uris = tuple(others.get_values_for_type(x509.UniformResourceIdentifier))
-        except x509.ExtensionNotFound:
-            emails = uris = ()
-        return Shown(
-            found.fingerprint(SHA256()).hex(),
-            subject.rfc4514_string(),
-            found.not_valid_before_utc.timestamp(),
-            found.not_valid_after_utc.timestamp(),
-            said(NameOID.COMMON_NAME),
-            said(NameOID.USER_ID),
-            emails,
-            uris,
-        )
-    except Exception:  # noqa: BLE001  the parser raises errors of many kinds for what a client has made up
-        return None
-
-
-def _der(pem: bytes) -> bytes | None:
-    found = _PEM.fullmatch(pem.strip())
-    return None if found is None else _decoded(found[1])
-
-
-def _decoded(text: bytes) -> bytes | None:
-    try:
-        return base64.b64decode(b"".join(text.split()), validate=True) or None
-    except binascii.Error:
-        return None
 
 
 def _pattern(subject: str) -> re.Pattern[str]:

@@ -31,9 +31,8 @@ from wheatpaste.middleware.auth.methods.certificate import (
     CERTIFICATE_READER,
     CertificateMethod,
     CertificateOptions,
-    read_certificate,
-    read_header,
 )
+from wheatpaste.middleware.auth.methods.client_certificate import read_certificate, read_header
 from wheatpaste.middleware.auth.site import Site
 from wheatpaste.middleware.auth.visit import Visit
 from wheatpaste.middleware.storage.memory import MemoryStore
@@ -214,6 +213,14 @@ def test_what_no_trusted_proxy_hands_on_is_neither_believed_nor_left(source: str
     assert method.identify(request) is None
     method.strip(request)
     assert not [key for key in request.environ if key.startswith("HTTP_")]
+
+
+@pytest.mark.parametrize("source", SOURCES[1:])
+def test_headers_of_another_kind_of_proxy_go_even_where_this_one_is_believed(source: str) -> None:
+    shown = certificate((CN, "ada"))
+    request = visit({key: value for each in SOURCES[1:] for key, value in handed(each, shown).items()})
+    CertificateMethod(CertificateOptions(source=source, user="cn"), ("10.0.0.0/8",), Users()).strip(request)
+    assert {key for key in request.environ if key.startswith("HTTP_")} == handed(source, shown).keys()
 
 
 def test_where_our_server_asks_no_header_counts_whoever_sends_it() -> None:
