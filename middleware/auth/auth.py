@@ -26,7 +26,7 @@ from .desk import Desk
 from .identity import Identity
 from .interception import Interception
 from .method import Failed
-from .refusals import PASSWORD_FIRST, forbidden, remedied, step_up, unauthenticated, wanted_step
+from .refusals import first_step, forbidden, remedied, step_up, unauthenticated, wanted_step
 from .visit import Visit
 
 log = logging.getLogger(__name__)
@@ -162,10 +162,9 @@ def identify(visit: Visit, server_user: str | None = None) -> Answer | None:
             if found.status != 401:
                 return _failed(visit, found)
             continue
-        account = found.account
-        if account is not None and account.must_change_password and method.name == "session" and found.actor is None:
-            # Whoever has set that password knows it: until it is another one, it opens the page for that alone.
-            visit.failed[method.name] = PASSWORD_FIRST
+        step = first_step(visit, found) if method.name == "session" else None
+        if step is not None:
+            visit.failed[method.name] = step
             continue
         _enter(visit, found)
         return None

@@ -86,7 +86,8 @@ class Authority:
         """Take out of the environ what a client must not say, before anything is read."""
         self.enterers: list[Callable[[Visit], object]] = []
         """Put into the environ what compatible names need, once it is known who asks."""
-        self.second_factor_wanted: Callable[[Account, Visit], bool] = lambda account, visit: account.has_second_factor
+        self.needs_second_factor: Callable[[Account], bool] = lambda account: account.has_second_factor
+        """Whether one factor is not enough for this user."""
         self.message_page: Callable[[Visit, str, str], Answer] | None = None
         self.providers: dict[str, str] = {}
         """What the buttons of the login page call each provider, by its name."""
@@ -131,10 +132,6 @@ class Authority:
         environ = visit.environ
         host = environ.get("HTTP_HOST") or f"{environ['SERVER_NAME']}:{environ['SERVER_PORT']}"
         return f"{environ['wsgi.url_scheme']}://{host}{self.url(visit, name)}"
-
-    def needs_second_factor(self, account: Account, visit: Visit) -> bool:
-        """Whether a login with one factor is not enough for this user."""
-        return self.second_factor_wanted(account, visit)
 
     def resume(self, visit: Visit, account: Account, target: str) -> str:
         """Where to send the browser once it is signed in: to the form that waits for this user, or where it wanted."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ...protocol.csrf import forgery
+from .identity import BY_APP
 from .interrupted import RESUMED
 
 if TYPE_CHECKING:
@@ -28,8 +29,8 @@ class Desk:
         account = visit.authority.directory.find(user)
         if account is None or account.disabled:
             raise LookupError(f"there is no user {user!r} who can sign in")
-        visit.authority.sessions.begin(visit, account, ("app",), remember=remember)
-        visit.authority.audit.note("login.ok", visit, account, amr="app")
+        visit.authority.sessions.begin(visit, account, (BY_APP,), remember=remember)
+        visit.authority.audit.note("login.ok", visit, account, amr=BY_APP)
 
     def logout(self) -> None:
         """End the session of this request."""

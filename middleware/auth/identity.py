@@ -11,6 +11,9 @@ from .account import NOBODY, Account
 MFA = "mfa"
 """The method of authentication (RFC 8176) that says: more than one factor."""
 
+BY_APP = "app"
+"""The one that says: the app has signed its user in, by whatever it has asked for."""
+
 
 class Identity(NamedTuple):
     """Who makes a request.

@@ -104,31 +104,25 @@ class Logins:
         ``data`` goes into the session (what a provider said). A passkey that has verified its user is two factors.
         """
         authority = self._authority
-        if MFA not in amr and authority.needs_second_factor(account, visit):
-            pending = Pending("second", target, account.id, account.epoch, amr, remember, data or {})
-            self.begin(visit, pending)
+        shown = Pending("second", target, account.id, account.epoch, amr, remember, data or {})
+        if MFA not in amr and authority.needs_second_factor(account):
+            self.begin(visit, shown)
             return see_other(authority.url(visit, "second" if account.has_second_factor else "enrol"))
-        return self.complete(visit, account, amr, target=target, remember=remember, data=data)
+        return self.complete(visit, account, shown)
 
-    def complete(
-        self,
-        visit: Visit,
-        account: Account,
-        amr: tuple[str, ...],
-        *,
-        target: str = "",
-        remember: bool = False,
-        data: Mapping[str, Any] | None = None,
-    ) -> Answer:
-        """Begin the session and send the browser to where it wanted to go."""
+    def complete(self, visit: Visit, account: Account, shown: Pending, further: tuple[str, ...] = ()) -> Answer:
+        """Begin the session of a login of which all is ``shown``, with ``further`` methods in the last step, and send
+        the browser to where it wanted to go.
+        """
         authority = self._authority
         self.forget(visit)
-        authority.sessions.begin(visit, account, amr, remember=remember, data=data or {})
+        amr = tuple(dict.fromkeys((*shown.amr, *further)))
+        authority.sessions.begin(visit, account, amr, remember=shown.remember, data=shown.data)
         authority.audit.note("login.ok", visit, account, amr=" ".join(amr))
         if account.must_change_password:
-            wanted = safe_target(target) or "/"
+            wanted = safe_target(shown.next) or "/"
             return see_other(authority.url(visit, "password") + "?" + urlencode({"next": wanted}))
-        return see_other(authority.resume(visit, account, target))
+        return see_other(authority.resume(visit, account, shown.next))
 
     def _cookies(self, visit: Visit) -> list[str]:
         return [each for each in visit.cookies(COOKIE)[:3] if 20 <= len(each) <= 100]

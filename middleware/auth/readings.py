@@ -10,11 +10,11 @@ Reads ``QUERY_STRING``, ``HTTP_X_SCRIPT_NAME``, ``HTTP_X_HTTP_METHOD_OVERRIDE``,
 from __future__ import annotations
 
 import re
-import unicodedata
 from urllib.parse import unquote, unquote_plus
 
 from ...protocol.paths import text_path
 from ...protocol.wsgi import Environ
+from .names import folded
 
 _UNUSUAL = re.compile(r"[A-Z;%#?\\\x80-\U0010ffff]|//|[. ](?:/|$)|/ ")
 _DECODINGS = 3
@@ -53,7 +53,7 @@ def loose_path(path: str) -> str | None:
 
 def loose_segment(segment: str) -> str:
     """A segment without letter case, and without the dots and blanks at its end that Windows drops from file names."""
-    return unicodedata.normalize("NFC", unicodedata.normalize("NFC", segment).casefold()).rstrip(". ")
+    return folded(segment).rstrip(". ")
 
 
 def other_paths(environ: Environ, path: str) -> list[str]:

@@ -17,15 +17,23 @@ from ...protocol.paths import uri_path, uri_query
 from ...protocol.wsgi import Headers
 from .answers import problem, see_other
 from .asker import navigates
+from .identity import BY_APP
 from .method import Failed
 from .methods.auth_params import quoted
 from .return_to import safe_target
 
 if TYPE_CHECKING:
+    from .identity import Identity
     from .visit import Visit
 
 PASSWORD_FIRST = Failed("password has to be changed", description="The password has to be changed first.")
 """A session that counts for nothing until its user has chosen a new password."""
+
+SECOND_FIRST = Failed("second factor needed", description="A second factor has to be shown first.")
+"""A session that counts for nothing until its user has shown a second factor, or has set one up."""
+
+PAGE_OF_STEP = {PASSWORD_FIRST: "password", SECOND_FIRST: "second"}
+"""The page where what has to come first is done."""
 
 _SAFE = ("GET", "HEAD")
 _STEP_UP = re.compile(r'\berror="?insufficient_user_authentication"?', re.IGNORECASE)
@@ -33,11 +41,29 @@ _MAX_AGE = re.compile(r'\bmax_age="?(\d{1,9})"?', re.IGNORECASE)
 _ACR = re.compile(r'\bacr_values="([^"]*)"', re.IGNORECASE)
 
 
+def first_step(visit: Visit, identity: Identity) -> Failed | None:
+    """What the user of a session has to do before it counts, also where that came up while it lasted; None for nothing.
+
+    Not asked are who acts in the name of the user, and, for a second factor, whom the app itself has signed in.
+    """
+    account = identity.account
+    if account is None or identity.actor is not None:
+        return None
+    if (
+        not identity.has_shown_two_factors
+        and BY_APP not in identity.amr
+        and visit.authority.needs_second_factor(account)
+    ):
+        return SECOND_FIRST
+    # Whoever has set that password knows it: until it is another one, it opens the page for that alone.
+    return PASSWORD_FIRST if account.must_change_password else None
+
+
 def unauthenticated(visit: Visit, own: Headers | None = None) -> Answer:
     """The answer to who has not shown who it is. ``own`` are challenges of the app, which are sent along."""
     if is_interactive(visit) and navigates(visit.environ):
-        page = "password" if visit.failed.get("session") is PASSWORD_FIRST else "login"
-        return see_other(login_url(visit, page))
+        step = visit.failed.get("session")
+        return see_other(login_url(visit, "login" if step is None else PAGE_OF_STEP.get(step, "login")))
     failed = next(iter(visit.failed.values()), None)
     headers = [("WWW-Authenticate", each) for each in _challenges(visit)] + (own or [])
     if failed is not None and failed.retry_after is not None:

@@ -101,7 +101,7 @@ class Assembly:
         self.users.forgetters += [each.forget for each in keepers]
         if "digest" in site.methods:
             self.users.forgetters.append(self.digest_secrets.forget)
-        authority.second_factor_wanted = lambda account, visit: self.mfa.needs_second_factor(account)
+        authority.needs_second_factor = self.mfa.needs_second_factor
         if "header" not in site.methods:
             authority.strippers.append(strip_identity_headers)
         authority.enterers.append(offer)

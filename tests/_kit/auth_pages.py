@@ -148,7 +148,7 @@ class AuthSite:
             methods=(chosen,),
             clock=self.clock,
         )
-        self.authority.second_factor_wanted = lambda account, visit: self.factors.options.needs_second_factor(account)
+        self.authority.needs_second_factor = self.factors.options.needs_second_factor
         self.authority.add_routes(routes(self.authority))
         self.app = Guard(app, self.authority)
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-import unicodedata
 from typing import Literal
 from urllib.parse import urlsplit
 
 from ....config.options import OptionError, between, component, each, option
 from ..account import Account
+from ..names import folded
 
 _WHO = re.compile(r"(role|group|user):\S+")
 _DOMAIN = re.compile(r"(?!-)[a-z0-9-]+(?:\.[a-z0-9-]+)*")
@@ -16,10 +16,6 @@ _DOMAIN = re.compile(r"(?!-)[a-z0-9-]+(?:\.[a-z0-9-]+)*")
 
 def _who_complaint(word: str) -> str | None:
     return None if _WHO.fullmatch(word) else "must be role:NAME, group:NAME or user:NAME"
-
-
-def _folded(word: str) -> str:
-    return unicodedata.normalize("NFC", word).casefold()
 
 
 def _domain_complaint(domain: str | None) -> str | None:
@@ -46,7 +42,8 @@ class MfaOptions:
     )
     require_for: tuple[str, ...] = option(
         default=(),
-        doc="Who cannot log in without a second factor: role:NAME, group:NAME, user:NAME. They set it up at the login.",
+        doc="Who does not get in without a second factor: role:NAME, group:NAME, user:NAME. They set it up at the login"
+        " or, signed in already, before they go on.",
         check=each(_who_complaint),
         sample="role:admin",
     )
@@ -67,10 +64,12 @@ class MfaOptions:
         """Whether this user cannot log in with one factor."""
         if self.totp == "required":
             return True
+        if not self.require_for:
+            return False
         words = {f"role:{each}" for each in account.roles} | {f"group:{each}" for each in account.groups}
         words.add(f"user:{account.name}")
         # People log in as Bob or bob: what is written otherwise here must not mean nobody.
-        return not {_folded(each) for each in words}.isdisjoint(_folded(each) for each in self.require_for)
+        return not {folded(each) for each in words}.isdisjoint(folded(each) for each in self.require_for)
 
     def needs_second_factor(self, account: Account) -> bool:
         """Whether one factor is not enough: the user has to have a second one, or has one."""

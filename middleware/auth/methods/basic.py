@@ -128,7 +128,7 @@ def refusal(visit: Visit, account: Account) -> Failed | None:
         return Failed("disabled user")
     if account.must_change_password:
         return Failed("password has to be changed")
-    if visit.authority.needs_second_factor(account, visit):
+    if visit.authority.needs_second_factor(account):
         return Failed("second factor needed")
     return None
 

@@ -7,7 +7,6 @@ whatever knows nothing else.
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +14,7 @@ from ....config.options import above, component, option
 from ....config.values import Seconds
 from ..identity import Identity
 from ..method import Failed
+from ..names import folded
 from ..tokens.api_tokens import ApiTokens
 from ..tokens.text import PREFIX, prefix_complaint, read_text
 from .auth_params import quoted
@@ -77,7 +77,7 @@ class Bearer:
         if read_text(password) is None:
             return None
         found = self.identify_token(visit, password)
-        if isinstance(found, Identity) and user not in _ANYBODY and _folded(user) != _folded(found.name):
+        if isinstance(found, Identity) and user not in _ANYBODY and folded(user) != folded(found.name):
             return Failed("token of another user")
         return found
 
@@ -111,7 +111,3 @@ class Bearer:
 def _invalid(reason: str) -> Failed:
     # Which of them it is stays in the log: who holds a token that was found somewhere learns nothing of its user.
     return Failed(reason, "invalid_token", "The token is unknown, expired or revoked, or not for use from here.")
-
-
-def _folded(name: str) -> str:
-    return unicodedata.normalize("NFC", name).casefold()

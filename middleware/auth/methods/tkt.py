@@ -20,7 +20,7 @@ from ....protocol.csrf import cookies_named
 from ....protocol.peers import read_address
 from ...storage.space import Space
 from ..account import Account
-from ..identity import Identity
+from ..identity import BY_APP, Identity
 from ..key_file import secret_complaint
 from ..method import Failed
 from ..tkt import Ticket, read_ticket, write_ticket
@@ -174,7 +174,7 @@ class Tkt:
         account = self._directory.find(ticket.user)
         if account is None or account.disabled:
             return Failed("user of the ticket gone or disabled")
-        if visit.authority.needs_second_factor(account, visit):
+        if visit.authority.needs_second_factor(account):
             return Failed("a ticket is one factor")
         if self.options.exchange:
             refusal = self._exchange(visit, ticket, account)
@@ -273,5 +273,5 @@ class Setter:
             raise LookupError(f"there is no user {userid!r} who can sign in")
         words = tokens.split(",") if isinstance(tokens, str) else list(tokens)
         claims = {"tokens": [word.strip() for word in words if word.strip()], "userdata": str(user_data)}
-        visit.authority.sessions.begin(visit, account, ("app",), data={"claims": claims})
-        visit.authority.audit.note("login.ok", visit, account, amr="app")
+        visit.authority.sessions.begin(visit, account, (BY_APP,), data={"claims": claims})
+        visit.authority.audit.note("login.ok", visit, account, amr=BY_APP)

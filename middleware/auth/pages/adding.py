@@ -22,6 +22,12 @@ def offers_totp(visit: Visit) -> bool:
     return bool(visit.authority.factors.options.totp != "off")
 
 
+def offers_passkeys(visit: Visit) -> bool:
+    """Whether a passkey is offered here as a second factor."""
+    factors = visit.authority.factors
+    return factors.passkeys is not None and factors.options.passkeys
+
+
 def signs_in_by_passkey(visit: Visit) -> bool:
     """Whether a passkey is enough to sign in, so that it has to know its user."""
     return "passkey" in visit.authority.site.login

@@ -11,6 +11,7 @@ from ..answers import see_other
 from ..factors.passkeys import NoPasskey
 from ..identity import MFA, Identity
 from ..method import Failed
+from ..refusals import PASSWORD_FIRST, SECOND_FIRST
 from .form import Fields, UserPage, next_of
 from .sheet import sheet
 from .ways import has_password, provider_of
@@ -96,7 +97,10 @@ def _account(user: Identity) -> Account:
     return account
 
 
+_STEPS = (PASSWORD_FIRST, SECOND_FIRST)
+"""A factor is set up, and a password is changed, by who has just shown who they are."""
+
 ROUTES = {
-    "confirm": UserPage(show_confirm, take_password, personal=False, forced=True),
-    "confirm/passkey": UserPage(post=take_passkey, personal=False, forced=True),
+    "confirm": UserPage(show_confirm, take_password, personal=False, before=_STEPS),
+    "confirm/passkey": UserPage(post=take_passkey, personal=False, before=_STEPS),
 }

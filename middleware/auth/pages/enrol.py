@@ -12,7 +12,7 @@ from ..factors import totp
 from ..factors.passkeys import NoPasskey
 from ..identity import MFA, Identity
 from ..return_to import safe_target
-from .adding import added, offers_totp, opened_seed, seed_values, signs_in_by_passkey
+from .adding import added, offers_passkeys, offers_totp, opened_seed, seed_values, signs_in_by_passkey
 from .form import Fields, Page, is_fresh, next_of, signed_in
 from .second import waiting
 from .sheet import sheet
@@ -52,7 +52,7 @@ def enrol_passkey(visit: Visit, fields: Fields) -> Answer:
         return away
     passkeys = visit.authority.factors.passkeys
     try:
-        if passkeys is None:
+        if passkeys is None or not offers_passkeys(visit):
             raise NoPasskey("there are none here")
         info = passkeys.add(
             account, fields.get("credential", ""), fields.get("label", ""), verified=signs_in_by_passkey(visit)
@@ -98,10 +98,7 @@ def _enrolled(
         pending = authority.logins.take(visit, "second")
         if pending is None:
             return see_other(authority.url(visit, "login"))
-        shown = tuple(dict.fromkeys((*pending.amr, *amr)))
-        answer = authority.logins.complete(
-            visit, account, shown, target=pending.next, remember=pending.remember, data=pending.data
-        )
+        answer = authority.logins.complete(visit, account, pending, amr)
         onward = dict(answer.headers).get("Location", "/")
     return sheet(visit, "codes.html", codes=codes or [], target=onward, section=None)
 
@@ -109,15 +106,14 @@ def _enrolled(
 def _page(
     visit: Visit, account: Account, user: Identity | None, target: str, seed: bytes, *, problem: str | None = None
 ) -> Answer:
-    offers_passkeys = visit.authority.factors.passkeys is not None and visit.authority.factors.options.passkeys
     return sheet(
         visit,
         "enrol.html",
         "200 OK" if problem is None else "403 Forbidden",
-        has_script=offers_passkeys,
+        has_script=offers_passkeys(visit),
         name=account.display or account.name,
         offers_totp=offers_totp(visit),
-        offers_passkeys=offers_passkeys,
+        offers_passkeys=offers_passkeys(visit),
         target=safe_target(target) or "",
         problem=problem,
         **seed_values(visit, account, seed),

@@ -6,7 +6,7 @@ than 64 KiB. Values stay as they were typed.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl, urlencode
 
@@ -15,6 +15,8 @@ from ....protocol.bodies import InvalidLength, content_length
 from ....protocol.csrf import forgery, intrusion
 from ..answers import see_other
 from ..identity import Identity
+from ..method import Failed
+from ..refusals import PAGE_OF_STEP, first_step
 from ..return_to import safe_target
 from .messages import EXPIRED, message
 
@@ -63,8 +65,8 @@ class UserPage(Page):
     """A page for who is signed in; others are sent to the login and back.
 
     ``fresh``: only for who has shown within the last minutes who they are; others are asked again first. ``personal``:
-    not for who acts in the name of a user, such as support. ``forced``: also for who has to choose a new password.
-    ``back`` is the page to begin again from, where it is another one.
+    not for who acts in the name of a user, such as support. ``before`` are the steps (``refusals.py``) that otherwise
+    come first. ``back`` is the page to begin again from, where it is another one.
     """
 
     def __init__(
@@ -74,7 +76,7 @@ class UserPage(Page):
         *,
         fresh: bool = False,
         personal: bool = True,
-        forced: bool = False,
+        before: Collection[Failed] = (),
         back: str | None = None,
     ) -> None:
         super().__init__(
@@ -83,7 +85,7 @@ class UserPage(Page):
         )
         self._fresh = fresh
         self._personal = personal
-        self._forced = forced
+        self._before = before
         self._back = back
 
     def _for(self, visit: Visit, answer: Callable[[Identity], Answer]) -> Answer:
@@ -92,8 +94,9 @@ class UserPage(Page):
             return see_other(_with_next(visit, "login", self._back))
         if self._personal and user.actor is not None:
             return message(visit, "403 Forbidden", "Who acts in the name of somebody else cannot change their account.")
-        if user.account.must_change_password and not self._forced:
-            return see_other(_with_next(visit, "password", self._back))
+        step = first_step(visit, user)
+        if step is not None and step not in self._before:
+            return see_other(_with_next(visit, PAGE_OF_STEP[step], self._back))
         if self._fresh and not is_fresh(visit, user):
             return see_other(_with_next(visit, "confirm", self._back))
         return answer(user)

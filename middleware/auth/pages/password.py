@@ -11,6 +11,7 @@ from ..identity import Identity
 from ..method import Failed
 from ..passwords.checker import NOT_KEPT
 from ..passwords.hasher import Busy
+from ..refusals import PASSWORD_FIRST
 from .form import Fields, UserPage, next_of
 from .login import BUSY
 from .messages import message
@@ -117,6 +118,6 @@ def _account(user: Identity) -> Account:
     return account
 
 
-_PAGE = UserPage(show_password, change_password, fresh=True, forced=True)
+_PAGE = UserPage(show_password, change_password, fresh=True, before=(PASSWORD_FIRST,))
 
 ROUTES = {"account/password": _PAGE, "password": _PAGE}

@@ -107,10 +107,7 @@ def _shown(
     if pending is None:  # another request has completed it
         return _begin_again(visit, target)
     authority.audit.note("mfa.ok", visit, account, kind=kind)
-    shown = tuple(dict.fromkeys((*pending.amr, *amr)))
-    return authority.logins.complete(
-        visit, account, shown, target=pending.next, remember=pending.remember, data=pending.data
-    )
+    return authority.logins.complete(visit, account, pending, amr)
 
 
 def _give_up(visit: Visit, pending: Pending) -> Answer:

@@ -10,7 +10,7 @@ from ..answers import see_other
 from ..factors import totp
 from ..factors.passkeys import NoPasskey
 from ..identity import MFA, Identity
-from .adding import added, offers_totp, opened_seed, seed_values, signs_in_by_passkey
+from .adding import added, offers_passkeys, offers_totp, opened_seed, seed_values, signs_in_by_passkey
 from .enrol import NO_PASSKEY, WRONG
 from .form import Fields, UserPage
 from .messages import message
@@ -81,7 +81,8 @@ def add_passkey(visit: Visit, user: Identity, fields: Fields) -> Answer:
     except NoPasskey as error:
         visit.authority.audit.note("mfa.fail", visit, account, reason="passkey not added", detail=str(error))
         return _security(visit, user, problem=NO_PASSKEY)
-    return _added(visit, user, ("swk" if info.is_synced else "hwk",), "passkey")
+    kind = "swk" if info.is_synced else "hwk"
+    return _added(visit, user, (kind, MFA) if offers_passkeys(visit) else (kind,), "passkey")
 
 
 def rename_passkey(visit: Visit, user: Identity, fields: Fields) -> Answer:

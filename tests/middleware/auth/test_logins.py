@@ -85,11 +85,11 @@ def test_a_passkey_that_has_verified_its_user_is_both(authority: Authority, visi
 
 @pytest.mark.parametrize("target", ["//evil.example", "https://evil.example", ""])
 def test_it_leads_to_this_site_alone(target: str, authority: Authority, visit: Any) -> None:
-    assert dict(authority.logins.complete(visit(), BOB, ("pwd",), target=target).headers)["Location"] == "/"
+    assert dict(authority.logins.first_factor(visit(), BOB, ("pwd",), target=target).headers)["Location"] == "/"
 
 
 def test_who_has_to_change_the_password_is_sent_there_first(authority: Authority, visit: Any) -> None:
-    answer = authority.logins.complete(visit(), BOB._replace(must_change_password=True), ("pwd",), target="/wiki")
+    answer = authority.logins.first_factor(visit(), BOB._replace(must_change_password=True), ("pwd",), target="/wiki")
     assert dict(answer.headers)["Location"] == "/-/auth/password?next=%2Fwiki"
 
 
@@ -148,5 +148,5 @@ def test_the_store_does_not_hold_what_the_cookie_says(authority: Authority, visi
 
 
 def test_a_login_is_audited(authority: Authority, visit: Any, events: Events) -> None:
-    authority.logins.complete(visit(), BOB, ("pwd", "otp", "mfa"))
+    authority.logins.complete(visit(), BOB, Pending("second", "/", amr=("pwd", "otp")), ("otp", "mfa"))
     assert events.noted == [("login.ok", {"amr": "pwd otp mfa"})]

@@ -22,6 +22,13 @@ def bob(visitor: Visitor) -> Visitor:
     return visitor
 
 
+def shown(site: AuthSite, bob: Visitor) -> str:
+    """Bob has an app, and has shown it; one of his recovery codes."""
+    recovery = app_of(site, site.account())
+    bob.fill(bob.get("/-/auth/second"), "/second", code=code_of(site))
+    return recovery
+
+
 def other(site: AuthSite, name: str = "bob", password: str = PASSWORD, **how: str) -> Visitor:
     """Another browser in which somebody is signed in."""
     made = Visitor(site.app, scheme="https", **how)
@@ -48,7 +55,7 @@ def test_it_says_whose_it_is(page: str, bob: Visitor) -> None:
     + ["devices/end", "tokens", "tokens/revoke"],
 )
 def test_looking_changes_nothing(page: str, site: AuthSite, bob: Visitor) -> None:
-    app_of(site, site.account())
+    shown(site, bob)
     before = (
         site.notes.events[:],
         site.factors.of(site.account().id),
@@ -175,7 +182,7 @@ def test_a_session_that_has_set_one_up_has_shown_two(site: AuthSite, bob: Visito
 
 
 def test_new_recovery_codes_void_the_old_ones(site: AuthSite, bob: Visitor) -> None:
-    old = app_of(site, site.account())
+    old = shown(site, bob)
     codes = codes_in(bob.fill(bob.get("/-/auth/account/security"), "/codes"))
     assert len(codes) == 10
     assert not site.factors.recovery.use(site.account().id, old)

@@ -22,6 +22,7 @@ from auth_pages import (
 from soft_authenticator import PRESENT, SoftAuthenticator
 
 from wheatpaste.middleware.auth.factors import totp
+from wheatpaste.middleware.auth.visit import Visit
 
 SESSION = "__Host-wheatpaste.session"
 
@@ -272,6 +273,84 @@ def test_who_has_an_app_is_asked_where_it_is_not_offered_any_more(make_site: Cal
     assert visitor.login().location == "/-/auth/second"
     assert visitor.fill(visitor.get("/-/auth/second"), "/second", code=code_of(site)).location == "/wall"
     assert visitor.get("/-/auth/account/totp").code == 404
+
+
+# While a session lasts
+
+
+def test_who_comes_to_need_one_is_asked_at_once(strict: AuthSite) -> None:
+    strict.add("ann")
+    visitor = Visitor(strict.app, scheme="https")
+    visitor.login("ann")
+    assert visitor.get("/wall").code == 200
+    strict.users.grant("user:ann", "admin")
+    sent = visitor.get("/wall?page=2")
+    assert sent.location == "/-/auth/second?next=%2Fwall%3Fpage%3D2"
+    told = visitor.get("/wall", HTTP_SEC_FETCH_MODE="cors")
+    assert (told.code, "A second factor has to be shown first." in told.text) == (401, True)
+    assert "nobody" in visitor.get("/public").text
+    page = visitor.follow(sent)
+    code = totp.code_at(seed_in(page), totp.step_at(strict.clock()))
+    assert 'href="/wall?page=2"' in visitor.fill(page, "/enrol", code=code).text
+    assert "ann" in visitor.get("/wall").text
+
+
+@pytest.mark.parametrize("page", ["account", "account/password", "account/tokens", "account/devices", "password"])
+def test_until_then_no_page_of_the_account_opens(page: str, site: AuthSite, visitor: Visitor) -> None:
+    visitor.login()
+    assert visitor.get(f"/-/auth/{page}").code == 200
+    app_of(site, site.account())
+    assert visitor.get(f"/-/auth/{page}").location.startswith("/-/auth/second?next=%2F-%2Fauth%2F")
+    visitor.fill(visitor.get("/-/auth/second"), "/second", code=code_of(site))
+    assert visitor.get(f"/-/auth/{page}").code == 200
+
+
+def test_a_session_that_is_not_fresh_says_who_it_is_before_it_sets_one_up(strict: AuthSite) -> None:
+    strict.add("ann")
+    visitor = Visitor(strict.app, scheme="https")
+    visitor.login("ann")
+    strict.users.grant("user:ann", "admin")
+    move(strict, 601)
+    asked = visitor.follow(visitor.get("/wall"))
+    page = visitor.follow(visitor.fill(asked, "/confirm", password=PASSWORD))
+    code = totp.code_at(seed_in(page), totp.step_at(strict.clock()))
+    assert 'href="/wall"' in visitor.fill(page, "/enrol", code=code).text
+    assert "ann" in visitor.get("/wall").text
+
+
+def test_the_second_factor_comes_before_a_new_password(strict: AuthSite) -> None:
+    strict.add("ann", must_change=True)
+    visitor = Visitor(strict.app, scheme="https")
+    assert visitor.login("ann").location == "/-/auth/password?next=%2Fwall"
+    strict.users.grant("user:ann", "admin")
+    assert visitor.get("/wall").location == "/-/auth/second?next=%2Fwall"
+    page = visitor.follow(visitor.get("/-/auth/password?next=/wall"))
+    code = totp.code_at(seed_in(page), totp.step_at(strict.clock()))
+    assert 'href="/-/auth/password?next=%2Fwall"' in visitor.fill(page, "/enrol", code=code).text
+    assert visitor.get("/wall").location == "/-/auth/password?next=%2Fwall"
+    assert visitor.get("/-/auth/password?next=/wall").code == 200
+
+
+@pytest.mark.parametrize(
+    ("amr", "actor", "opens"),
+    [
+        (("pwd",), None, False),
+        (("federated",), None, False),
+        (("federated", "mfa"), None, True),
+        (("app",), None, True),
+        (("pwd",), "local:support", True),
+    ],
+    ids=["password", "provider", "provider's second factor", "by the app", "support"],
+)
+def test_who_is_not_asked(amr: tuple[str, ...], actor: str | None, opens: bool, strict: AuthSite) -> None:
+    visit = Visit(strict.authority, {"REQUEST_METHOD": "GET", "wsgi.url_scheme": "https", "REMOTE_ADDR": "192.0.2.7"})
+    strict.authority.sessions.begin(visit, strict.account(), amr, actor=actor)
+    visitor = Visitor(strict.app, scheme="https")
+    for _, value in visit.headers:
+        name, _, text = value.partition(";")[0].partition("=")
+        visitor.cookies[name] = text
+    assert (visitor.get("/wall").code == 200) is opens
+    assert (visitor.get("/-/auth/account").code == 200) is opens
 
 
 # Showing it once more
