@@ -18,15 +18,15 @@ _PATH = re.compile(r"(?:/[A-Za-z0-9._~-]+)+")
 _STATUS = re.compile(r"4\d\d")
 
 
-def _path_complaint(path: str) -> str | None:
+def mount_complaint(path: str) -> str | None:
+    """What is wrong with a path for the filter's own pages, as a phrase, or None."""
     if not _PATH.fullmatch(path) or {".", ".."} & set(path.split("/")):
         return "must be a plain path such as /-/auth, without a slash at its end"
     return None
 
 
-def _public_complaint(url: str | None) -> str | None:
-    if url is None:
-        return None
+def public_url_complaint(url: str) -> str | None:
+    """What is wrong with the address under which browsers reach a site, as a phrase, or None."""
     parts = urlsplit(url)
     if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment or parts.username:
         return "must be what a browser's address line begins with, such as https://wiki.example.org"
@@ -55,7 +55,8 @@ def _status_complaint(status: str) -> str | None:
     return None if _STATUS.fullmatch(status) else "must be a status between 400 and 499"
 
 
-def _realm_complaint(realm: str) -> str | None:
+def realm_complaint(realm: str) -> str | None:
+    """What is wrong with the name of a protected space, as a phrase, or None."""
     # Many clients of Digest repeat a quote as it is, and so send what nobody can read.
     if not realm or not realm.isprintable() or set(realm) & set('"\\'):
         return "must be printable text without quotes and backslashes, which clients send back wrong"
@@ -75,10 +76,10 @@ class Site:
     public_url: str | None = option(
         default=None,
         doc="Scheme and host under which browsers reach the site. Passkeys and OpenID providers need it.",
-        check=_public_complaint,
+        check=public_url_complaint,
         sample="https://wiki.example.org",
     )
-    mount: str = option(default="/-/auth", doc="Where the pages for login and account are.", check=_path_complaint)
+    mount: str = option(default="/-/auth", doc="Where the pages for login and account are.", check=mount_complaint)
     methods: tuple[str, ...] = option(
         default=("session",), doc="How requests may show who makes them.", check=each(_method_complaint)
     )
@@ -117,7 +118,7 @@ class Site:
     realm: str = option(
         default="wheatpaste",
         doc="The name of the protected space in challenges.",
-        check=_realm_complaint,
+        check=realm_complaint,
         sample="Wiki",
     )
     title: str = option(default="", doc="The site's name on the pages; empty takes its host.", sample="Our wiki")

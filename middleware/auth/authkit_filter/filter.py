@@ -16,18 +16,20 @@ from typing import TYPE_CHECKING, Any
 
 from ....config.factories import FilterFactory
 from ....config.mounts import KeyProblem
-from ....config.options import OptionError, component, each, option, readable
+from ....config.options import OptionError, component, option, readable
 from ....config.origin import BuildSite
 from ....config.parts import NO_PARTS, Part, Parts
 from ....config.reader import Family, Place, Reader, Reading, Texts
 from ....protocol.answer import Answer
-from ....protocol.peers import is_direct, network_complaint, read_address
+from ....protocol.peers import is_direct, read_address
 from ....protocol.wsgi import Body, Environ, StartResponse, WSGIApp
 from ...storage.places import store_complaint
 from ..answers import problem
 from ..audit import destination_complaint
 from ..key_file import secret_complaint
 from ..methods.tkt import last_day
+from ..passwords.hasher import Profile
+from ..site import mount_complaint, public_url_complaint
 from .keys import belongs, complaint_about_key, plain, read
 from .wishes import Text, Wishes
 
@@ -92,17 +94,19 @@ class AuthKit:
         sample="sqlite:///%(here)s/auth.db",
     )
     public_url: str | None = option(
-        default=None, doc="Scheme and host under which browsers reach the site.", sample="https://wiki.example.org"
+        default=None,
+        doc="Scheme and host under which browsers reach the site.",
+        check=public_url_complaint,
+        sample="https://wiki.example.org",
     )
-    mount: str = option(default="/-/auth", doc="Where the login page is.")
-    trusted_proxies: tuple[str, ...] = option(
-        default=(), doc="Networks of the proxies in front.", check=each(network_complaint), inherits=True
-    )
+    mount: str = option(default="/-/auth", doc="Where the login page is.", check=mount_complaint)
     audit: str = option(
         default="log:", doc="Where events are written: log:, json:PATH or none.", check=destination_complaint
     )
     argon2: str = option(
-        default="default", doc="What a new hash of a password costs: default, small, or t=3,m=65536,p=4."
+        default="default",
+        doc="What a new hash of a password costs: default, small, or t=3,m=65536,p=4.",
+        check=readable(Profile.read),
     )
     secret: str | None = option(
         default=None,

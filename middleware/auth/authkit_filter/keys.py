@@ -16,6 +16,8 @@ from ....config.problems import did_you_mean
 from ....config.values import module_object, parse_bool
 from ....protocol.secret_names import is_secret_name
 from ..key_file import secret_complaint
+from ..sessions.options import cookie_name_complaint
+from ..site import realm_complaint
 from .wishes import METHODS, WITH_USERS, Cookie, Template, Text, Users, Wishes, path_in
 
 PREFIX = "authkit."
@@ -206,6 +208,10 @@ class Reading:
         found = {name: self._get(f"{name}.realm", "AuthKit") for name in ("basic", "digest") if name in methods}
         if len({*found.values()}) > 1:
             self._say("digest.realm", "must be that of basic.realm: a site has one realm", f"write {found['basic']}")
+        for name, realm in found.items():
+            complaint = realm_complaint(realm)
+            if complaint is not None:
+                self._say(f"{name}.realm", complaint)
         return next(iter(found.values()), "AuthKit")
 
     def _users(self, methods: tuple[str, ...]) -> Users | None:
@@ -270,8 +276,8 @@ class Reading:
             self._say(
                 None, "'cookie.secret' is missing", "make one: python -c 'import secrets; print(secrets.token_hex())'"
             )
-        elif (complaint := secret_complaint(secret)) is not None:
-            what = f"{complaint}; whoever guesses it can sign in as anybody"
+        elif (weak := secret_complaint(secret)) is not None:
+            what = f"{weak}; whoever guesses it can sign in as anybody"
             fix = "make one: python -c 'import secrets; print(secrets.token_hex())'; sessions that there are end"
             if self._allow_weak_secret:
                 self._say("cookie.secret", what, fix, severity="warning")
@@ -281,8 +287,9 @@ class Reading:
         if path is not None and not path.startswith("/"):
             self._say("cookie.signoutpath", "must begin with a slash: it is compared with the path of each request")
         name = self._get("cookie.name", "authkit")
-        if not re.fullmatch(r"[A-Za-z0-9._-]+", name):
-            self._say("cookie.name", "must be of letters, digits, dots and hyphens")
+        complaint = cookie_name_complaint(name)
+        if complaint is not None:
+            self._say("cookie.name", complaint)
             name = "authkit"
         return Cookie(
             secret=secret,

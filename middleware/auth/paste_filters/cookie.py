@@ -21,6 +21,7 @@ from ....config.options import OptionError, above, component, option
 from ....protocol.csrf import cookies_named
 from ....protocol.wsgi import Body, Environ, ExcInfo, Headers, StartResponse, Write, WSGIApp
 from ..key_file import secret_complaint
+from ..sessions.options import cookie_name_complaint
 
 NAMES = "paste.auth.cookie"
 _MOST_COOKIES = 5
@@ -50,7 +51,7 @@ class AuthCookie:
     cookie_name: str = option(
         default="PASTE_AUTH_COOKIE",
         doc="The cookie's name.",
-        check=lambda name: None if re.fullmatch(r"[A-Za-z0-9._-]+", name) else "must be of letters, digits, . _ and -",
+        check=cookie_name_complaint,
     )
     scanlist: tuple[str, ...] = option(
         default=("REMOTE_USER", "REMOTE_SESSION"), doc="Keys of the environ that are kept.", check=_key_complaint

@@ -7,7 +7,6 @@ are written stands in ``auth`` and ``tkt``.
 
 from __future__ import annotations
 
-import re
 import secrets
 from dataclasses import field
 from typing import Any, NamedTuple
@@ -22,6 +21,7 @@ from ..authkit_filter.assembly import Assembly, import_named
 from ..authkit_filter.wishes import Cookie, Template, Users, Wishes
 from ..key_file import secret_complaint
 from ..methods.tkt import last_day
+from ..sessions.options import cookie_name_complaint
 
 _REALM_IDLE = {"realm": "a form has no realm"}
 _SECURE_IDLE = {"secure": "over TLS the cookie is always for TLS alone"}
@@ -33,7 +33,6 @@ class Terms(NamedTuple):
     store: str = "memory:"
     public_url: str | None = None
     mount: str = "/-/auth"
-    trusted_proxies: tuple[str, ...] = ()
     audit: str = "log:"
     argon2: str = "small"
     secret: str | None = None
@@ -200,7 +199,7 @@ class AuthTkt:
     cookie_name: str = option(
         default="auth_tkt",
         doc="The cookie's name; over TLS it travels as __Host-NAME.",
-        check=lambda name: None if re.fullmatch(r"[A-Za-z0-9._-]+", name) else "must be of letters, digits, . _ and -",
+        check=cookie_name_complaint,
     )
     include_ip: bool = option(default=True, doc="A session counts at the address where it began, and nowhere else.")
     logout_path: str | None = option(

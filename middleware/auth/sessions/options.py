@@ -11,8 +11,9 @@ from ....config.values import Seconds
 _NAME = re.compile(r"[A-Za-z0-9._-]+")
 
 
-def _name_complaint(name: str) -> str | None:
-    return None if _NAME.fullmatch(name) else "must be of letters, digits, dots and hyphens"
+def cookie_name_complaint(name: str) -> str | None:
+    """What is wrong with the name of a cookie, as a phrase, or None."""
+    return None if _NAME.fullmatch(name) else "must be of letters, digits, dots, hyphens and underscores"
 
 
 class Limits(NamedTuple):
@@ -68,7 +69,7 @@ class SessionOptions:
     cookie: str = option(
         default="wheatpaste.session",
         doc="The cookie's name; over TLS it travels as __Host-NAME. Sites at other ports of a host need other names.",
-        check=_name_complaint,
+        check=cookie_name_complaint,
     )
 
     def __post_init__(self) -> None:
