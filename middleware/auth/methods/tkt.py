@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Literal
 
-from ....config.options import OptionError, above, component, option
+from ....config.options import OptionError, above, component, option, readable
 from ....config.values import Seconds
 from ....protocol.csrf import cookies_named
 from ....protocol.peers import read_address
@@ -23,6 +23,7 @@ from ..account import Account
 from ..identity import BY_APP, Identity
 from ..key_file import secret_complaint
 from ..method import Failed
+from ..sessions.options import cookie_name_complaint
 from ..tkt import Ticket, read_ticket, write_ticket
 
 if TYPE_CHECKING:
@@ -35,7 +36,6 @@ _OVERLAP = 60.0
 _AHEAD = 300
 """Seconds by which the clock of whoever makes tickets may be fast."""
 
-_NAME = re.compile(r"[A-Za-z0-9._-]+")
 _DOMAIN = re.compile(r"\.?[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)+")
 
 
@@ -48,14 +48,6 @@ def last_day(text: str) -> date:
     except ValueError:
         pass
     raise ValueError("must be accept-until and a day, as accept-until 2027-06-30")
-
-
-def _day_complaint(text: str) -> str | None:
-    try:
-        last_day(text)
-    except ValueError as error:
-        return str(error)
-    return None
 
 
 def offer(visit: Visit) -> None:
@@ -80,13 +72,13 @@ class TktOptions:
     cookie: str = option(
         default="auth_tkt",
         doc="The cookie that holds the ticket.",
-        check=lambda name: None if _NAME.fullmatch(name) else "must be of letters, digits, dots and hyphens",
+        check=cookie_name_complaint,
     )
     digest: Literal["md5", "sha256", "sha512"] = option(default="sha512", doc="How tickets are signed.")
     legacy_tickets: str | None = option(
         default=None,
         doc="Until when tickets with MD5 or a weak secret are taken; they can be forged by who has time.",
-        check=_day_complaint,
+        check=readable(last_day),
         sample="accept-until 2027-06-30",
     )
     include_ip: bool = option(default=False, doc="Tickets are for the address that they were made for.")
@@ -207,6 +199,7 @@ class Tkt:
         said = "\0".join((ticket.user, str(ticket.time), ",".join(ticket.tokens), ticket.data))
         key = hashlib.sha256(said.encode("utf-8", "surrogatepass")).hexdigest()
         if self._used.add(key, now, self.options.timeout + 2 * _AHEAD):
+            self.withdraw(visit)  # first: the session's cookie may have the same name
             try:
                 visit.authority.sessions.begin(
                     visit,
@@ -218,7 +211,6 @@ class Tkt:
             except ValueError:
                 return Failed("ticket says more than a session can hold")
             visit.authority.audit.note("login.ok", visit, account, amr="tkt")
-            self.withdraw(visit)
             return None
         since = self._used.get(key)
         return None if since is not None and abs(now - since) <= _OVERLAP else Failed("ticket used again")

@@ -493,6 +493,8 @@ def test_a_cookie_of_authkit_itself_is_exchanged_once(site: Callable[..., Client
     ticket = md5(inner.encode() + SECRET.encode()) + f"{now:08x}ada!"
     reply = client.get("/private", headers={"Cookie": f"authkit={ticket}"})
     assert reply.status == 200
+    # The ticket's cookie has the name of the session's: taking it away must not take away the other one.
+    assert ["Max-Age=0" in each for each in reply.headers.get_all("Set-Cookie")] == [False]
     assert client.get("/private").status == 200
     assert Client(client.app).get("/private", headers={"Cookie": f"authkit={ticket[:-2]}b!"}).status == 401
     assert site(FORM).get("/private", headers={"Cookie": f"authkit={ticket}"}).status == 401
