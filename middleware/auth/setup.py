@@ -133,7 +133,7 @@ class Assembly:
         from .oidc.providers import Providers
 
         providers = Providers(authority, sections, self.groups)
-        authority.providers = {name: each.title or name for name, each in sections.items()}
+        authority.providers = providers.titles
         authority.leaving = providers.logout_address
         authority.add_routes(providers.routes())
         authority.methods = tuple(

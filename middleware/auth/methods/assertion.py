@@ -12,7 +12,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from threading import Lock
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from ..account import Account
 from ..identity import Identity
@@ -52,13 +52,6 @@ _PAUSE = 60.0
 """Seconds after which a key that could not be had is asked for again."""
 
 
-class Assertions(Protocol):
-    """What reads the assertions of one kind of proxy."""
-
-    def read(self, text: str) -> dict[str, Any]:
-        """The claims of one that holds for this site now. Raises ``Untrue`` and ``Unreachable``."""
-
-
 class Issued:
     """Assertions that are JWTs, by keys that stand as a set at an address."""
 
@@ -70,7 +63,7 @@ class Issued:
         algorithm: str,
         *,
         longest: float | None = None,
-        client: Outbound | None = None,
+        client: Outbound,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._issuer = issuer
@@ -78,7 +71,7 @@ class Issued:
         self._algorithms = frozenset({algorithm})
         self._longest = longest
         self._clock = clock
-        self._keys = IssuerKeys(lambda: address, client or Outbound(), clock)
+        self._keys = IssuerKeys(lambda: address, client, clock)
 
     def read(self, text: str) -> dict[str, Any]:
         """The claims of one that holds for this site now."""
@@ -105,13 +98,13 @@ class Balanced:
         issuer: str | None,
         address: str,
         *,
-        client: Outbound | None = None,
+        client: Outbound,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._balancers = tuple(balancers)
         self._issuer = issuer
         self._address = address.rstrip("/")
-        self._client = client or Outbound()
+        self._client = client
         self._clock = clock
         self._lock = Lock()
         self._keys: OrderedDict[str, PublicKey] = OrderedDict()
@@ -176,13 +169,12 @@ class SignedHeader:
         directory: Known | None = None,
         complete: Callable[[Account], Account] | None = None,
         clock: Callable[[], float] = time.time,
-        assertions: Assertions | None = None,
     ) -> None:
         require_packages()
         self._options = options
         self._key = environ_key(SIGNED[options.preset])
         self._guests = Guests(self.name, options.accounts, directory, complete, options.amr)
-        self._assertions = assertions if assertions is not None else assertions_of(options, clock)
+        self._assertions = assertions_of(options, clock)
 
     def strip(self, visit: Visit) -> None:
         """Take out of the environ what names a user and is not signed."""
@@ -213,7 +205,7 @@ class SignedHeader:
         return ()
 
 
-def assertions_of(options: HeaderOptions, clock: Callable[[], float] = time.time) -> Assertions:
+def assertions_of(options: HeaderOptions, clock: Callable[[], float] = time.time) -> Issued | Balanced:
     """What reads the assertions that the options speak of."""
     client = Outbound(options.ca_file)
     if options.preset == "google-iap":

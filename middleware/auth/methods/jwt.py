@@ -45,7 +45,6 @@ from .auth_params import credentials, quoted
 from .transport import exposure
 
 if TYPE_CHECKING:
-    from ..oidc.outbound import Outbound
     from ..visit import Visit
 
 log = logging.getLogger(__name__)
@@ -116,16 +115,13 @@ class JwtIssuer:
         name: str,
         options: JwtOptions,
         clock: Callable[[], float] = time.time,
-        outbound: Outbound | None = None,
     ) -> None:
+        from ..oidc.outbound import Outbound  # a client for HTTP, which sites without issuers do not need
+
         self.name = name
         self.options = options
         self._clock = clock
-        if outbound is None:
-            from ..oidc.outbound import Outbound  # a client for HTTP, which sites without issuers do not need
-
-            outbound = Outbound(options.ca_file)
-        client = outbound
+        client = Outbound(options.ca_file)
         address: Renewed[str] = Renewed(lambda: keys_address(options.issuer, client), clock)
         self._keys = IssuerKeys(lambda: options.jwks_url or address.get(), client, clock)
 

@@ -29,15 +29,14 @@ class GitHub:
         self,
         name: str,
         options: OidcOptions,
+        outbound: Outbound,
         clock: Callable[[], float] = time.time,
-        outbound: Outbound | None = None,
     ) -> None:
         self.name = name
         self.options = options
         self.issuer = options.provider.rstrip("/")
-        self.title = options.title or "GitHub"
         self._clock = clock
-        self._outbound = outbound or Outbound(options.ca_file)
+        self._outbound = outbound
         self._api = "https://api.github.com" if self.issuer == GITHUB else f"{self.issuer}/api/v3"
 
     def address_of_login(self, request: Request) -> str:
@@ -51,6 +50,8 @@ class GitHub:
             "code_challenge": request.challenge,
             "code_challenge_method": "S256",
         }
+        if self.options.prompt:
+            fields["prompt"] = self.options.prompt
         return f"{self.issuer}/login/oauth/authorize?{urlencode(fields)}"
 
     def check_sender(self, issuer: str | None) -> None:
@@ -60,8 +61,6 @@ class GitHub:
 
     def exchange(self, code: str, request: Request) -> tuple[Granted, Profile]:
         """Who has logged in, for the code that the browser brought."""
-        if request.max_age is not None:
-            raise Untrue("it does not tell when a user logged in")
         reply = self._outbound.post(
             f"{self.issuer}/login/oauth/access_token",
             {

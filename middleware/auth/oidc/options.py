@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
 from pathlib import Path
 from typing import Literal
 
@@ -11,6 +12,12 @@ from .addresses import address_complaint
 from .keys import ALGORITHMS, USUAL_ALGORITHMS
 
 GITHUB = "https://github.com"
+_OPENID_ALONE = (
+    *("client_key", "client_key_id", "client_key_algorithm", "algorithms", "response_mode", "username"),
+    *("display_claim", "trust_mfa", "max_age", "acr_values", "require_acr", "require_amr", "logout"),
+    "old_logout_tokens",
+)
+"""What GitHub has nothing for. A demand on the login would otherwise be one that nobody looks at."""
 
 
 def _issuer_complaint(issuer: str) -> str | None:
@@ -112,8 +119,17 @@ class OidcOptions:
             raise OptionError("OidcOptions", "client_secret", f"must be given for client_auth = {self.client_auth}")
         if self.client_auth == "private_key_jwt" and self.client_key is None:
             raise OptionError("OidcOptions", "client_key", "must be given for client_auth = private_key_jwt")
-        if self.allow_groups and not self.groups_claim and self.preset == "openid":
+        if self.preset == "github":
+            self._check_github()
+        elif self.allow_groups and not self.groups_claim:
             raise OptionError("OidcOptions", "allow_groups", "needs groups_claim, or nobody would get in")
+
+    def _check_github(self) -> None:
+        if self.client_auth not in ("client_secret_basic", "client_secret_post"):
+            raise OptionError("OidcOptions", "client_auth", "must be left out: GitHub knows a secret alone")
+        for member in fields(self):
+            if member.name in _OPENID_ALONE and getattr(self, member.name) != member.default:
+                raise OptionError("OidcOptions", member.name, "has no meaning with github, which says nothing of it")
 
     @property
     def provider(self) -> str:

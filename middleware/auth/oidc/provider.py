@@ -60,15 +60,14 @@ class Provider:
         self,
         name: str,
         options: OidcOptions,
+        outbound: Outbound,
         clock: Callable[[], float] = time.time,
-        outbound: Outbound | None = None,
     ) -> None:
         self.name = name
         self.options = options
         self.issuer = options.provider
-        self.title = options.title or name
         self._clock = clock
-        self._outbound = outbound or Outbound(options.ca_file)
+        self._outbound = outbound
         self._metadata: Renewed[Metadata] = Renewed(lambda: fetch_metadata(self.issuer, self._outbound), clock)
         self._keys = IssuerKeys(lambda: self._metadata.get().jwks_uri, self._outbound, clock)
         self._client = ClientKey(options, clock)

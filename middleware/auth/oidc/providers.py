@@ -14,6 +14,7 @@ from .admission import Admission
 from .github import GitHub
 from .keys import require_packages
 from .options import OidcOptions
+from .outbound import Outbound
 from .pages import ProviderPages
 from .provider import Provider
 from .standing import Standing
@@ -22,6 +23,8 @@ from .vouched import MEMBER
 if TYPE_CHECKING:
     from ..authority import Authority
     from ..visit import Visit
+
+_USUAL_TITLES = {"github": "GitHub"}
 
 
 class Providers:
@@ -42,6 +45,10 @@ class Providers:
         self.all: dict[str, Provider | GitHub] = {
             name: _provider(name, options, authority.clock) for name, options in sections.items()
         }
+        self.titles = {
+            name: options.title or _USUAL_TITLES.get(options.preset, name) for name, options in sections.items()
+        }
+        """What people are shown as the providers' names."""
         admission = Admission(
             authority.identities, authority.directory, authority.users, groups or GroupOptions(), authority.audit
         )
@@ -65,7 +72,8 @@ class Providers:
 
 
 def _provider(name: str, options: OidcOptions, clock: Callable[[], float]) -> Provider | GitHub:
-    return GitHub(name, options, clock) if options.preset == "github" else Provider(name, options, clock)
+    kind = GitHub if options.preset == "github" else Provider
+    return kind(name, options, Outbound(options.ca_file), clock)
 
 
 class _Watched:

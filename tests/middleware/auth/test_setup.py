@@ -17,6 +17,7 @@ from wheatpaste.middleware.auth.auth import Guard
 from wheatpaste.middleware.auth.auth_filter import Auth
 from wheatpaste.middleware.auth.authority import Authority
 from wheatpaste.middleware.auth.factors.options import MfaOptions
+from wheatpaste.middleware.auth.oidc.options import OidcOptions
 from wheatpaste.middleware.auth.passwords.options import PasswordOptions
 from wheatpaste.middleware.auth.rules import RuleOptions
 from wheatpaste.middleware.auth.setup import authority_of
@@ -290,6 +291,15 @@ def test_a_page_of_ours_is_not_the_app_s(assemble: Any, shop: Shop) -> None:
     assert visitor.get("/-/auth/nothing").code == 404
     assert visitor.get("/-/auth/login").code == 200
     assert shop.seen == {}
+
+
+@pytest.mark.parametrize(("title", "shown"), [("", "GitHub"), ("Our Octopus", "Our Octopus")])
+def test_the_login_page_offers_providers_by_the_names_that_people_know(
+    title: str, shown: str, assemble: Any, shop: Shop
+) -> None:
+    hub = OidcOptions(preset="github", client_id="wiki", client_secret="s", title=title)
+    visitor = Visitor(Guard(shop, assemble({"login": ("oidc:hub",)}, oidc__hub=hub)))
+    assert shown in visitor.get("/-/auth/login").text
 
 
 def test_the_address_of_a_login_does_not_lead_away(assemble: Any, shop: Shop) -> None:

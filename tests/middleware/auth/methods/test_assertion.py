@@ -30,6 +30,7 @@ from wheatpaste.middleware.auth.methods.header_names import environ_key
 from wheatpaste.middleware.auth.methods.header_options import HeaderOptions
 from wheatpaste.middleware.auth.methods.identity_headers import SIGNED
 from wheatpaste.middleware.auth.oidc.failures import Untrue
+from wheatpaste.middleware.auth.oidc.outbound import Outbound
 from wheatpaste.middleware.auth.site import Site
 from wheatpaste.middleware.auth.visit import Visit
 from wheatpaste.middleware.storage.memory import MemoryStore
@@ -264,7 +265,7 @@ def test_keys_that_cannot_be_had_let_nobody_in_and_say_so(clock: Clock) -> None:
 
 def test_ids_that_somebody_makes_up_are_not_asked_for_again_and_again(keys: Any, clock: Clock) -> None:
     address = f"http://127.0.0.1:{keys.server_port}/aws-alb"
-    made = Balanced([AUDIENCE["aws-alb"]], None, address, clock=clock.time)
+    made = Balanced([AUDIENCE["aws-alb"]], None, address, client=Outbound(), clock=clock.time)
     keys.asked.clear()
     for number in range(100):
         for _ in range(2):
@@ -279,7 +280,7 @@ def test_ids_that_somebody_makes_up_are_not_asked_for_again_and_again(keys: Any,
 
 @given(st.text(max_size=200))
 def test_no_text_breaks_the_reading(text: str) -> None:
-    made = Balanced([AUDIENCE["aws-alb"]], None, "http://127.0.0.1:9")
+    made = Balanced([AUDIENCE["aws-alb"]], None, "http://127.0.0.1:9", client=Outbound())
     for each in (text, f"{text}.{text}.{text}", f"e30.{text}.", "e30.e30.e30"):
         with pytest.raises(Untrue):
             made.read(each)

@@ -10,6 +10,7 @@ import pytest
 from hostile_provider import CLIENT, SECRET, HostileProvider, send_json
 from oidc_site import MOUNT, OidcSite, begin, come_back
 
+from wheatpaste.config.options import OptionError
 from wheatpaste.middleware.auth.oidc.options import OidcOptions
 from wheatpaste.testing import Client, Clock, Response
 
@@ -134,6 +135,30 @@ def test_a_token_that_was_taken_back_ends_the_session(make: Callable[..., OidcSi
     hub.status = 401
     clock.advance(301)
     assert browser.get("/page").text == "- "
+
+
+def test_the_user_may_be_asked_which_account_it_is(make: Callable[..., OidcSite]) -> None:
+    assert "prompt" not in begin(make().browser(), "hub")
+    assert "prompt=select_account" in begin(make(prompt="select_account").browser(), "hub")
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"require_amr": ("mfa",)},
+        {"require_acr": ("gold",)},
+        {"max_age": 0.0},
+        {"trust_mfa": True},
+        {"response_mode": "form_post"},
+        {"username": "email"},
+        {"client_auth": "none"},
+    ],
+    ids=lambda options: next(iter(options)),
+)
+def test_what_github_has_nothing_for_is_no_option(options: dict[str, Any]) -> None:
+    (name,) = options
+    with pytest.raises(OptionError, match=f"{name}: .*[Gg]it[Hh]ub"):
+        OidcOptions(preset="github", client_id=CLIENT, client_secret=SECRET, **options)
 
 
 def test_there_is_no_logout_at_github_and_none_from_there(make: Callable[..., OidcSite], hub: Hub) -> None:
