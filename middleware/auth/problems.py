@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -11,12 +12,16 @@ from .site import Site
 
 if TYPE_CHECKING:
     from ...config.surroundings import Surroundings
+    from .factors.options import MfaOptions
 
 _NEEDED = {
     "tkt": "with the secret of the tickets",
     "header": "with the headers of the proxy",
     "certificate": "that says whose certificates are whose",
 }
+_TLS = re.compile(r"tls|ssl|.*cert")
+"""What keys begin with by which servers, ours and others, are told to speak TLS."""
+
 _OF_METHODS = ("basic", "digest", "bearer", "header", "tkt", "certificate")
 
 
@@ -29,6 +34,7 @@ def problems_of(name: str, parts: Mapping[str, Any], stack: Surroundings) -> Ite
         )
     yield from _methods(name, site, parts)
     yield from _login(name, site, parts)
+    yield from _second_factors(site, parts)
     yield from _store(site, parts, stack)
     header = parts.get("header")
     if "header" in site.methods and not site.trusted_proxies and not (header is not None and header.is_signed):
@@ -46,6 +52,22 @@ def problems_of(name: str, parts: Mapping[str, Any], stack: Surroundings) -> Ite
             "warning",
             part="",
         )
+    elif {"session", "password"} <= {*site.methods, *site.login} and stack.public and not _speaks_tls(site, stack):
+        yield KeyProblem(
+            "login",
+            f"takes passwords over plain http, in clear for everybody on the way, and others reach {stack.public}",
+            "serve over TLS; where a proxy does, say so: public_url = https://wiki.example.org",
+            "warning",
+            part="",
+        )
+
+
+def _speaks_tls(site: Site, stack: Surroundings) -> bool:
+    """Whether browsers come over TLS, to the server or to a proxy in front of it, as far as the file says."""
+    if (site.public_url or "").startswith("https:") or site.trusted_proxies or stack.find("prefix") is not None:
+        return True
+    server = stack.server
+    return server.get("url_scheme") == "https" or any(_TLS.match(key) for key in server)
 
 
 def _methods(name: str, site: Site, parts: Mapping[str, Any]) -> Iterator[KeyProblem]:
@@ -82,6 +104,20 @@ def _login(name: str, site: Site, parts: Mapping[str, Any]) -> Iterator[KeyProbl
             yield KeyProblem(
                 None, f"is not offered: [auth:{name}] has no {word} in login", f"add {word} there", "warning", part=word
             )
+
+
+def _second_factors(site: Site, parts: Mapping[str, Any]) -> Iterator[KeyProblem]:
+    options: MfaOptions | None = parts.get("mfa")
+    if options is None or options.totp != "off" or not options.require_for:
+        return
+    if not options.passkeys or site.public_url is None or not ("passkey" in site.login or "passkeys" in parts):
+        yield KeyProblem(
+            "require_for",
+            "names who needs a second factor, and none is offered that they could set up",
+            "say totp = optional, or add [auth:main:passkeys]",
+            "warning",
+            part="mfa",
+        )
 
 
 def _store(site: Site, parts: Mapping[str, Any], stack: Surroundings) -> Iterator[KeyProblem]:

@@ -104,4 +104,5 @@ class PasskeyOptions:
         host = (urlsplit(public_url).hostname or "").lower()
         if self.domain is None or host == self.domain or host.endswith(f".{self.domain}"):
             return self.domain or host
-        raise OptionError("PasskeyOptions", "domain", f"must be {host}, the host of public_url, or a domain above it")
+        what = f"must be {host}, the host of public_url, or a domain above it"
+        raise OptionError("PasskeyOptions", "domain", what, part="passkeys")

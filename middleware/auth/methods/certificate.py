@@ -157,7 +157,8 @@ class CertificateMethod:
         clock: Callable[[], float] = time.time,
     ) -> None:
         if options.source != "server" and (not trusted_proxies or "*" in trusted_proxies):
-            raise OptionError("Site", "trusted_proxies", "must name the proxy whose certificates are believed, not *")
+            what = "must name the proxy whose certificates are believed, not *"
+            raise OptionError("Site", "trusted_proxies", what, part="")
         _require_cryptography()
         self._options = options
         self._networks = Networks(trusted_proxies)

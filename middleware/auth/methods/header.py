@@ -70,9 +70,9 @@ class HeaderMethod:
         complete: Callable[[Account], Account] | None = None,
     ) -> None:
         if not trusted_proxies:
-            raise OptionError("Site", "trusted_proxies", "must name the proxy whose header is believed")
+            raise OptionError("Site", "trusted_proxies", "must name the proxy whose header is believed", part="")
         if "*" in trusted_proxies:
-            raise OptionError("Site", "trusted_proxies", "must not be *: then every client could name a user")
+            raise OptionError("Site", "trusted_proxies", "must not be *: then every client could name a user", part="")
         self._options = options
         self._networks = Networks(trusted_proxies)
         self._guests = Guests(self.name, options.accounts, directory, complete, options.amr)

@@ -1,0 +1,166 @@
+"""What a check says of the sections of a site's authentication, taken together and where they stand."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from wheatpaste.config.check import check_file
+from wheatpaste.middleware.auth.key_file import make_key_file
+
+Told = Callable[..., list[str]]
+
+SITE = """
+[server:main]
+use = egg:wheatpaste#main
+{server}
+
+[pipeline:main]
+pipeline = {around} auth wiki
+
+[filter:auth]
+use = egg:wheatpaste#auth
+
+[filter:prefix]
+use = egg:wheatpaste#prefix
+
+[app:wiki]
+use = egg:wheatpaste#echo
+
+[auth:main]
+{site}
+"""
+KEY = "secret = %(here)s/auth.key\n"
+STORED = "[auth:main:store]\nurl = sqlite:///%(here)s/auth.db\n"
+TICKETS = "0b1fe29c27d4e8a5f3609b7c1d2e4f5a68"
+OPEN = "host = 0.0.0.0"
+PROXIED = "public_url = https://wiki.example.org\n"
+
+
+@pytest.fixture
+def told(tmp_path: Path) -> Told:
+    """Checks a site: severity, section, key and beginning of each complaint."""
+    make_key_file(tmp_path / "auth.key")
+    path = tmp_path / "site.ini"
+
+    def check(site: str, server: str = "", around: str = "") -> list[str]:
+        path.write_text(SITE.format(site=site, server=server, around=around))
+        return [
+            f"{each.severity} {(each.section or '').removeprefix('auth:main') or '-'} {each.key or '-'}: {each.what}"
+            for each in check_file(str(path))
+            if each.code != "unused-section"
+        ]
+
+    return check
+
+
+def test_a_site_without_mistakes_is_fine(told: Told) -> None:
+    assert told(KEY) == []
+    assert told(f"{KEY}{PROXIED}{STORED}", OPEN) == []
+
+
+MISTAKES = {
+    "no secret": ("", "error - secret: is missing"),
+    "tickets without a secret": (f"{KEY}methods = session tkt", "error - methods: names tkt, and there is no section"),
+    "certificates of nobody": (f"{KEY}methods = certificate", "error - methods: names certificate, and there is no"),
+    "a header of no proxy": (
+        f"{KEY}methods = header\n[auth:main:header]\npreset = custom\nuser = X-User",
+        "error - trusted_proxies: must name the proxy",
+    ),
+    "a header of everybody": (
+        f"{KEY}methods = header\ntrusted_proxies = *\n[auth:main:header]\npreset = custom\nuser = X-User",
+        "error - trusted_proxies: must not be *",
+    ),
+    "certificates of no proxy": (
+        f"{KEY}methods = certificate\n[auth:main:certificate]\nsource = nginx\nuser = cn",
+        "error - trusted_proxies: must name the proxy",
+    ),
+    "passkeys of another domain": (
+        f"{KEY}{PROXIED}login = passkey\n[auth:main:passkeys]\ndomain = example.com",
+        "error :passkeys domain: must be wiki.example.org",
+    ),
+    "tickets for sessions that are none": (
+        f"{KEY}methods = tkt\n[auth:main:tkt]\nsecret = {TICKETS}",
+        "error - methods: must name session, too: tickets",
+    ),
+    "a provider without sessions": (
+        f"{KEY}{PROXIED}methods = basic\nlogin = oidc:corp\n[auth:main:oidc:corp]\n"
+        "issuer = https://id.example.org\nclient_id = wiki\nclient_secret = 1f0e9d8c7b6a5f4e3d2c",
+        "error - methods: must name session: a login at a provider",
+    ),
+    "a section of no method": (f"{KEY}[auth:main:basic]\ncache = 0", "warning :basic -: does nothing"),
+    "a provider that is not there": (f"{KEY}{PROXIED}login = oidc:corp", "error - login: names oidc:corp"),
+    "passkeys of no address": (f"{KEY}login = passkey", "error - public_url: is missing, and login has passkey"),
+    "a provider that is not offered": (
+        f"{KEY}{PROXIED}[auth:main:oidc:corp]\n"
+        "issuer = https://id.example.org\nclient_id = wiki\nclient_secret = 1f0e9d8c7b6a5f4e3d2c",
+        "warning :oidc:corp -: is not offered",
+    ),
+    "a folder that is not there": (
+        f"{KEY}[auth:main:store]\nurl = sqlite:///%(here)s/none/auth.db",
+        "error :store url: is a file in a folder that is not there",
+    ),
+    "a second factor that cannot be had": (
+        f"{KEY}[auth:main:mfa]\ntotp = off\nrequire_for = role:admin",
+        "warning :mfa require_for: names who needs a second factor",
+    ),
+    "passkeys that are no second factor": (
+        f"{KEY}{PROXIED}login = password passkey\n[auth:main:mfa]\ntotp = off\npasskeys = false\nrequire_for = role:a",
+        "warning :mfa require_for: names who needs a second factor",
+    ),
+}
+
+
+@pytest.mark.parametrize(("site", "complaint"), MISTAKES.values(), ids=MISTAKES)
+def test_a_mistake_is_told_where_it_stands(site: str, complaint: str, told: Told) -> None:
+    found = told(site)
+    assert [each[: len(complaint)] for each in found] == [complaint]
+
+
+REACHED = {
+    "users in memory": (KEY + PROXIED, OPEN, "warning - -: keeps users and sessions in memory alone"),
+    "users in the memory of each process": (KEY, "workers = 2", "error - -: keeps users and sessions in the memory of"),
+    "passwords with each request": (
+        f"{KEY}methods = basic\nallow_insecure = true\n{STORED}",
+        OPEN,
+        "warning - allow_insecure: lets passwords go over the network in clear",
+    ),
+    "passwords of the login page": (KEY + STORED, OPEN, "warning - login: takes passwords over plain http"),
+}
+
+
+@pytest.mark.parametrize(("site", "server", "complaint"), REACHED.values(), ids=REACHED)
+def test_what_others_reach_is_looked_at_more_closely(site: str, server: str, complaint: str, told: Told) -> None:
+    found = told(site, server)
+    assert [each[: len(complaint)] for each in found] == [complaint]
+
+
+@pytest.mark.parametrize(
+    ("site", "server", "around"),
+    [
+        (PROXIED, OPEN, ""),
+        ("trusted_proxies = 10.0.0.1\n", OPEN, ""),
+        ("", OPEN, "prefix"),
+        ("", f"{OPEN}\ntls_certificate = cert.pem\ntls_key = key.pem", ""),
+        ("", f"{OPEN}\nurl_scheme = https", ""),
+        ("login = oidc:corp\n", OPEN, ""),
+        ("methods = basic\n", OPEN, ""),
+        ("", "host = 127.0.0.1", ""),
+    ],
+    ids=[
+        "address",
+        "proxy",
+        "filter of a proxy",
+        "TLS",
+        "TLS of others",
+        "no password",
+        "no login page",
+        "this machine",
+    ],
+)
+def test_passwords_that_nobody_can_read_on_the_way_are_none_of_them(
+    site: str, server: str, around: str, told: Told
+) -> None:
+    assert not [each for each in told(f"{KEY}{site}{STORED}", server, around) if "plain http" in each]
