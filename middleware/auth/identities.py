@@ -73,14 +73,6 @@ class Identities:
         )
         return [Link(*row) for row in rows]
 
-    def unlink(self, account_id: str, issuer: str, subject: str) -> bool:
-        """Forget that a user of a provider is this account; whether it was."""
-        rows = self._tables.query(
-            "DELETE FROM identities WHERE account = ? AND issuer = ? AND subject = ? RETURNING account",
-            (account_id, issuer, subject),
-        )
-        return bool(rows)
-
     def forget(self, account_id: str) -> None:
         """Remove all that is kept of an account that is gone."""
         self._tables.query("DELETE FROM identities WHERE account = ?", (account_id,))

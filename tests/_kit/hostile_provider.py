@@ -111,7 +111,7 @@ class HostileProvider:
         }
         return self.signed({name: value for name, value in claims.items() if value is not None}, **head)
 
-    def grant(self, fields: dict[str, str], verify: bool = True) -> tuple[int, Claims]:
+    def grant(self, fields: dict[str, str]) -> tuple[int, Claims]:
         """The answer of the token endpoint."""
         if self.refusal is not None:
             return 400, {"error": self.refusal}

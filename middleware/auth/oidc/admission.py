@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from ...storage.store import Conflict
 from ..account import NOBODY, Account
@@ -14,6 +14,7 @@ from .profile import Profile
 if TYPE_CHECKING:
     from ..accounts.local_users import LocalUsers
     from ..accounts.options import GroupOptions
+    from ..audit import Audit
     from ..identities import Identities
 
 
@@ -35,7 +36,7 @@ class Admission:
     """Finds, links and makes the accounts of providers' users. Methods raise ``StoreError``."""
 
     def __init__(
-        self, identities: Identities, directory: Accounts, users: LocalUsers | None, groups: GroupOptions, audit: Any
+        self, identities: Identities, directory: Accounts, users: LocalUsers | None, groups: GroupOptions, audit: Audit
     ) -> None:
         self._identities = identities
         self._directory = directory

@@ -54,7 +54,7 @@ def check_id_token(
     text_in(claims, "sub")
     if nonce is not None:
         told = claims.get("nonce")
-        if not isinstance(told, str) or not _equal(told[:_LONGEST_NONCE], nonce):
+        if not isinstance(told, str) or not is_same(told[:_LONGEST_NONCE], nonce):
             raise Untrue("nonce wrong")
     if subject is not None and claims["sub"] != subject:
         raise Untrue("of another user")
@@ -119,7 +119,7 @@ def _check_access_token(token: SignedToken, access_token: str | None) -> None:
         return
     digest = _digest_of(token.head["alg"])(access_token.encode()).digest()
     wanted = urlsafe_b64encode(digest[: len(digest) // 2]).decode("ascii").rstrip("=")
-    if not isinstance(told, str) or not _equal(told.rstrip("="), wanted):
+    if not isinstance(told, str) or not is_same(told.rstrip("="), wanted):
         raise Untrue("beside another access token")
 
 
@@ -136,5 +136,6 @@ def _check_strength(claims: dict[str, Any], options: OidcOptions) -> None:
         raise Untrue("methods of login not enough")
 
 
-def _equal(one: str, other: str) -> bool:
+def is_same(one: str, other: str) -> bool:
+    """Whether two texts are one, found out in a time that does not tell how much of them is."""
     return hmac.compare_digest(one.encode("utf-8", "surrogatepass"), other.encode("utf-8", "surrogatepass"))

@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import hashlib
-import hmac
 import logging
 import secrets
 from base64 import urlsafe_b64encode
@@ -26,7 +25,7 @@ from .addresses import is_this_machine
 from .admission import Admission
 from .failures import Refused, Unreachable, Untrue
 from .fields import form_fields, query_fields
-from .id_tokens import Logout
+from .id_tokens import Logout, is_same
 from .profile import Profile
 from .provider import Granted, Provider, Request
 from .vouched import MEMBER, Vouched, shown_claims
@@ -174,7 +173,7 @@ class ProviderPages:
         """Come back from a logout at the provider. Nothing is ended here: that was done before."""
         kind = f"{self._kind}:logout"
         pending = self._authority.logins.peek(visit, kind)
-        if pending is not None and _equal(pending.data["state"], query_fields(visit).get("state", "")):
+        if pending is not None and is_same(pending.data["state"], query_fields(visit).get("state", "")):
             self._authority.logins.take(visit, kind)
             return self._authority.message(visit, "200 OK", "You are signed out, here and at the login provider.")
         return see_other(self._authority.url(visit, "login"))
@@ -227,10 +226,10 @@ class ProviderPages:
     def _pending(self, visit: Visit, state: str) -> Pending | None:
         # Looked at first: a link with a wrong state, from wherever, must not end a login that is under way.
         seen = self._authority.logins.peek(visit, self._kind)
-        if seen is None or not _equal(seen.data["request"]["state"], state):
+        if seen is None or not is_same(seen.data["request"]["state"], state):
             return None
         taken = self._authority.logins.take(visit, self._kind)
-        return taken if taken is not None and _equal(taken.data["request"]["state"], state) else None
+        return taken if taken is not None and is_same(taken.data["request"]["state"], state) else None
 
     def _methods(self, profile: Profile) -> tuple[str, ...]:
         if not self._provider.options.trust_mfa:
@@ -275,10 +274,6 @@ class ProviderPages:
         self._authority.audit.note(
             "login.fail", visit, reason=f"oidc: {reason}", provider=self._provider.name, **fields
         )
-
-
-def _equal(one: str, other: str) -> bool:
-    return hmac.compare_digest(one.encode("utf-8", "surrogatepass"), other.encode("utf-8", "surrogatepass"))
 
 
 def _word(text: str) -> str:

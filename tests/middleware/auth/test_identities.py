@@ -71,15 +71,6 @@ def test_an_account_shows_its_links_and_when_they_were_used(links: Identities, c
     ]
 
 
-def test_a_link_is_taken_away_from_its_own_account_alone(links: Identities) -> None:
-    links.link(A, "s", "local:1", "corp")
-    assert not links.unlink("local:2", A, "s")
-    assert links.find(A, "s") is not None
-    assert links.unlink("local:1", A, "s")
-    assert not links.unlink("local:1", A, "s")
-    assert links.find(A, "s") is None
-
-
 def test_an_account_that_is_gone_is_forgotten(links: Identities) -> None:
     links.link(A, "s", "local:1", "corp")
     links.link(A, "t", "local:2", "corp")

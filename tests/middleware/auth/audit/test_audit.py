@@ -6,6 +6,7 @@ import errno
 import json
 import logging
 import os
+import re
 import stat
 import subprocess
 import sys
@@ -76,6 +77,17 @@ def test_who_it_happened_to_is_not_who_did_it() -> None:
 def test_an_event_that_is_not_in_the_list_is_a_mistake_of_the_program() -> None:
     with pytest.raises(ValueError, match="no event"):
         Audit("none").note("login.maybe")
+
+
+def test_the_manual_names_every_event_and_no_other() -> None:
+    told = (ROOT / "docs" / "auth-audit.md").read_text().partition("The events:")[2].partition("\n\n")[0]
+    assert sorted(re.findall(r"`([a-z.]+)`", told)) == sorted(EVENTS)
+
+
+def test_every_event_happens_somewhere() -> None:
+    sources = [each for room in ("middleware", "scripts") for each in (ROOT / room).rglob("*.py")]
+    written = "".join(each.read_text() for each in sources if each.name != "audit.py")
+    assert [event for event in sorted(EVENTS) if f'"{event}"' not in written] == []
 
 
 def test_every_event_is_counted_without_being_written() -> None:
