@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 _PURPOSE = "session cookie"
 _LONGEST = 4096
+_GROWTH = 128
+"""Bytes that are left free at the login: when it was last used, and what a step-up has shown, is written later."""
 
 
 class SealedSessions:
@@ -40,10 +42,16 @@ class SealedSessions:
         self._limits = options.limits
         self._clock = clock
         self._raise_epoch = raise_epoch
+        self._most = _LONGEST - len(f"__Host-{options.cookie}") - _GROWTH
 
     def create(self, session: Session) -> tuple[Held, str]:
-        """What holds a new session, and the cookie's value."""
-        return Held(session), self.text(session)
+        """What holds a new session, and the cookie's value. Raises ``ValueError`` where browsers would drop it."""
+        text = self.text(session)
+        if len(text) > self._most:
+            raise ValueError(
+                f"a session that is a cookie cannot hold this: with its name it is longer than {_LONGEST} bytes"
+            )
+        return Held(session), text
 
     def find(self, text: str, visit: Visit) -> tuple[Found, str | None]:
         """What a cookie stands for, and the value that is to replace it, if any."""
@@ -66,7 +74,8 @@ class SealedSessions:
 
     def step_up(self, held: Held, session: Session, visit: Visit) -> tuple[Held, str] | None:
         """Say of a session what ``session`` says of its login."""
-        return self.create(session._replace(seen=self._clock()))
+        session = session._replace(seen=self._clock())
+        return Held(session), self.text(session)
 
     def change(self, held: Held, change: Callable[[Session], Session]) -> Held | None:
         """Change what a session holds; it has to be told to the browser."""

@@ -709,6 +709,26 @@ def test_a_cookie_that_browsers_would_drop_is_not_sent(clock):
     assert world.name(browser) == "bob"
 
 
+def test_the_longest_cookie_that_a_login_gives_has_room_for_what_comes_later(clock):
+    world = World(clock, mode="cookie")
+    browser, fits, too_long = world.browser(), 0, 4096
+    while too_long - fits > 1:
+        size = (fits + too_long) // 2
+        try:
+            world.login(browser, data={"x": "y" * size})
+            fits = size
+        except ValueError:
+            too_long = size
+    world.login(browser, data={"x": "y" * fits})
+    clock.advance(61.123456789)
+    assert world.name(browser) == "bob"
+    visit = browser.visit()
+    world.sessions.step_up(visit, ("otp", "hwk", "swk", "user", "mfa"))
+    browser.keep(visit)
+    assert world.ask(browser).amr[-1] == "mfa"
+    assert len(COOKIE) + len(browser.cookies[COOKIE]) <= 4096
+
+
 def test_parallel_changes_of_data_lose_no_session(clock, tmp_path):
     world = World(clock, store_of(f"sqlite:///{tmp_path}/sessions.db", clock.time))
     browser = world.browser()
