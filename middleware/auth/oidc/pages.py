@@ -245,7 +245,7 @@ class ProviderPages:
         vouched = Vouched(provider.name, profile.issuer, profile.subject, granted, min(due, granted.until))
         return {
             "provider": {"issuer": profile.issuer, "sid": granted.sid or None, "subject": profile.subject},
-            "claims": shown_claims(provider.name, profile),
+            "claims": shown_claims(provider.name, profile, in_cookie=not authority.sessions.can_list),
             MEMBER: vouched.kept(authority.vault),
         }
 

@@ -16,7 +16,7 @@ MEMBER = "oidc"
 """The member of the session's data, and the claim that is in each identity."""
 
 _PURPOSE = "oidc tokens"
-_MOST_SHOWN = 8000
+_MOST_SHOWN, _MOST_IN_A_COOKIE = 8000, 1000
 _LONGEST_HINT = 8192
 
 
@@ -56,12 +56,15 @@ class Vouched(NamedTuple):
         return f"session/{MEMBER}/{self.issuer} {self.subject}"
 
 
-def shown_claims(provider: str, profile: Profile) -> dict[str, Any]:
-    """What each identity of the session tells of it: no token, and not more groups than a request can carry along."""
+def shown_claims(provider: str, profile: Profile, *, in_cookie: bool = False) -> dict[str, Any]:
+    """What each identity of the session tells of it: no token, and not more groups than a request can carry along.
+
+    ``in_cookie`` is whether a cookie has to hold the session.
+    """
     claims: dict[str, Any] = {MEMBER: provider, "iss": profile.issuer, "sub": profile.subject}
     if profile.acr:
         claims["acr"] = profile.acr
     groups = sorted(profile.groups or ())
-    if groups and sum(map(len, groups)) + 4 * len(groups) <= _MOST_SHOWN:
+    if groups and sum(map(len, groups)) + 4 * len(groups) <= (_MOST_IN_A_COOKIE if in_cookie else _MOST_SHOWN):
         claims["groups"] = groups
     return claims

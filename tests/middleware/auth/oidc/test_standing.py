@@ -205,9 +205,12 @@ def test_sessions_of_a_provider_that_was_taken_away_end(
     assert browser.get("/page").text == "- "
 
 
-def test_a_session_in_a_cookie_fits_and_holds(make_site: Made, provider: HostileProvider, clock: Clock) -> None:
+@pytest.mark.parametrize("teams", [0, 400])
+def test_a_session_in_a_cookie_fits_and_holds(
+    teams: int, make_site: Made, provider: HostileProvider, clock: Clock
+) -> None:
     site = make_site(mode="cookie", **GROUPS)
-    provider.user["groups"] = ["wiki-admins"]
+    provider.user["groups"] = ["wiki-admins", *(f"team-{number}" for number in range(teams))]
     browser = site.browser()
     assert log_in(browser).status == 303
     clock.advance(301)
