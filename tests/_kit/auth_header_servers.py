@@ -6,6 +6,8 @@ import json
 import sys
 from typing import Any
 
+from auth_named_users import NamedUsers
+
 from wheatpaste.middleware.auth.audit import Audit
 from wheatpaste.middleware.auth.authority import Authority
 from wheatpaste.middleware.auth.identity import Identity
@@ -16,7 +18,7 @@ from wheatpaste.middleware.auth.visit import Visit
 from wheatpaste.middleware.storage.memory import MemoryStore
 
 AUTHORITY = Authority(site=Site(), store=MemoryStore(), vault=None, audit=Audit("none"))
-METHOD = HeaderMethod(HeaderOptions(preset="authelia"), ["127.0.0.1"])
+METHOD = HeaderMethod(HeaderOptions(preset="authelia"), ["127.0.0.1"], NamedUsers())
 
 
 def app(environ: dict[str, Any], start_response: Any) -> list[bytes]:

@@ -166,7 +166,7 @@ class SignedHeader:
     def __init__(
         self,
         options: HeaderOptions,
-        directory: Known | None = None,
+        directory: Known,
         complete: Callable[[Account], Account] | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:

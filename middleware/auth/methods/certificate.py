@@ -151,8 +151,8 @@ class CertificateMethod:
     def __init__(
         self,
         options: CertificateOptions,
-        trusted_proxies: Collection[str] = (),
-        directory: Known | None = None,
+        trusted_proxies: Collection[str],
+        directory: Known,
         complete: Callable[[Account], Account] | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:

@@ -31,7 +31,7 @@ class Guests:
         self,
         method: str,
         whose: Whose,
-        ours: Known | None,
+        ours: Known,
         complete: Callable[[Account], Account] | None,
         amr: tuple[str, ...],
     ) -> None:
@@ -43,7 +43,7 @@ class Guests:
 
     def identity(self, guest: Account) -> Identity | Failed:
         """Who it is; ``account`` is None for a guest, since no source of ours keeps it."""
-        account = None if self._whose == "none" or self._ours is None else self._ours.find(guest.name)
+        account = None if self._whose == "none" else self._ours.find(guest.name)
         if account is not None:
             return Failed("disabled user") if account.disabled else Identity.of(account, self._method, amr=self._amr)
         if self._whose == "required":

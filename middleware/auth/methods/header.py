@@ -38,7 +38,7 @@ _MOST_GROUPS = 500
 def header_method(
     options: HeaderOptions,
     trusted_proxies: Collection[str],
-    directory: Known | None = None,
+    directory: Known,
     groups: GroupOptions | None = None,
     complete: Callable[[Account], Account] | None = None,
     clock: Callable[[], float] = time.time,
@@ -65,7 +65,7 @@ class HeaderMethod:
         self,
         options: HeaderOptions,
         trusted_proxies: Collection[str],
-        directory: Known | None = None,
+        directory: Known,
         groups: GroupOptions | None = None,
         complete: Callable[[Account], Account] | None = None,
     ) -> None:

@@ -10,6 +10,7 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 from typing import Any
 
 import pytest
+from auth_named_users import NamedUsers
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 from cryptography.hazmat.primitives.hashes import SHA256
@@ -19,7 +20,6 @@ from hypothesis import strategies as st
 from joserfc.jwk import ECKey, RSAKey
 
 from wheatpaste.config.options import OptionError
-from wheatpaste.middleware.auth.account import Account
 from wheatpaste.middleware.auth.audit import Audit
 from wheatpaste.middleware.auth.authority import Authority
 from wheatpaste.middleware.auth.identity import Identity
@@ -47,17 +47,6 @@ OWN, OTHER = ec.generate_private_key(ec.SECP256R1()), ec.generate_private_key(ec
 RSA_OWN, RSA_OTHER = (rsa.generate_private_key(65537, 2048) for _ in range(2))
 PRESETS = tuple(SIGNED)
 every_preset = pytest.mark.parametrize("preset", PRESETS)
-
-
-class Users:
-    """A directory with two users."""
-
-    def find(self, name: str) -> Account | None:
-        known = {
-            "ada@example.org": Account("local:1", "ada", "local"),
-            "eve@example.org": Account("local:2", "eve", "local", disabled=True),
-        }
-        return known.get(name)
 
 
 @pytest.fixture(scope="module")
@@ -128,7 +117,7 @@ def method(keys: Any, clock: Clock) -> Callable[..., SignedHeader]:
             "issuer": {"cloudflare": ISSUER["cloudflare"], "aws-alb": "https://id.example.org"}.get(preset),
             "keys_url": f"http://127.0.0.1:{keys.server_port}/{preset}",
         }
-        made = header_method(HeaderOptions(preset=preset, **{**known, **options}), (), Users(), clock=clock.time)
+        made = header_method(HeaderOptions(preset=preset, **{**known, **options}), (), NamedUsers(), clock=clock.time)
         assert isinstance(made, SignedHeader)
         return made
 
@@ -258,7 +247,7 @@ def test_another_claim_may_have_the_name(method: Callable[..., SignedHeader], cl
 
 def test_keys_that_cannot_be_had_let_nobody_in_and_say_so(clock: Clock) -> None:
     options = HeaderOptions(preset="google-iap", audience=(AUDIENCE["google-iap"],), keys_url="http://127.0.0.1:9/keys")
-    found = identify(SignedHeader(options, clock=clock.time), "google-iap", token("google-iap", clock))
+    found = identify(SignedHeader(options, NamedUsers(), clock=clock.time), "google-iap", token("google-iap", clock))
     assert isinstance(found, Failed)
     assert found.status == 503
 
@@ -304,5 +293,5 @@ def test_options_that_would_let_others_in_are_refused(options: dict[str, Any], m
 
 def test_a_proxy_that_signs_nothing_has_to_be_trusted() -> None:
     with pytest.raises(OptionError, match="must name the proxy"):
-        header_method(HeaderOptions(preset="authelia"), ())
-    assert isinstance(header_method(HeaderOptions(preset="authelia"), ("10.0.0.1",)), HeaderMethod)
+        header_method(HeaderOptions(preset="authelia"), (), NamedUsers())
+    assert isinstance(header_method(HeaderOptions(preset="authelia"), ("10.0.0.1",), NamedUsers()), HeaderMethod)

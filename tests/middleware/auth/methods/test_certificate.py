@@ -13,6 +13,7 @@ from urllib.parse import quote
 
 import pytest
 import trustme
+from auth_named_users import NamedUsers
 from cryptography import x509
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding
@@ -22,7 +23,6 @@ from hypothesis import strategies as st
 
 from wheatpaste.config.options import OptionError
 from wheatpaste.config.surroundings import Surroundings
-from wheatpaste.middleware.auth.account import Account
 from wheatpaste.middleware.auth.audit import Audit
 from wheatpaste.middleware.auth.authority import Authority
 from wheatpaste.middleware.auth.identity import Identity
@@ -39,18 +39,6 @@ from wheatpaste.middleware.storage.memory import MemoryStore
 
 AUTHORITY = Authority(site=Site(), store=MemoryStore(), vault=None, audit=Audit("none"))
 PROXY = "10.0.0.1"
-
-
-class Users:
-    """A directory with two users."""
-
-    def find(self, name: str) -> Account | None:
-        known = {
-            "ada": Account("local:1", "ada", "local", roles=frozenset({"admin"})),
-            "ada@example.org": Account("local:1", "ada", "local"),
-            "eve": Account("local:2", "eve", "local", disabled=True),
-        }
-        return known.get(name)
 
 
 @cache
@@ -99,7 +87,7 @@ def visit(environ: dict[str, str], peer: str = PROXY) -> Visit:
 
 def identify(environ: dict[str, str], *, peer: str = PROXY, now: float = NOW, **options: Any) -> Any:
     request = visit(environ, peer)
-    method = CertificateMethod(CertificateOptions(**options), ("10.0.0.0/8",), Users(), clock=lambda: now)
+    method = CertificateMethod(CertificateOptions(**options), ("10.0.0.0/8",), NamedUsers(), clock=lambda: now)
     method.strip(request)
     return method.identify(request)
 
@@ -209,7 +197,7 @@ def test_a_certificate_counts_while_it_is_valid(day: int) -> None:
 @pytest.mark.parametrize("peer", ["192.0.2.1", "", "unknown"])
 def test_what_no_trusted_proxy_hands_on_is_neither_believed_nor_left(source: str, peer: str) -> None:
     request = visit(handed(source, certificate((CN, "ada"))), peer)
-    method = CertificateMethod(CertificateOptions(source=source, user="cn"), ("10.0.0.0/8",), Users())
+    method = CertificateMethod(CertificateOptions(source=source, user="cn"), ("10.0.0.0/8",), NamedUsers())
     assert method.identify(request) is None
     method.strip(request)
     assert not [key for key in request.environ if key.startswith("HTTP_")]
@@ -219,14 +207,14 @@ def test_what_no_trusted_proxy_hands_on_is_neither_believed_nor_left(source: str
 def test_headers_of_another_kind_of_proxy_go_even_where_this_one_is_believed(source: str) -> None:
     shown = certificate((CN, "ada"))
     request = visit({key: value for each in SOURCES[1:] for key, value in handed(each, shown).items()})
-    CertificateMethod(CertificateOptions(source=source, user="cn"), ("10.0.0.0/8",), Users()).strip(request)
+    CertificateMethod(CertificateOptions(source=source, user="cn"), ("10.0.0.0/8",), NamedUsers()).strip(request)
     assert {key for key in request.environ if key.startswith("HTTP_")} == handed(source, shown).keys()
 
 
 def test_where_our_server_asks_no_header_counts_whoever_sends_it() -> None:
     for source in SOURCES[1:]:
         request = visit(handed(source, certificate((CN, "ada"))))
-        method = CertificateMethod(CertificateOptions(user="cn"), ("10.0.0.0/8",), Users())
+        method = CertificateMethod(CertificateOptions(user="cn"), ("10.0.0.0/8",), NamedUsers())
         method.strip(request)
         assert not [key for key in request.environ if key.startswith("HTTP_")]
         assert method.identify(request) is None
@@ -234,7 +222,7 @@ def test_where_our_server_asks_no_header_counts_whoever_sends_it() -> None:
 
 def test_a_server_that_keeps_underscores_gets_no_header_believed() -> None:
     request = visit({**handed("rfc9440", certificate((CN, "ada"))), "SERVER_SOFTWARE": "Cheroot/11"})
-    method = CertificateMethod(CertificateOptions(source="rfc9440", user="cn"), ("10.0.0.0/8",), Users())
+    method = CertificateMethod(CertificateOptions(source="rfc9440", user="cn"), ("10.0.0.0/8",), NamedUsers())
     assert isinstance(method.identify(request), Failed)
 
 
@@ -293,7 +281,7 @@ def test_a_certificate_that_was_changed_has_another_fingerprint(place: int) -> N
 )
 def test_options_that_cannot_be_are_refused(options: dict[str, Any], trusted: tuple[str, ...], message: str) -> None:
     with pytest.raises(OptionError, match=message):
-        CertificateMethod(CertificateOptions(**options), trusted)
+        CertificateMethod(CertificateOptions(**options), trusted, NamedUsers())
 
 
 def test_a_section_lists_fingerprints() -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from auth_named_users import NamedUsers
 from hypothesis import given
 from hypothesis import strategies as st
 from running_server import RunningServer
@@ -33,17 +34,6 @@ PROXY = "10.0.0.1"
 SERVERS = Path(__file__).resolve().parents[3] / "_kit" / "auth_header_servers.py"
 
 
-class Users:
-    """A directory with two users."""
-
-    def find(self, name: str) -> Account | None:
-        known = {
-            "ada": Account("local:1", "Ada", "local", groups=frozenset({"ours"}), roles=frozenset({"admin"})),
-            "eve": Account("local:2", "eve", "local", disabled=True),
-        }
-        return known.get(name.casefold())
-
-
 def visit(headers: Mapping[str, str] | None = None, peer: str = PROXY, **environ: Any) -> Visit:
     sent = {environ_key(name): value for name, value in (headers or {}).items()}
     known = {"REQUEST_METHOD": "GET", "PATH_INFO": "/", "REMOTE_ADDR": peer, "SERVER_SOFTWARE": "waitress"}
@@ -54,7 +44,7 @@ def identify(
     headers: Mapping[str, str], *, peer: str = PROXY, trusted: tuple[str, ...] = ("10.0.0.0/8",), **options: Any
 ) -> Identity | Failed | None:
     request = visit(headers, peer)
-    method = HeaderMethod(HeaderOptions(**{"preset": "authelia", **options}), trusted, Users())
+    method = HeaderMethod(HeaderOptions(**{"preset": "authelia", **options}), trusted, NamedUsers())
     method.strip(request)
     return method.identify(request)
 
@@ -123,7 +113,7 @@ def test_a_custom_proxy_says_which_headers_it_sends() -> None:
 )
 def test_headers_of_others_are_neither_believed_nor_left(preset: str, peer: str, trusted: tuple[str, ...]) -> None:
     request = visit(PROXIES[preset], peer)
-    method = HeaderMethod(HeaderOptions(preset=preset), trusted)
+    method = HeaderMethod(HeaderOptions(preset=preset), trusted, NamedUsers())
     assert method.identify(request) is None
     method.strip(request)
     assert method.identify(request) is None
@@ -132,7 +122,7 @@ def test_headers_of_others_are_neither_believed_nor_left(preset: str, peer: str,
 
 def test_the_peer_decides_and_not_the_address_that_a_header_has_written() -> None:
     request = visit(PROXIES["authelia"], PROXY, **{"wheatpaste.peer": "192.0.2.66"})
-    method = HeaderMethod(HeaderOptions(preset="authelia"), ["10.0.0.0/8"])
+    method = HeaderMethod(HeaderOptions(preset="authelia"), ["10.0.0.0/8"], NamedUsers())
     method.strip(request)
     assert "HTTP_REMOTE_USER" not in request.environ
 
@@ -144,7 +134,7 @@ def test_trusted_peers_are(peer: str) -> None:
 
 def test_headers_of_another_kind_of_proxy_go_even_where_this_one_is_believed() -> None:
     request = visit({**PROXIES["authelia"], **PROXIES["oauth2-proxy"], **PROXIES["oauth2-proxy-nginx"]})
-    HeaderMethod(HeaderOptions(preset="authelia"), ["10.0.0.0/8"]).strip(request)
+    HeaderMethod(HeaderOptions(preset="authelia"), ["10.0.0.0/8"], NamedUsers()).strip(request)
     assert sorted(key for key in request.environ if key.startswith("HTTP_")) == sorted(
         map(environ_key, PROXIES["authelia"])
     )
@@ -235,7 +225,7 @@ def test_a_name_may_be_one_of_our_own_users(accounts: str, name: str, expected: 
 
 def test_groups_of_the_proxy_are_ours_where_that_was_said() -> None:
     ours = GroupOptions(groups={"staff": ("header/all", "corp/dev"), "boss": ("header/lead",), "any": ("header/*",)})
-    method = HeaderMethod(HeaderOptions(preset="authelia"), [PROXY], groups=ours)
+    method = HeaderMethod(HeaderOptions(preset="authelia"), [PROXY], NamedUsers(), groups=ours)
     found = method.identify(visit({"Remote-User": "ada", "Remote-Groups": "all,dev,boss"}))
     assert isinstance(found, Identity)
     assert found.groups == {"staff", "any"}
@@ -245,7 +235,7 @@ def test_what_is_known_here_of_a_user_of_the_proxy_is_added() -> None:
     def complete(account: Account) -> Account:
         return account._replace(roles=frozenset({"admin"}))
 
-    method = HeaderMethod(HeaderOptions(preset="authelia"), [PROXY], complete=complete)
+    method = HeaderMethod(HeaderOptions(preset="authelia"), [PROXY], NamedUsers(), complete=complete)
     found = method.identify(visit({"Remote-User": "ada"}))
     assert isinstance(found, Identity)
     assert (found.roles, found.account) == ({"admin"}, None)
@@ -273,7 +263,7 @@ def test_options_that_would_let_anybody_in_are_refused(
     options: dict[str, Any], trusted: tuple[str, ...], message: str
 ) -> None:
     with pytest.raises(OptionError, match=message):
-        HeaderMethod(HeaderOptions(**{"preset": "authelia", **options}), trusted)
+        HeaderMethod(HeaderOptions(**{"preset": "authelia", **options}), trusted, NamedUsers())
 
 
 @pytest.mark.parametrize("server", [{"underscore_headers": "keep"}, {"use": "egg:wheatpaste#granian"}], ids=str)
