@@ -46,7 +46,7 @@ if TYPE_CHECKING:
     from .factors.factors import Factors
     from .factors.passkeys import Passkeys
     from .methods.bearer import Bearer
-    from .passwords.checker import Passwords
+    from .passwords.checker import Changed, Passwords
     from .passwords.throttle import Throttle
 
 Clock = Callable[[], float]
@@ -76,10 +76,8 @@ class Assembly:
 
     def authority(self) -> Authority:
         """All of it."""
-        site = self.site
-        methods = tuple(self.method(word) for word in METHODS if word in site.methods)
         authority = Authority(
-            site=site,
+            site=self.site,
             store=self.store,
             vault=self.vault,
             audit=self.audit,
@@ -93,20 +91,35 @@ class Assembly:
             identities=self.identities,
             interrupted=self.interrupted,
             rules=self.rules,
-            methods=methods,
+            methods=self.methods,
             clock=self.clock,
         )
         # Whoever deletes a user, nothing of the user stays behind.
         keepers = (self.sessions, self.tokens, self.factors, self.links, self.identities)
         self.users.forgetters += [each.forget for each in keepers]
-        if "digest" in site.methods:
+        if "digest" in self.site.methods:
             self.users.forgetters.append(self.digest_secrets.forget)
         authority.needs_second_factor = self.mfa.needs_second_factor
-        if "header" not in site.methods:
+        authority.closers.append(self.tables.close)
+        self.wire(authority)
+        self._add_providers(authority)
+        authority.add_routes(forward_auth.routes(authority))
+        if "session" in self.site.methods:
+            authority.add_routes(pages.routes(authority))
+        return authority
+
+    @cached_property
+    def methods(self) -> tuple[Method, ...]:
+        """The methods of the site, in the order in which they are asked."""
+        return tuple(self.method(word) for word in METHODS if word in self.site.methods)
+
+    def wire(self, authority: Authority) -> None:
+        """Tell the authority what the methods do besides: before a request, with its environ, and at its end."""
+        if "header" not in self.site.methods:
             authority.strippers.append(strip_identity_headers)
-        authority.enterers.append(offer)
-        authority.closers += [self.tables.close, self.audit.close, self.passwords.hasher.close]
-        for method in methods:
+        if authority.sessions is not None:
+            authority.enterers.append(offer)
+        for method in self.methods:
             strip, enter = getattr(method, "strip", None), getattr(method, "enter", None)
             if strip is not None:
                 authority.strippers.append(strip)
@@ -117,11 +130,7 @@ class Assembly:
             metadata = getattr(method, "metadata", None)
             if metadata is not None:
                 authority.well_known["/.well-known/oauth-protected-resource"] = metadata
-        self._add_providers(authority)
-        authority.add_routes(forward_auth.routes(authority))
-        if "session" in site.methods:
-            authority.add_routes(pages.routes(authority))
-        return authority
+        authority.closers += [self.audit.close, self.passwords.close]
 
     def _add_providers(self, authority: Authority) -> None:
         sections = {name.partition(":")[2]: each for name, each in self.parts.items() if name.startswith("oidc:")}
@@ -199,16 +208,20 @@ class Assembly:
         from .passwords.options import PasswordOptions, passwords_of
 
         host = urlsplit(self.site.public_url or "").hostname or ""
-        learn = self.digest_secrets.learn if "digest" in self.site.methods else None
         return passwords_of(
             self.options("password", PasswordOptions),
             self.directory,
             self.throttle,
             self.audit,
             words=tuple(word for word in (self.site.title, host) if word),
-            changed=learn,
-            shown=learn,
+            changed=self.learn,
+            shown=self.learn,
         )
+
+    @property
+    def learn(self) -> Changed | None:
+        """What is told each password that is shown or changed: Digest needs a hash of its own."""
+        return self.digest_secrets.learn if "digest" in self.site.methods else None
 
     @cached_property
     def sessions(self) -> Sessions:

@@ -20,43 +20,26 @@ _PREFIX = {4: 32, 6: 64}
 """Of IPv6 the network: devices change the rest every day by themselves (RFC 8981)."""
 
 
-class AddressedSessions:
+class AddressedSessions(Sessions):
     """The method ``session``; a cookie that comes from another network counts for nothing.
 
     The address is the one that the server has found out, from proxies that it trusts and no others.
     """
 
-    name = "session"
-
-    def __init__(self, sessions: Sessions) -> None:
-        self._sessions = sessions
-
     def identify(self, visit: Visit) -> Identity | Failed | None:
         """Who the session's user is, where it comes from where it began."""
-        found = self._sessions.identify(visit)
+        found = super().identify(visit)
         if isinstance(found, Identity) and found.claims.get(_CLAIM) != network_of(visit.address):
             return Failed("session from another address")
         return found
 
-    def challenges(self, visit: Visit) -> Sequence[str]:
-        """Those of sessions."""
-        return self._sessions.challenges(visit)
-
     def begin(
         self, visit: Visit, account: Account, amr: Sequence[str], *, data: Mapping[str, Any] | None = None, **how: Any
     ) -> str:
-        """Begin a session for this address."""
+        """Begin a session for this address, see :meth:`Sessions.begin`."""
         known = dict(data or {})
         known["claims"] = {**known.get("claims", {}), _CLAIM: network_of(visit.address)}
-        return self._sessions.begin(visit, account, amr, data=known, **how)
-
-    def end(self, visit: Visit) -> None:
-        """End the session of this request."""
-        self._sessions.end(visit)
-
-    def __getattr__(self, name: str) -> Any:
-        """Everything else that sessions can do."""
-        return getattr(self._sessions, name)
+        return super().begin(visit, account, amr, data=known, **how)
 
 
 def network_of(address: str) -> str:

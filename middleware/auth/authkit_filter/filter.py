@@ -31,11 +31,11 @@ from ..methods.tkt import last_day
 from ..passwords.hasher import Profile
 from ..site import mount_complaint, public_url_complaint
 from .keys import belongs, complaint_about_key, plain, read
-from .wishes import Text, Wishes
+from .wishes import Terms, Text, Wishes
 
 if TYPE_CHECKING:
     from ....config.surroundings import Surroundings
-    from .assembly import Assembly
+    from .assembly import Guarded
 
 INSECURE = "WHEATPASTE_INSECURE_DEV"
 """The environment variable without which no site is open to everybody."""
@@ -137,15 +137,19 @@ class AuthKit:
             raise OptionError("AuthKit", wrong.key, wrong.what)
         object.__setattr__(self, "_wishes", wishes)
         if not wishes.is_open:
-            from .assembly import Assembly
+            from .assembly import Guarded
 
-            assembly = Assembly(self, wishes)
-            object.__setattr__(self, "_assembly", assembly)
-            object.__setattr__(self, "_guarded", assembly.around(self.app))
+            terms = Terms._make(getattr(self, name) for name in Terms._fields)
+            try:
+                guarded = Guarded(self.app, terms, wishes)
+            except OptionError as error:
+                key, part = _where(error.option or "", self.keys, self.parts)
+                raise OptionError("AuthKit", key, error.what, part=part) from error
+            object.__setattr__(self, "_guarded", guarded)
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Body:
         """Let the request through to the app, or answer it."""
-        guarded: WSGIApp | None = self.__dict__.get("_guarded")
+        guarded: Guarded | None = self.__dict__.get("_guarded")
         if guarded is not None:
             return guarded(environ, start_response)
         refused = _not_from_here(environ)
@@ -164,20 +168,17 @@ class AuthKit:
 
     def close(self) -> None:
         """Let go of files and connections."""
-        assembly: Assembly | None = self.__dict__.get("_assembly")
-        if assembly is not None:
-            assembly.authority.close()
+        guarded: Guarded | None = self.__dict__.get("_guarded")
+        if guarded is not None:
+            guarded.close()
 
     def problems(self, stack: Surroundings) -> Iterator[KeyProblem]:
         """What a check says: a site that is open to everybody, at an address that others reach."""
         wishes, _ = read(joined(self.keys, self.parts), allow_weak_secret=True)
         if wishes.is_open and stack.public is not None:
-            name = "setup.enable" if not wishes.enable else "setup.fakeuser"
-            yield KeyProblem(
-                _spelled(name, self.keys),
-                f"lets everybody in who reaches {stack.public}",
-                "remove it, or serve at 127.0.0.1",
-            )
+            key, part = _where(_opening(wishes), self.keys, self.parts)
+            what = f"lets everybody in who reaches {stack.public}"
+            yield KeyProblem(key, what, "remove it, or serve at 127.0.0.1", part=part)
 
 
 def _everything(rule: str, *names: str) -> bool:
@@ -188,21 +189,35 @@ def _everything(rule: str, *names: str) -> bool:
 def joined(keys: Mapping[str, Text], parts: Mapping[str, Any]) -> dict[str, Text]:
     """The keys of both sections; those of the filter's own count where both say something."""
     own = {plain(key) for key in keys}
-    beside = parts[""].keys if "" in parts else NO_KEYS
-    return {**{key: text for key, text in beside.items() if plain(key) not in own}, **keys}
+    return {**{key: text for key, text in _beside(parts).items() if plain(key) not in own}, **keys}
 
 
-def _spelled(name: str, keys: Mapping[str, Text]) -> str:
-    return next((key for key in keys if plain(key) == name), name)
+def _beside(parts: Mapping[str, Any]) -> Mapping[str, Text]:
+    """The keys in the section of an app."""
+    return parts[""].keys if "" in parts else NO_KEYS
+
+
+def _where(name: str, keys: Mapping[str, Text], parts: Mapping[str, Any]) -> tuple[str, str | None]:
+    """How a key is spelled that counts, and in which part it stands; None for the filter's own section."""
+    for part, texts in ((None, keys), ("", _beside(parts))):
+        for key in texts:
+            if plain(key) == name:
+                return key, part
+    return name, None
+
+
+def _opening(wishes: Wishes) -> str:
+    """The key that opens a site to everybody."""
+    return "setup.enable" if not wishes.enable else "setup.fakeuser"
 
 
 def _openness(wishes: Wishes) -> KeyProblem | None:
     """What is wrong with a site that is open to everybody where nobody has said that it is for trying out."""
     if not wishes.is_open or os.environ.get(INSECURE) == "1":
         return None
-    key = "setup.enable" if not wishes.enable else "setup.fakeuser"
     what = "lets everybody in without a login" if not wishes.enable else "makes everybody one and the same user"
-    return KeyProblem(key, what, f"remove it; on your own machine, the environment variable {INSECURE}=1 allows it")
+    fix = f"remove it; on your own machine, the environment variable {INSECURE}=1 allows it"
+    return KeyProblem(_opening(wishes), what, fix)
 
 
 def _not_from_here(environ: Environ) -> Answer | None:
@@ -227,8 +242,7 @@ class AuthKitReader(Reader):
         if not any(each.severity == "error" for each in found):
             wrong = _openness(wishes)
             if wrong is not None:
-                spelled = _spelled(wrong.key or "", joined(keys, parts))
-                found.append(KeyProblem(spelled, wrong.what, wrong.fix))
+                found.append(KeyProblem(_where(_opening(wishes), keys, parts)[0], wrong.what, wrong.fix))
         own = Place(site, global_conf)
         beside = reading.place_of("")
         for wrong in found:

@@ -84,6 +84,24 @@ class Wishes(NamedTuple):
         return not self.enable or self.fakeuser is not None
 
 
+class Terms(NamedTuple):
+    """What a filter says of the services behind it, in words of ours; the rest is as usual.
+
+    ``secret`` protects nonces where there is no cookie whose secret does it. Until the day that ``legacy_tickets``
+    names tickets are exchanged for sessions; ``legacy_get_signout`` says that links sign out.
+    """
+
+    store: str = "memory:"
+    public_url: str | None = None
+    mount: str = "/-/auth"
+    audit: str = "log:"
+    argon2: str = "small"
+    secret: str | None = None
+    allow_insecure: bool = False
+    legacy_tickets: str | None = None
+    legacy_get_signout: bool = False
+
+
 def path_in(text: Text) -> Path:
     """The path that a text means."""
     return Path(text.folder or "") / Path(text.text.strip()).expanduser()

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import secrets
 from dataclasses import field
-from typing import Any, NamedTuple
+from typing import Any
 
 from ....config.factories import make_filter_factory
 from ....config.options import OptionError, component, option, readable
@@ -17,28 +17,14 @@ from ....config.values import module_object
 from ....protocol.wsgi import Body, Environ, StartResponse, WSGIApp
 from ...storage.places import store_complaint
 from ..answers import problem
-from ..authkit_filter.assembly import Assembly, import_named
-from ..authkit_filter.wishes import Cookie, Template, Users, Wishes
+from ..authkit_filter.assembly import Guarded, import_named
+from ..authkit_filter.wishes import Cookie, Template, Terms, Users, Wishes
 from ..key_file import secret_complaint
 from ..methods.tkt import last_day
 from ..sessions.options import cookie_name_complaint
 
 _REALM_IDLE = {"realm": "a form has no realm"}
 _SECURE_IDLE = {"secure": "over TLS the cookie is always for TLS alone"}
-
-
-class Terms(NamedTuple):
-    """What an old filter says of the services behind it; the rest is as usual."""
-
-    store: str = "memory:"
-    public_url: str | None = None
-    mount: str = "/-/auth"
-    audit: str = "log:"
-    argon2: str = "small"
-    secret: str | None = None
-    allow_insecure: bool = False
-    legacy_tickets: str | None = None
-    legacy_get_signout: bool = False
 
 
 def _object_complaint(text: str) -> str | None:
@@ -52,7 +38,7 @@ _is_name = readable(module_object)
 def _function(component_name: str, text: str) -> str:
     """The name of a function that can be imported and called. Raises ``OptionError``."""
     name = module_object(text)
-    if not callable(import_named(name, "authfunc")):
+    if not callable(import_named(name, "authfunc", component_name)):
         raise OptionError(component_name, "authfunc", "is nothing that can be called")
     return name
 
@@ -68,9 +54,8 @@ def _insist(app: WSGIApp) -> WSGIApp:
     return insisting
 
 
-def _set(made: Any, assembly: Assembly, app: WSGIApp) -> None:
-    object.__setattr__(made, "_assembly", assembly)
-    object.__setattr__(made, "_guard", assembly.around(app))
+def _guard(made: Any, app: WSGIApp, terms: Terms, wishes: Wishes) -> None:
+    object.__setattr__(made, "_guarded", Guarded(app, terms, wishes))
 
 
 @component
@@ -83,21 +68,20 @@ class AuthBasic:
         doc="A function(environ, username, password) that accepts.", check=_object_complaint, sample="shop.users:check"
     )
     allow_insecure: bool = option(default=False, doc="Take passwords over plain http from other machines, too.")
-    _assembly: Assembly = field(init=False, repr=False)
-    _guard: WSGIApp = field(init=False, repr=False)
+    _guarded: Guarded = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         users = Users("function", function=_function("AuthBasic", self.authfunc))
         wishes = Wishes(methods=("basic",), realm=self.realm, users=users)
-        _set(self, Assembly(Terms(allow_insecure=self.allow_insecure), wishes), _insist(self.app))
+        _guard(self, _insist(self.app), Terms(allow_insecure=self.allow_insecure), wishes)
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Body:
         """Let through whom the function accepts, or somebody outside has signed in."""
-        return (self.app if environ.get("REMOTE_USER") else self._guard)(environ, start_response)
+        return (self.app if environ.get("REMOTE_USER") else self._guarded)(environ, start_response)
 
     def close(self) -> None:
         """Let go of threads."""
-        self._assembly.authority.close()
+        self._guarded.close()
 
 
 @component
@@ -121,22 +105,21 @@ class AuthDigest:
     store: str = option(
         default="memory:", doc="Where counts are kept; several processes need one in common.", check=store_complaint
     )
-    _assembly: Assembly = field(init=False, repr=False)
-    _guard: WSGIApp = field(init=False, repr=False)
+    _guarded: Guarded = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         users = Users("function", function=_function("AuthDigest", self.authfunc))
         wishes = Wishes(methods=("digest",), realm=self.realm, users=users)
         terms = Terms(store=self.store, secret=_secret("AuthDigest", self.secret, self.allow_weak_secret))
-        _set(self, Assembly(terms, wishes), _insist(self.app))
+        _guard(self, _insist(self.app), terms, wishes)
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Body:
         """Let through whose proof is right, or whom somebody outside has signed in."""
-        return (self.app if environ.get("REMOTE_USER") else self._guard)(environ, start_response)
+        return (self.app if environ.get("REMOTE_USER") else self._guarded)(environ, start_response)
 
     def close(self) -> None:
         """Let go of threads."""
-        self._assembly.authority.close()
+        self._guarded.close()
 
 
 @component
@@ -162,27 +145,26 @@ class AuthForm:
     store: str = option(
         default="memory:", doc="Where sessions are kept; several processes need one in common.", check=store_complaint
     )
-    _assembly: Assembly = field(init=False, repr=False)
-    _guard: WSGIApp = field(init=False, repr=False)
+    _guarded: Guarded = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         users = Users("function", function=_function("AuthForm", self.authfunc))
         cookie = Cookie(_secret("AuthForm", self.secret, self.allow_weak_secret), name="paste.auth_form")
         own = None if self.template is None else Template("string", self._text(self.template))
         wishes = Wishes(methods=("form", "cookie"), users=users, cookie=cookie, template=own)
-        _set(self, Assembly(Terms(store=self.store), wishes), _insist(self.app))
+        _guard(self, _insist(self.app), Terms(store=self.store), wishes)
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Body:
         """Let through who has signed in here, or outside."""
-        return (self.app if environ.get("REMOTE_USER") else self._guard)(environ, start_response)
+        return (self.app if environ.get("REMOTE_USER") else self._guarded)(environ, start_response)
 
     def close(self) -> None:
         """Let go of threads and of the store."""
-        self._assembly.authority.close()
+        self._guarded.close()
 
     @staticmethod
     def _text(name: str) -> str:
-        text = import_named(module_object(name), "template")
+        text = import_named(module_object(name), "template", "AuthForm")
         if not isinstance(text, str):
             raise OptionError("AuthForm", "template", "is no text")
         return text
@@ -215,8 +197,7 @@ class AuthTkt:
     store: str = option(
         default="memory:", doc="Where sessions are kept; several processes need one in common.", check=store_complaint
     )
-    _assembly: Assembly = field(init=False, repr=False)
-    _guard: WSGIApp = field(init=False, repr=False)
+    _guarded: Guarded = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         cookie = Cookie(
@@ -228,15 +209,15 @@ class AuthTkt:
         terms = Terms(store=self.store, legacy_tickets=self.legacy_tickets, legacy_get_signout=True)
         # Apps in front of which this stood have answered 401 themselves.
         wishes = Wishes(methods=("cookie",), cookie=cookie, intercept=())
-        _set(self, Assembly(terms, wishes), self.app)
+        _guard(self, self.app, terms, wishes)
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Body:
         """Say who is signed in, and call the app."""
-        return self._guard(environ, start_response)
+        return self._guarded(environ, start_response)
 
     def close(self) -> None:
         """Let go of the store."""
-        self._assembly.authority.close()
+        self._guarded.close()
 
 
 def _secret(component_name: str, secret: str | None, allow_weak: bool) -> str:

@@ -536,6 +536,28 @@ def test_a_section_that_is_not_there_is_missed(site: Callable[..., Client]) -> N
     assert (key, what) == ("app_section", "there is no section [app:wkii]")
 
 
+def test_digest_needs_users_whose_passwords_are_told(site: Callable[..., Client]) -> None:
+    keys = "setup.method = digest\ndigest.authenticate.user.type = auth_authkit_app:People\n"
+    ((key, line, what),) = complaints(site, keys + "digest.authenticate.user.data = ada")
+    assert (key, line) == ("digest.authenticate.user.type", 12)
+    assert what == "does not tell passwords, which Digest needs"
+
+
+@pytest.mark.parametrize("prefix", ["", "authkit."])
+def test_what_cannot_be_imported_is_said_at_its_line(site: Callable[..., Client], prefix: str) -> None:
+    keys = f"setup.method = basic\n{prefix}basic.authenticate.function = nowhere:at_all"
+    assert complaints(site, keys)[0][:2] == (f"{prefix}basic.authenticate.function", 12)
+    ((key, line, what),) = complaints(site, "app_section = wiki", keys)
+    assert (key, line) == (f"{prefix}basic.authenticate.function", 7)
+    assert what.startswith("cannot be imported")
+
+
+def test_tickets_need_sessions_to_be_exchanged_for(site: Callable[..., Client]) -> None:
+    keys = "setup.method = basic\nbasic.authenticate.user.data = ada:lovelace\n"
+    ((key, _, what),) = complaints(site, keys + "legacy_tickets = accept-until 2099-12-31")
+    assert (key, what) == ("legacy_tickets", "needs the method cookie: tickets are exchanged for sessions")
+
+
 @pytest.mark.parametrize("key", ["setup.enable = false", "setup.fakeuser = ada"])
 def test_a_site_that_is_open_to_everybody_does_not_start(
     site: Callable[..., Client], key: str, monkeypatch: pytest.MonkeyPatch
