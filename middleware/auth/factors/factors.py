@@ -19,11 +19,12 @@ if TYPE_CHECKING:
 
 
 class Overview(NamedTuple):
-    """What an account has."""
+    """What an account has. ``second_passkeys`` are those that are a second factor: none where the site takes none."""
 
     totp: TotpInfo | None
     recovery_codes: int
     passkeys: tuple[PasskeyInfo, ...]
+    second_passkeys: tuple[PasskeyInfo, ...]
 
 
 class Factors:
@@ -57,7 +58,8 @@ class Factors:
     def of(self, account_id: str) -> Overview:
         """What an account has."""
         passkeys = () if self.passkeys is None else tuple(self.passkeys.of(account_id))
-        return Overview(self.totp.info(account_id), self.recovery.left(account_id), passkeys)
+        second = passkeys if self.options.passkeys else ()
+        return Overview(self.totp.info(account_id), self.recovery.left(account_id), passkeys, second)
 
     def has_second_factor(self, account_id: str) -> bool:
         """Whether the account has one. Recovery codes alone are none: they stand in for another."""

@@ -9,7 +9,7 @@ from ....protocol.answer import Answer
 from ..account import Account
 from ..answers import see_other
 from ..identity import Identity
-from .form import Fields, UserPage, is_fresh
+from .form import Fields, UserPage, account_of, is_fresh, query
 from .sheet import sheet
 from .ways import can_change_password
 
@@ -19,12 +19,13 @@ if TYPE_CHECKING:
 
 LIVES = (30, 90, 365)
 """For how many days a token may be made."""
+USUAL = 90
 
 
 def show_account(visit: Visit, user: Identity) -> Answer:
     """Everything at a glance."""
     authority = visit.authority
-    account = _account(user)
+    account = account_of(user)
     sessions = authority.sessions.of(account.id, user.session) if authority.sessions.can_list else []
     tokens = (
         [] if authority.tokens is None else [each for each in authority.tokens.of(account.id) if _counts(visit, each)]
@@ -34,7 +35,7 @@ def show_account(visit: Visit, user: Identity) -> Answer:
         "account.html",
         user=user,
         account=account,
-        note="Your new password is set." if "changed=password" in visit.environ.get("QUERY_STRING", "") else None,
+        note="Your new password is set." if query(visit).get("changed") == "password" else None,
         has=authority.factors.of(account.id),
         sessions=sessions,
         can_list=authority.sessions.can_list,
@@ -48,21 +49,21 @@ def show_devices(visit: Visit, user: Identity) -> Answer:
     """Where the user is signed in."""
     authority = visit.authority
     can_list = authority.sessions.can_list
-    sessions = authority.sessions.of(_account(user).id, user.session) if can_list else []
+    sessions = authority.sessions.of(account_of(user).id, user.session) if can_list else []
     return sheet(
         visit,
         "account_devices.html",
         user=user,
         sessions=sessions,
         can_list=can_list,
-        changed="changed=1" in visit.environ.get("QUERY_STRING", ""),
+        changed="changed" in query(visit),
     )
 
 
 def end_sessions(visit: Visit, user: Identity, fields: Fields) -> Answer:
     """Sign out one device, or all but this one."""
     authority = visit.authority
-    account = _account(user)
+    account = account_of(user)
     wanted = fields.get("id", "")
     back = authority.url(visit, "account/devices")
     if wanted == "others":
@@ -97,9 +98,11 @@ def show_tokens(visit: Visit, user: Identity) -> Answer:
 def create_token(visit: Visit, user: Identity, fields: Fields) -> Answer:
     """Make a token, whose text is shown this once."""
     authority = visit.authority
-    account = _account(user)
+    account = account_of(user)
     days = fields.get("days", "")
-    seconds = None if days == "never" else 86400.0 * (int(days) if days in {str(each) for each in LIVES} else 90)
+    seconds = (
+        None if days == "never" else 86400.0 * next((each for each in _lives(visit) if f"{each:g}" == days), USUAL)
+    )
     try:
         text, info = authority.tokens.create(
             account,
@@ -109,7 +112,7 @@ def create_token(visit: Visit, user: Identity, fields: Fields) -> Answer:
             fields.get("networks", "").split(),
         )
     except ValueError as error:
-        return _tokens(visit, user, problem=str(error), fields=fields)
+        return _tokens(visit, user, problem=error.args[0], fields=fields)
     authority.audit.note("token.create", visit, account, token=info.id, name=info.name, scopes=" ".join(info.scopes))
     return _tokens(visit, user, made=text)
 
@@ -117,7 +120,7 @@ def create_token(visit: Visit, user: Identity, fields: Fields) -> Answer:
 def revoke_token(visit: Visit, user: Identity, fields: Fields) -> Answer:
     """End a token at once."""
     authority = visit.authority
-    account = _account(user)
+    account = account_of(user)
     wanted = fields.get("id", "")
     if authority.tokens.revoke(account.id, wanted):
         authority.audit.note("token.revoke", visit, account, token=wanted)
@@ -133,15 +136,14 @@ def _tokens(
     made: str | None = None,
 ) -> Answer:
     authority = visit.authority
-    longest = authority.tokens.longest
     return sheet(
         visit,
         "account_tokens.html",
         "200 OK" if problem is None else "422 Unprocessable Content",
         user=user,
-        tokens=[(each, _counts(visit, each)) for each in authority.tokens.of(_account(user).id)],
-        lives=[days for days in LIVES if longest is None or days * 86400 <= longest],
-        may_last=longest is None,
+        tokens=[(each, _counts(visit, each)) for each in authority.tokens.of(account_of(user).id)],
+        lives=_lives(visit),
+        may_last=authority.tokens.longest is None,
         scopes=authority.tokens.scopes,
         fields=fields or {},
         problem=problem,
@@ -149,15 +151,15 @@ def _tokens(
     )
 
 
+def _lives(visit: Visit) -> list[float]:
+    """For how many days a token can be made here: the usual choices, and the longest where that is shorter."""
+    longest = visit.authority.tokens.longest
+    allowed: list[float] = [days for days in LIVES if longest is None or days * 86400 <= longest]
+    return allowed or [longest / 86400]
+
+
 def _counts(visit: Visit, token: TokenInfo) -> bool:
     return token.complaint(visit.authority.clock()) is None
-
-
-def _account(user: Identity) -> Account:
-    account = user.account
-    if account is None:
-        raise LookupError("only accounts have sessions")
-    return account
 
 
 ROUTES = {

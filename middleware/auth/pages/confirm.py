@@ -8,11 +8,11 @@ from urllib.parse import urlencode
 from ....protocol.answer import Answer
 from ..account import Account
 from ..answers import see_other
-from ..factors.passkeys import NoPasskey
 from ..identity import MFA, Identity
 from ..method import Failed
 from ..refusals import PASSWORD_FIRST, SECOND_FIRST
-from .form import Fields, UserPage, next_of
+from .form import Fields, UserPage, account_of, next_of
+from .second import shown_passkey
 from .sheet import sheet
 from .ways import has_password, provider_of
 
@@ -30,7 +30,7 @@ def show_confirm(visit: Visit, user: Identity) -> Answer:
 def take_password(visit: Visit, user: Identity, fields: Fields) -> Answer:
     """Take the password, and the code of who has a second factor: one of them alone may be known to a thief."""
     authority = visit.authority
-    account = _account(user)
+    account = account_of(user)
     target = next_of(visit, fields)
     found = authority.passwords.check(visit, account.name, fields.get("password", ""), browser=False)
     if isinstance(found, Failed) or found.id != account.id:
@@ -46,17 +46,10 @@ def take_password(visit: Visit, user: Identity, fields: Fields) -> Answer:
 
 def take_passkey(visit: Visit, user: Identity, fields: Fields) -> Answer:
     """Take a passkey that has made sure that it is the user."""
-    authority = visit.authority
-    account = _account(user)
+    account = account_of(user)
     target = next_of(visit, fields)
-    try:
-        if authority.factors.passkeys is None:
-            raise NoPasskey("there are none here")
-        shown = authority.factors.passkeys.shown(
-            fields.get("credential", ""), "confirm", [account.id], account_id=account.id, verified=True
-        )
-    except NoPasskey as error:
-        authority.audit.note("mfa.fail", visit, account, reason="passkey", detail=str(error))
+    shown = shown_passkey(visit, account, fields, "confirm", verified=True)
+    if shown is None:
         return _page(visit, user, target, problem=WRONG)
     return _confirmed(visit, account, shown.amr, target)
 
@@ -67,7 +60,7 @@ def _confirmed(visit: Visit, account: Account, amr: tuple[str, ...], target: str
 
 
 def _page(visit: Visit, user: Identity, target: str, *, problem: str | None = None) -> Answer:
-    account = _account(user)
+    account = account_of(user)
     has = visit.authority.factors.of(account.id)
     provider = provider_of(visit, user)
     address = None
@@ -88,13 +81,6 @@ def _page(visit: Visit, user: Identity, target: str, *, problem: str | None = No
         target=target,
         problem=problem,
     )
-
-
-def _account(user: Identity) -> Account:
-    account = user.account
-    if account is None:
-        raise LookupError("only accounts have sessions")
-    return account
 
 
 _STEPS = (PASSWORD_FIRST, SECOND_FIRST)

@@ -13,6 +13,7 @@ from urllib.parse import parse_qsl, urlencode
 from ....protocol.answer import Answer
 from ....protocol.bodies import InvalidLength, content_length
 from ....protocol.csrf import forgery, intrusion
+from ..account import Account
 from ..answers import see_other
 from ..identity import Identity
 from ..method import Failed
@@ -109,6 +110,13 @@ def signed_in(visit: Visit) -> Identity | None:
     session = next((each for each in authority.methods if each.name == "session"), authority.sessions)
     found = session.identify(visit)
     return found if isinstance(found, Identity) else None
+
+
+def account_of(user: Identity) -> Account:
+    """The account of who is signed in: sessions are for accounts alone."""
+    if user.account is None:
+        raise LookupError("only accounts have sessions")
+    return user.account
 
 
 def is_fresh(visit: Visit, user: Identity) -> bool:

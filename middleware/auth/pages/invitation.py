@@ -102,7 +102,7 @@ class LinkPage(Page):
             with_passkey=with_passkey,
             with_password="password" in visit.authority.site.login or not with_passkey,
             account=account,
-            min_length=visit.authority.passwords.policy.min_length,
+            policy=visit.authority.passwords.policy,
             here=visit.authority.url(visit, f"{self._kind}/{_token(visit)}"),
             problem=problem,
         )

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ....protocol.headers import parse_qualities
+from ..sentence import Sentence
 
 _OURS = ("de",)
 _LONGEST_HEADER = 500
@@ -25,7 +26,10 @@ class Catalogue(NamedTuple):
     sentences: Mapping[str, str]
 
     def __call__(self, sentence: str, **values: object) -> str:
-        """The sentence in this language, with ``%(name)s`` filled in."""
+        """The sentence in this language, with ``%(name)s`` filled in. A ``Sentence`` brings its values along."""
+        if isinstance(sentence, Sentence):
+            values = {**sentence.values, **values}
+            sentence = sentence.template
         found = self.sentences.get(sentence, sentence)
         return found % values if values else found
 

@@ -11,6 +11,7 @@ from ..factors.passkeys import NoPasskey
 from ..method import Failed
 from .form import Fields, Page, next_of, query, signed_in
 from .messages import message
+from .second import COPIED
 from .sheet import sheet
 
 if TYPE_CHECKING:
@@ -81,7 +82,7 @@ def login_with_passkey(visit: Visit, fields: Fields) -> Answer:
         authority.audit.note("login.fail", visit, reason="passkey", detail=str(error))
         return _page(visit, target, problem=NO_PASSKEY, status="403 Forbidden")
     if shown.counter_is_wrong:
-        authority.audit.note("mfa.fail", visit, account, reason="passkey counter did not grow")
+        authority.audit.note("mfa.fail", visit, account, reason=COPIED)
     return authority.logins.first_factor(visit, account, shown.amr, target=target, remember=_remembers(visit, fields))
 
 

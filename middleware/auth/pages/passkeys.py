@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from ....protocol.answer import Answer
 from ..answers import problem
-from .adding import signs_in_by_passkey
+from .adding import offers_passkeys, signs_in_by_passkey
 from .form import Fields, Page, is_fresh, signed_in
 from .invitation import account_of_link, may_add_passkey
 from .second import waiting
@@ -54,13 +54,14 @@ def _options(visit: Visit, purpose: str, link: str) -> dict[str, Any] | None:
     if account is None:
         return None
     if purpose in ("second", "confirm"):
-        if purpose == "confirm" and user is None:
+        if not offers_passkeys(visit) if purpose == "second" else user is None:
             return None
         return dict(passkeys.request_options(purpose, account.id, account_id=account.id, verified=purpose == "confirm"))
     if purpose != "create":
         return None
     # Who signs in only just now may set up what they do not have yet, and nothing besides what they have.
-    may = not account.has_second_factor if user is None else is_fresh(visit, user) and user.actor is None
+    may_enrol = offers_passkeys(visit) and not account.has_second_factor
+    may = may_enrol if user is None else is_fresh(visit, user) and user.actor is None
     return dict(passkeys.creation_options(account, verified=signs_in_by_passkey(visit))) if may else None
 
 

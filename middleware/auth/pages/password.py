@@ -12,10 +12,10 @@ from ..method import Failed
 from ..passwords.checker import NOT_KEPT
 from ..passwords.hasher import Busy
 from ..refusals import PASSWORD_FIRST
-from .form import Fields, UserPage, next_of
+from .form import Fields, UserPage, account_of, next_of
 from .login import BUSY
 from .messages import message
-from .sheet import sheet, words_of
+from .sheet import sheet
 from .ways import can_change_password, has_password
 
 if TYPE_CHECKING:
@@ -28,28 +28,29 @@ DIFFER = "The two passwords are not the same."
 
 def show_password(visit: Visit, user: Identity) -> Answer:
     """The form."""
-    account = _account(user)
+    account = account_of(user)
     if not can_change_password(visit.authority, account):
         return message(visit, "404 Not Found", NOT_KEPT)
-    return _page(visit, user)
+    return _page(visit, user, next_of(visit))
 
 
 def change_password(visit: Visit, user: Identity, fields: Fields) -> Answer:
     """Set a new password for who knows the current one; everywhere else the user is signed out."""
     authority = visit.authority
-    account = _account(user)
+    account = account_of(user)
+    target = next_of(visit, fields)
     current, new = fields.get("current", ""), fields.get("new", "")
     if not can_change_password(authority, account):
         return message(visit, "404 Not Found", NOT_KEPT)
     if has_password(authority, account):
         found = authority.passwords.check(visit, account.name, current, browser=False)
         if isinstance(found, Failed) or found.id != account.id:
-            return _page(visit, user, problem=WRONG, field="current")
+            return _page(visit, user, target, problem=WRONG, field="current")
         if new == current:
-            return _page(visit, user, problem=SAME, field="new")
+            return _page(visit, user, target, problem=SAME, field="new")
     problem = set_password(visit, account, fields)
     if problem is not None:
-        return _page(visit, user, problem=problem, field="new")
+        return _page(visit, user, target, problem=problem, field="new")
     authority.audit.note("password.change", visit, account)
     if fields.get("tokens") == "1" and authority.tokens is not None:
         authority.tokens.revoke_all(account.id)
@@ -57,16 +58,16 @@ def change_password(visit: Visit, user: Identity, fields: Fields) -> Answer:
     if authority.sessions.can_list:
         authority.sessions.end_all(account.id, but=user.session)
     authority.sessions.step_up(visit, ())
-    target = next_of(visit, fields)
     return see_other(target or f"{authority.url(visit, 'account')}?changed=password")
 
 
 def password_problem(visit: Visit, account: Account, fields: Fields) -> str | None:
-    """Why what a form says twice cannot be the account's password, in the language of the visit, or None."""
+    """Why what a form says twice cannot be the account's password, or None."""
     new = fields.get("new", "")
     if new != fields.get("again", ""):
-        return words_of(visit)(DIFFER)
-    return _told(visit, visit.authority.passwords.complaint(account, new))
+        return DIFFER
+    complaint: str | None = visit.authority.passwords.complaint(account, new)
+    return complaint
 
 
 def set_password(visit: Visit, account: Account, fields: Fields) -> str | None:
@@ -75,26 +76,17 @@ def set_password(visit: Visit, account: Account, fields: Fields) -> str | None:
     if problem is not None:
         return problem
     try:
-        complaint = visit.authority.passwords.change(account, fields.get("new", ""))
+        complaint: str | None = visit.authority.passwords.change(account, fields.get("new", ""))
     except Busy:
-        return words_of(visit)(BUSY)
+        return BUSY
     if complaint is None and visit.authority.links is not None:
         visit.authority.links.forget(account.id)
-    return _told(visit, complaint)
+    return complaint
 
 
-def _told(visit: Visit, complaint: str | None) -> str | None:
-    if complaint is None:
-        return None
-    words = words_of(visit)
-    template = getattr(complaint, "template", str(complaint))
-    return words(template, number=complaint.number) if "%(number)d" in template else words(template)  # type: ignore[attr-defined]
-
-
-def _page(visit: Visit, user: Identity, *, problem: str | None = None, field: str = "") -> Answer:
+def _page(visit: Visit, user: Identity, target: str, *, problem: str | None = None, field: str = "") -> Answer:
     authority = visit.authority
-    account = _account(user)
-    fields_next = next_of(visit)
+    account = account_of(user)
     return sheet(
         visit,
         "password.html",
@@ -104,18 +96,11 @@ def _page(visit: Visit, user: Identity, *, problem: str | None = None, field: st
         is_forced=account.must_change_password,
         with_current=has_password(authority, account),
         has_tokens=authority.tokens is not None and bool(authority.tokens.of(account.id)),
-        min_length=authority.passwords.policy.min_length,
-        target=fields_next,
+        policy=authority.passwords.policy,
+        target=target,
         problem=problem,
         field=field,
     )
-
-
-def _account(user: Identity) -> Account:
-    account = user.account
-    if account is None:
-        raise LookupError("only accounts have sessions")
-    return account
 
 
 _PAGE = UserPage(show_password, change_password, fresh=True, before=(PASSWORD_FIRST,))

@@ -10,10 +10,12 @@ from ..account import Account
 from ..answers import see_other
 from ..factors.passkeys import NoPasskey
 from ..identity import MFA
+from .adding import offers_passkeys
 from .form import Fields, Page, next_of, signed_in
 from .sheet import sheet
 
 if TYPE_CHECKING:
+    from ..factors.passkeys import Shown
     from ..identity import Identity
     from ..logins import Pending
     from ..visit import Visit
@@ -22,6 +24,7 @@ MOST_TRIES = 5
 """Wrong codes of one login; then it begins with the password again."""
 
 WRONG = "This code is wrong, or was used before. Try the next one."
+COPIED = "passkey counter did not grow"
 NO_PASSKEY = "That passkey did not let you in. Try again, or use another way."
 
 
@@ -64,24 +67,34 @@ def take_code(visit: Visit, fields: Fields) -> Answer:
 
 def take_passkey(visit: Visit, fields: Fields) -> Answer:
     """Take one of the user's passkeys."""
-    authority = visit.authority
     target = next_of(visit, fields)
     _, account = waiting(visit)
     user = None if account is not None else signed_in(visit)
     if account is None:
         account = None if user is None else user.account
-    if account is None or authority.factors.passkeys is None:
+    if account is None or not offers_passkeys(visit):
         return _begin_again(visit, target)
+    shown = shown_passkey(visit, account, fields, "second", verified=False)
+    if shown is None:
+        return _page(visit, account, target, user=user, problem=NO_PASSKEY, status="403 Forbidden")
+    return _shown(visit, account, user, tuple(dict.fromkeys((*shown.amr, MFA))), target, "passkey")
+
+
+def shown_passkey(visit: Visit, account: Account, fields: Fields, purpose: str, *, verified: bool) -> Shown | None:
+    """The passkey of this user with which the browser has answered, None if it has with no such thing."""
+    authority = visit.authority
     try:
-        shown = authority.factors.passkeys.shown(
-            fields.get("credential", ""), "second", [account.id], account_id=account.id, verified=False
+        if authority.factors.passkeys is None:
+            raise NoPasskey("there are none here")
+        shown: Shown = authority.factors.passkeys.shown(
+            fields.get("credential", ""), purpose, [account.id], account_id=account.id, verified=verified
         )
     except NoPasskey as error:
         authority.audit.note("mfa.fail", visit, account, reason="passkey", detail=str(error))
-        return _page(visit, account, target, user=user, problem=NO_PASSKEY, status="403 Forbidden")
+        return None
     if shown.counter_is_wrong:
-        authority.audit.note("mfa.fail", visit, account, reason="passkey counter did not grow")
-    return _shown(visit, account, user, tuple(dict.fromkeys((*shown.amr, MFA))), target, "passkey")
+        authority.audit.note("mfa.fail", visit, account, reason=COPIED)
+    return shown
 
 
 def waiting(visit: Visit) -> tuple[Pending | None, Account | None]:
@@ -134,7 +147,7 @@ def _page(
         visit,
         "second.html",
         status,
-        has_script=bool(has.passkeys),
+        has_script=bool(has.second_passkeys),
         has=has,
         name=account.display or account.name,
         target=target,

@@ -5,14 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ....protocol.answer import Answer
-from ..account import Account
 from ..answers import see_other
 from ..factors import totp
 from ..factors.passkeys import NoPasskey
 from ..identity import MFA, Identity
 from .adding import added, offers_passkeys, offers_totp, opened_seed, seed_values, signs_in_by_passkey
 from .enrol import NO_PASSKEY, WRONG
-from .form import Fields, UserPage
+from .form import Fields, UserPage, account_of
 from .messages import message
 from .sheet import sheet
 from .ways import has_another_way
@@ -37,7 +36,7 @@ def show_totp(visit: Visit, user: Identity) -> Answer:
 
 def add_totp(visit: Visit, user: Identity, fields: Fields) -> Answer:
     """Set up the app whose code shows that it works, in place of the one before."""
-    account = _account(user)
+    account = account_of(user)
     seed = opened_seed(visit, account, fields.get("seed", ""))
     if seed is None or not offers_totp(visit):
         return see_other(visit.authority.url(visit, "account/totp"))
@@ -49,7 +48,7 @@ def add_totp(visit: Visit, user: Identity, fields: Fields) -> Answer:
 def remove_totp(visit: Visit, user: Identity, fields: Fields) -> Answer:
     """Forget the app."""
     factors = visit.authority.factors
-    account = _account(user)
+    account = account_of(user)
     if factors.totp.remove(account.id):
         factors.note(account.id)
         visit.authority.audit.note("mfa.remove", visit, account, kind="otp")
@@ -58,7 +57,7 @@ def remove_totp(visit: Visit, user: Identity, fields: Fields) -> Answer:
 
 def renew_codes(visit: Visit, user: Identity, fields: Fields) -> Answer:
     """New recovery codes, shown this once."""
-    account = _account(user)
+    account = account_of(user)
     if not visit.authority.factors.has_second_factor(account.id):
         return see_other(visit.authority.url(visit, "account/security"))
     codes = visit.authority.factors.recovery.renew(account.id)
@@ -68,7 +67,7 @@ def renew_codes(visit: Visit, user: Identity, fields: Fields) -> Answer:
 
 def add_passkey(visit: Visit, user: Identity, fields: Fields) -> Answer:
     """Keep a passkey that the browser has made."""
-    account = _account(user)
+    account = account_of(user)
     passkeys = visit.authority.factors.passkeys
     if passkeys is None:
         return message(visit, "404 Not Found", "There is no such page here.")
@@ -89,13 +88,13 @@ def rename_passkey(visit: Visit, user: Identity, fields: Fields) -> Answer:
     """Give a passkey a name by which its user knows it."""
     passkeys = visit.authority.factors.passkeys
     if passkeys is not None and fields.get("label", "").strip():
-        passkeys.rename(_account(user).id, fields.get("id", ""), fields["label"])
+        passkeys.rename(account_of(user).id, fields.get("id", ""), fields["label"])
     return _changed(visit)
 
 
 def remove_passkey(visit: Visit, user: Identity, fields: Fields) -> Answer:
     """Forget a passkey, unless there were no way in without it."""
-    account = _account(user)
+    account = account_of(user)
     factors = visit.authority.factors
     if factors.passkeys is None:
         return _changed(visit)
@@ -110,7 +109,7 @@ def remove_passkey(visit: Visit, user: Identity, fields: Fields) -> Answer:
 
 
 def _added(visit: Visit, user: Identity, amr: tuple[str, ...], kind: str) -> Answer:
-    codes = added(visit, _account(user), kind)
+    codes = added(visit, account_of(user), kind)
     visit.authority.sessions.step_up(visit, amr)
     return _changed(visit) if codes is None else _codes(visit, user, codes)
 
@@ -131,13 +130,13 @@ def _totp(visit: Visit, user: Identity, seed: bytes, *, problem: str | None = No
         "200 OK" if problem is None else "403 Forbidden",
         user=user,
         problem=problem,
-        **seed_values(visit, _account(user), seed),
+        **seed_values(visit, account_of(user), seed),
     )
 
 
 def _security(visit: Visit, user: Identity, *, problem: str | None = None) -> Answer:
     authority = visit.authority
-    account = _account(user)
+    account = account_of(user)
     has = authority.factors.of(account.id)
     required = authority.factors.options.requires(account)
     return sheet(
@@ -153,13 +152,6 @@ def _security(visit: Visit, user: Identity, *, problem: str | None = None) -> An
         changed="changed=1" in visit.environ.get("QUERY_STRING", ""),
         problem=problem,
     )
-
-
-def _account(user: Identity) -> Account:
-    account = user.account
-    if account is None:
-        raise LookupError("only accounts have sessions")
-    return account
 
 
 _BACK = "account/security"

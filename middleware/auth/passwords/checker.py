@@ -16,8 +16,9 @@ from ..account import Account, Source
 from ..directory import Directory
 from ..method import Failed
 from ..names import composed
+from ..sentence import Sentence
 from .hasher import Busy, Hasher, Scheme, prepared
-from .policy import Complaint, Policy
+from .policy import Policy
 from .throttle import Throttle
 
 if TYPE_CHECKING:
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 NOT_KEPT = "The password of this account is not kept here and cannot be changed here."
+NOT_WHOLE = "This password cannot be kept whole here: use at most 72 bytes, and no NUL."
 
 
 @runtime_checkable
@@ -115,7 +117,7 @@ class Passwords:
         """
         return self._matches(self.directory.source_of(account), account, password, environ)
 
-    def complaint(self, account: Account | None, new: str) -> Complaint | None:
+    def complaint(self, account: Account | None, new: str) -> Sentence | None:
         """Why this cannot be the account's new password, or None."""
         words = self._words
         if account is not None:
@@ -132,11 +134,11 @@ class Passwords:
             return complaint
         source: object = self.directory.source_of(account)
         if not isinstance(source, Changeable):
-            return Complaint(NOT_KEPT)
+            return Sentence(NOT_KEPT)
         try:
             encoded = self.hasher.hash(new, _scheme(source))
-        except ValueError as error:  # bcrypt takes less than argon2
-            return Complaint(f"{str(error)[0].upper()}{str(error)[1:]}.")
+        except ValueError:  # bcrypt takes less than argon2
+            return Sentence(NOT_WHOLE)
         source.set_password(account.id, encoded, must_change=must_change)
         if self._changed is not None:
             self._changed(self.directory.get(account.id) or account, new)

@@ -29,7 +29,9 @@ class PasswordOptions:
         check=between(8, 64),
     )
     warn_below: int = option(
-        default=15, doc="Below this length the page advises a longer password.", check=between(8, 128)
+        default=15,
+        doc="How many characters the pages advise who has no second factor, where that is more than min_length.",
+        check=between(8, 128),
     )
     argon2: str = option(
         default="default",

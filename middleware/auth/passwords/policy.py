@@ -13,6 +13,7 @@ import unicodedata
 from collections.abc import Iterable, Iterator
 from importlib.resources import files
 
+from ..sentence import Sentence
 from .hasher import LONGEST
 
 _DECORATION = " \t0123456789!\"#$%&'()*+,-./:;<=>?@[\\]^_`{|}~"
@@ -33,61 +34,38 @@ _SHORTEST_WORD = 4
 _SHORTEST_RUN = 3
 
 
-class Complaint(str):
-    """What is wrong with a password, as a sentence for who chose it.
-
-    ``template`` is the same sentence as a catalogue of translations knows it, with ``%(number)d`` for ``number``.
-    """
-
-    template: str
-    number: int
-
-    def __new__(cls, template: str, number: int = 0) -> Complaint:
-        """The sentence with its number."""
-        made = super().__new__(cls, template.replace("%(number)d", str(number)))
-        made.template, made.number = template, number
-        return made
-
-
 TOO_SHORT = "Use at least %(number)d characters."
 TOO_LONG = "Use at most %(number)d bytes."
 COMMON = "This password is among the first that are tried. Choose one that nobody else uses."
 PREDICTABLE = "This password is a row or a repetition. Choose one that cannot be guessed."
 PERSONAL = "This password is little more than a name that everybody knows here."
-SHORT = "This will do. With %(number)d characters or more it would be strong without a second factor, too."
 
 
 class Policy:
-    """The rules for new passwords. ``min_length`` counts characters, ``warn_below`` is what :meth:`advice` is about."""
+    """The rules for new passwords. ``min_length`` counts characters, ``warn_below`` those that pages advise."""
 
     def __init__(self, min_length: int = 10, warn_below: int = 15) -> None:
         self.min_length = min_length
         self.warn_below = warn_below
 
-    def complaint(self, password: str, words: Iterable[str] = ()) -> Complaint | None:
+    def complaint(self, password: str, words: Iterable[str] = ()) -> Sentence | None:
         """Why this password is not accepted, or None.
 
         ``words`` are those that others connect with the user: name, mail address, the site's title and host.
         """
         composed = unicodedata.normalize("NFC", password)
         if len(composed) < self.min_length:
-            return Complaint(TOO_SHORT, self.min_length)
+            return Sentence(TOO_SHORT, number=self.min_length)
         if len(composed.encode("utf-8", "surrogatepass")) > LONGEST:
-            return Complaint(TOO_LONG, LONGEST)
+            return Sentence(TOO_LONG, number=LONGEST)
         folded = composed.casefold()
         if _is_row(folded) or _is_repetition(folded):
-            return Complaint(PREDICTABLE)
+            return Sentence(PREDICTABLE)
         common = _common()
         if any(stem in common and 2 * len(stem) >= len(folded) for stem in _stems(folded)):
-            return Complaint(COMMON)
+            return Sentence(COMMON)
         if any(len(word) * 2 > len(folded) for word in _pieces(words) if any(word in each for each in _seen(folded))):
-            return Complaint(PERSONAL)
-        return None
-
-    def advice(self, password: str) -> Complaint | None:
-        """What to say of a password that is accepted and could be better, or None."""
-        if len(unicodedata.normalize("NFC", password)) < self.warn_below:
-            return Complaint(SHORT, self.warn_below)
+            return Sentence(PERSONAL)
         return None
 
 

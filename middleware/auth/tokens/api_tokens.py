@@ -13,6 +13,7 @@ from ....protocol.peers import Networks, network_complaint
 from ...storage.schema import Schema
 from ...storage.tables import Tables
 from ..account import Account
+from ..sentence import Sentence
 from .text import PREFIX, TokenText, new_text, read_text, written
 
 SCHEMA = Schema(
@@ -28,14 +29,24 @@ SCHEMA = Schema(
 )
 
 MOST = 100
-"""Tokens that a user may have, those that no longer count among them."""
+"""Tokens that count which a user may have."""
 
 _COLUMNS = "id, account, name, scopes, networks, created, expires, used, address, revoked"
 _GRAIN = 60.0
 _KEPT = 90 * 86400.0
-"""Seconds for which a token that no longer counts is still listed."""
+"""Seconds for which a token that no longer counts is still listed, unless there come to be too many of them."""
 
 _SCOPE = re.compile(r"[!#-\[\]-~]{1,100}")  # scope-token, RFC 6749 section 3.3
+
+TOO_MANY = "There are %(number)d tokens already; end those that are not needed."
+TOO_LONG = "A token can live for %(number)s days at most."
+UNKNOWN = "There is no scope %(scope)s; there are: %(scopes)s."
+NAMELESS = "Give the token a name of at most 100 characters."
+UNSCOPED = "Say what the token is for: it needs at least one scope, and at most 50."
+NO_SCOPE = "A scope is a word such as pages:read."
+OVER = "A token has to live for some time."
+MANY_NETWORKS = "A token can be for 20 networks at most."
+NO_NETWORK = "%(network)s is no network such as 10.0.0.0/8."
 
 
 class TokenInfo(NamedTuple):
@@ -95,8 +106,8 @@ class ApiTokens:
     ) -> tuple[str, TokenInfo]:
         """Make a token: its text, which nobody can be told again, and what is known of it.
 
-        ``seconds`` is how long it lives, None for ever. Raises ``ValueError``, with a sentence for the user, for a name
-        or scopes that are none, and when the user has too many.
+        ``seconds`` is how long it lives, None for ever. Raises ``ValueError``, with a ``Sentence`` for the user, for a
+        name or scopes that are none, and when the user has too many.
         """
         complaint = _complaint(name, scopes, seconds, networks) or self._beyond(scopes, seconds)
         if complaint is not None:
@@ -117,13 +128,16 @@ class ApiTokens:
         )
         row = (info.id, _digest(text), info.account, info.name, " ".join(info.scopes), " ".join(info.networks))
         with self._tables.writing() as connection:
-            old = now - _KEPT
-            connection.execute(
-                "DELETE FROM auth_tokens WHERE account = ? AND (revoked < ? OR expires < ?)", (account.id, old, old)
-            )
-            found = connection.execute("SELECT count(*) FROM auth_tokens WHERE account = ?", (account.id,)).fetchone()
-            if found[0] >= MOST:
-                raise ValueError(f"There are {MOST} tokens already; delete those that are not needed.")
+            for old in (now - _KEPT, now):
+                connection.execute(
+                    "DELETE FROM auth_tokens WHERE account = ? AND (revoked <= ? OR expires <= ?)",
+                    (account.id, old, old),
+                )
+                found = connection.execute("SELECT count(*) FROM auth_tokens WHERE account = ?", (account.id,))
+                if found.fetchone()[0] < MOST:
+                    break
+            else:
+                raise ValueError(Sentence(TOO_MANY, number=MOST))
             connection.execute(
                 "INSERT INTO auth_tokens (id, digest, account, name, scopes, networks, created, expires, address)"
                 " VALUES (?, ?, ?, ?, ?, ?, ?, ?, '')",
@@ -175,11 +189,11 @@ class ApiTokens:
         with self._tables.writing() as connection:
             connection.execute("DELETE FROM auth_tokens WHERE account = ?", (account_id,))
 
-    def _beyond(self, scopes: Collection[str], seconds: float | None) -> str | None:
+    def _beyond(self, scopes: Collection[str], seconds: float | None) -> Sentence | None:
         if self.longest is not None and (seconds is None or seconds > self.longest):
-            return f"A token can live for {self.longest / 86400:g} days at most."
+            return Sentence(TOO_LONG, number=f"{self.longest / 86400:g}")
         unknown = [scope for scope in scopes if self.scopes and scope not in self.scopes]
-        return f"There is no scope {unknown[0]}; there are: {' '.join(self.scopes)}." if unknown else None
+        return Sentence(UNKNOWN, scope=unknown[0], scopes=" ".join(self.scopes)) if unknown else None
 
     def _revoke(self, condition: str, *values: str) -> int:
         with self._tables.writing() as connection:
@@ -197,16 +211,16 @@ def _digest(token: TokenText) -> str:
     return hashlib.sha256(token.secret.encode("ascii")).hexdigest()
 
 
-def _complaint(name: str, scopes: Collection[str], seconds: float | None, networks: Sequence[str]) -> str | None:
+def _complaint(name: str, scopes: Collection[str], seconds: float | None, networks: Sequence[str]) -> Sentence | None:
     if not name.strip() or len(name) > 100 or not name.isprintable():
-        return "Give the token a name of at most 100 characters."
+        return Sentence(NAMELESS)
     if not scopes or len(scopes) > 50:
-        return "Say what the token is for: it needs at least one scope, and at most 50."
+        return Sentence(UNSCOPED)
     if not all(_SCOPE.fullmatch(scope) for scope in scopes):
-        return "A scope is a word such as pages:read."
+        return Sentence(NO_SCOPE)
     if seconds is not None and seconds <= 0:
-        return "A token has to live for some time."
+        return Sentence(OVER)
     if len(networks) > 20:
-        return "A token can be for 20 networks at most."
+        return Sentence(MANY_NETWORKS)
     wrong = [each for each in networks if each in ("*", "unix") or network_complaint(each) is not None]
-    return f"{wrong[0]!r} is no network such as 10.0.0.0/8." if wrong else None
+    return Sentence(NO_NETWORK, network=repr(wrong[0])) if wrong else None

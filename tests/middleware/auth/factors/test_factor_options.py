@@ -124,5 +124,5 @@ def test_a_reset_takes_everything_away(site: Site) -> None:
     site.factors.totp.put(BOB.id, SEED)
     site.factors.recovery.renew(BOB.id)
     site.factors.reset(BOB.id)
-    assert site.factors.of(BOB.id) == (None, 0, ())
+    assert site.factors.of(BOB.id) == (None, 0, (), ())
     assert site.noted == [(BOB.id, False)]

@@ -76,4 +76,4 @@ def test_all_that_is_done_with_them(tables: Tables) -> None:
     assert passkeys.remove(BOB.id, kept.id)
     assert factors.of(BOB.id).recovery_codes == 9
     factors.forget(BOB.id)
-    assert factors.of(BOB.id) == (None, 0, ())
+    assert factors.of(BOB.id) == (None, 0, (), ())

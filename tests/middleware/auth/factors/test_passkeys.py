@@ -295,7 +295,7 @@ def test_nothing_that_is_sent_makes_it_fail(site: Site, answer: str) -> None:
         site.shown(answer)
 
 
-@settings(max_examples=60)
+@settings(max_examples=60, deadline=None)
 @given(
     st.sampled_from(["clientDataJSON", "authenticatorData", "signature", "userHandle"]),
     st.integers(0, 10_000),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 
 import pytest
@@ -9,6 +10,7 @@ from auth_pages import PASSWORD, AuthSite, Clock, Visitor, app_of, code_of, code
 from soft_authenticator import SoftAuthenticator
 
 from wheatpaste.middleware.auth.factors import totp
+from wheatpaste.middleware.auth.passwords.policy import Policy
 from wheatpaste.middleware.auth.visit import Visit
 
 NEW = "flour, water and a wide brush"
@@ -128,6 +130,27 @@ def test_it_complains_in_german(site: AuthSite) -> None:
     bob = other(site, language="de")
     reply = bob.fill(bob.get("/-/auth/account/password"), "/password", current=PASSWORD, new="kurz", again="kurz")
     assert "Nehmen Sie mindestens 10 Zeichen." in reply.words
+
+
+def test_where_one_was_going_outlives_a_complaint(site: AuthSite, visitor: Visitor) -> None:
+    site.add("kim", must_change=True)
+    page = visitor.get(visitor.login("kim", target="/wall?page=2").location)
+    again = visitor.fill(page, "/password", current=PASSWORD, new="short", again="short")
+    assert visitor.fill(again, "/password", current=PASSWORD, new=NEW, again=NEW).location == "/wall?page=2"
+
+
+@pytest.mark.parametrize(
+    ("least", "advised", "has_app", "is_said"),
+    [(10, 15, False, True), (10, 15, True, False), (20, 15, False, False)],
+    ids=["more is better", "another factor helps as well", "more is asked for anyway"],
+)
+def test_a_longer_one_is_advised(least: int, advised: int, has_app: bool, is_said: bool, site: AuthSite) -> None:
+    site.authority.passwords.policy = Policy(least, advised)
+    if has_app:
+        app_of(site, site.account())
+    link = site.authority.links.create("reset", site.account().id)
+    words = Visitor(site.app, scheme="https").get(f"/-/auth/reset/{link}").words
+    assert (f"At least {least} characters" in words, f"With {advised} or more it is strong" in words) == (True, is_said)
 
 
 def test_who_has_to_change_it_can_do_nothing_else(site: AuthSite, visitor: Visitor) -> None:
@@ -318,6 +341,34 @@ def test_what_makes_no_token_is_explained(fields: dict[str, str], site: AuthSite
     assert reply.code == 422
     assert 'role="alert"' in reply.text
     assert site.authority.tokens.of(site.account().id) == []
+
+
+def test_it_explains_it_in_german(site: AuthSite) -> None:
+    bob = other(site, language="de")
+    site.authority.tokens.scopes = ("pages:read",)
+    page = bob.get("/-/auth/account/tokens")
+    for fields, words in (
+        ({"name": "", "scopes": "pages:read"}, "Geben Sie dem Token einen Namen"),
+        ({"name": "x", "scopes": "admin"}, "Die Berechtigung admin gibt es nicht; es gibt: pages:read."),
+        ({"name": "x", "scopes": "pages:read", "networks": "there"}, "'there' ist kein Netz wie 10.0.0.0/8."),
+    ):
+        assert words in bob.fill(page, "/tokens", **fields).words
+
+
+@pytest.mark.parametrize(
+    ("longest", "offered"),
+    [(None, ["30", "90", "365", "never"]), (100, ["30", "90"]), (7, ["7"]), (0.5, ["0.5"])],
+)
+def test_a_token_lives_for_as_long_as_the_site_lets_it(
+    longest: float | None, offered: list[str], site: AuthSite, bob: Visitor
+) -> None:
+    site.authority.tokens.longest = None if longest is None else longest * 86400
+    page = bob.get("/-/auth/account/tokens")
+    assert re.findall(r'<option value="([^"]+)"', page.text) == offered
+    for days in offered:
+        assert bob.fill(page, "/tokens", name="x", scopes="a", days=days).code == 200
+    lives = {each.expires and each.expires - each.created for each in site.authority.tokens.of(site.account().id)}
+    assert lives == {None if days == "never" else float(days) * 86400 for days in offered}
 
 
 @pytest.mark.parametrize("days", ["", "0", "-1", "99999999999", "x", "1e9"])

@@ -162,6 +162,52 @@ def test_a_passkey_may_be_no_second_factor(make_site: Callable[..., AuthSite]) -
     assert Visitor(site.app, scheme="https").login().location == "/wall"
 
 
+def test_a_passkey_that_is_none_is_not_asked_for_besides_a_code(make_site: Callable[..., AuthSite]) -> None:
+    site = make_site(site={"public_url": "https://wiki.example.org"}, mfa={"passkeys": False})
+    device = passkey_of(site, site.add())
+    app_of(site, site.account())
+    visitor = Visitor(site.app, scheme="https")
+    page = half_way(visitor)
+    assert "passkey" not in page.text
+    token = page.forms()[0]["token"]
+    assert visitor.post("/-/auth/passkey/options", {"token": token, "purpose": "second"}).code == 403
+    assert site.factors.passkeys is not None
+    account = site.account()
+    asked = site.factors.passkeys.request_options("second", account.id, account_id=account.id, verified=True)
+    sent = visitor.post("/-/auth/second/passkey", {"token": token, "credential": device.get(asked)})
+    assert sent.location.startswith("/-/auth/login?")
+    assert SESSION not in visitor.cookies
+    visitor.fill(visitor.get("/-/auth/second"), "/second", code=code_of(site))
+    assert "On: app and passkey" not in visitor.get("/-/auth/account").words
+
+
+@pytest.mark.parametrize("purpose", ["login", "second", "confirm"])
+def test_a_passkey_that_may_be_a_copy_is_noted_wherever_it_is_shown(
+    purpose: str, make_site: Callable[..., AuthSite]
+) -> None:
+    site = make_site(
+        site={"public_url": "https://wiki.example.org", "login": ("password", "passkey")}, passkeys={"counter": "note"}
+    )
+    device = passkey_of(site, site.add())
+    visitor = Visitor(site.app, scheme="https")
+    steps = iter((5, -2))
+    page = visitor.get("/-/auth/login")
+    if purpose != "login":
+        page = half_way(visitor)
+    if purpose == "confirm":
+        answer = device.get(options_of(visitor, page, "second"), step=next(steps))
+        visitor.fill(page, "/second/passkey", credential=answer)
+        page = visitor.get("/-/auth/confirm")
+    else:
+        assert site.factors.passkeys is not None
+        asked = site.factors.passkeys.request_options("test", "", account_id=site.account().id, verified=True)
+        answer = device.get(asked, step=next(steps))
+        site.factors.passkeys.shown(answer, "test", [""], account_id=site.account().id, verified=True)
+    answer = device.get(options_of(visitor, page, purpose), step=next(steps))
+    assert visitor.fill(page, f"/{purpose}/passkey", credential=answer).code == 303
+    assert ("mfa.fail", "bob", {"reason": "passkey counter did not grow"}) in site.notes.events
+
+
 # Setting one up
 
 

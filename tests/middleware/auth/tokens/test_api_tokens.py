@@ -218,6 +218,11 @@ def test_a_user_has_only_so_many(tokens, clock):
     with ThreadPoolExecutor(4) as pool:
         assert sum(pool.map(make, range(MOST + 20))) == MOST
     tokens.create(EVE, "CI", ["x"], 60)
+    ended, kept = tokens.of("local:bob")[:2]
+    tokens.revoke("local:bob", ended.id)
+    assert make("in place of the one that was ended")
+    assert not make("one more")
+    assert tokens.get(kept.id) == kept
     clock.advance(91 * 86400)
     assert make("again")
     assert len(tokens.of("local:bob")) == 1
