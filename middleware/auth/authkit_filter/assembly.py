@@ -9,7 +9,6 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
 
 from ....config.options import OptionError
-from ....config.values import import_object
 from ....protocol.wsgi import Body, Environ, StartResponse, WSGIApp
 from .. import setup
 from ..accounts.options import StoreOptions
@@ -41,21 +40,13 @@ from .sources import (
     remember_request,
 )
 from .users import Users
-from .wishes import Template, Terms, Wishes
+from .wishes import Template, Terms, Wishes, import_named
 from .wishes import Users as Whom
 
 if TYPE_CHECKING:
     from ..methods.digest_secrets import Secrets
 
 _COMPONENT = "AuthKit"
-
-
-def import_named(text: str, key: str, component: str = _COMPONENT) -> Any:
-    """The object that a key names. Raises ``OptionError``."""
-    try:
-        return import_object(text)
-    except (ImportError, AttributeError, ValueError) as error:
-        raise OptionError(component, key, f"cannot be imported ({type(error).__name__}: {error})") from error
 
 
 class Guarded:

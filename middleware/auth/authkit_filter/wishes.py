@@ -7,6 +7,9 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Literal, NamedTuple
 
+from ....config.options import OptionError
+from ....config.values import import_object
+
 METHODS = ("basic", "digest", "form", "cookie", "forward", "redirect")
 """The methods that there still are."""
 
@@ -105,3 +108,11 @@ class Terms(NamedTuple):
 def path_in(text: Text) -> Path:
     """The path that a text means."""
     return Path(text.folder or "") / Path(text.text.strip()).expanduser()
+
+
+def import_named(text: str, key: str, component: str = "AuthKit") -> Any:
+    """The object that a key names. Raises ``OptionError``."""
+    try:
+        return import_object(text)
+    except (ImportError, AttributeError, ValueError) as error:
+        raise OptionError(component, key, f"cannot be imported ({type(error).__name__}: {error})") from error

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import secrets
 from dataclasses import field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ....config.factories import make_filter_factory
 from ....config.options import OptionError, component, option, readable
@@ -17,11 +17,14 @@ from ....config.values import module_object
 from ....protocol.wsgi import Body, Environ, StartResponse, WSGIApp
 from ...storage.places import store_complaint
 from ..answers import problem
-from ..authkit_filter.assembly import Guarded, import_named
-from ..authkit_filter.wishes import Cookie, Template, Terms, Users, Wishes
+from ..authkit_filter.wishes import Cookie, Template, Terms, Users, Wishes, import_named
 from ..key_file import secret_complaint
 from ..methods.tkt import last_day
 from ..sessions.options import cookie_name_complaint
+from ..site import realm_complaint
+
+if TYPE_CHECKING:
+    from ..authkit_filter.assembly import Guarded
 
 _REALM_IDLE = {"realm": "a form has no realm"}
 _SECURE_IDLE = {"secure": "over TLS the cookie is always for TLS alone"}
@@ -55,6 +58,8 @@ def _insist(app: WSGIApp) -> WSGIApp:
 
 
 def _guard(made: Any, app: WSGIApp, terms: Terms, wishes: Wishes) -> None:
+    from ..authkit_filter.assembly import Guarded  # all the services: not for who only reads a section
+
     object.__setattr__(made, "_guarded", Guarded(app, terms, wishes))
 
 
@@ -63,7 +68,7 @@ class AuthBasic:
     """Ask everybody for name and password, with each request (Basic)."""
 
     app: WSGIApp = field(kw_only=False)
-    realm: str = option(doc="The name of what is protected, which browsers show.")
+    realm: str = option(doc="The name of what is protected, which browsers show.", check=realm_complaint)
     authfunc: str = option(
         doc="A function(environ, username, password) that accepts.", check=_object_complaint, sample="shop.users:check"
     )
@@ -89,7 +94,7 @@ class AuthDigest:
     """Ask everybody for a proof of the password, with each request (Digest)."""
 
     app: WSGIApp = field(kw_only=False)
-    realm: str = option(doc="The name of what is protected, which browsers show.")
+    realm: str = option(doc="The name of what is protected, which browsers show.", check=realm_complaint)
     authfunc: str = option(
         doc="A function(environ, realm, username) that returns the MD5 of username:realm:password, or None.",
         check=_object_complaint,

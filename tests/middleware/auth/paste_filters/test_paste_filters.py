@@ -272,6 +272,8 @@ def test_no_cookie_breaks_it(text: str, site: Callable[..., Client]) -> None:
 @pytest.mark.parametrize(
     ("name", "keys", "message"),
     [
+        ("auth_basic", BASIC.replace("Wiki", '"Wiki"'), "must be printable text without quotes"),
+        ("auth_digest", DIGEST.replace("Wiki", '"Wiki"'), "must be printable text without quotes"),
         ("auth_tkt", "", "'secret' is missing"),
         ("auth_tkt", "secret = short", "has 5 characters"),
         ("auth_form", f"{FORM}\nsecret = short", "has 5 characters"),
