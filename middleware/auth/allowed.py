@@ -6,7 +6,7 @@ Reads ``wheatpaste.allowed``.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import TYPE_CHECKING
 
 from ...protocol.answer import Answer
@@ -61,12 +61,15 @@ class Allowed:
         return forbidden(self._visit, detail)
 
     def note_denial(self, decision: Decision, where: str) -> None:
-        """Write into the audit log that a request was refused, and where; who has only not logged in yet was not."""
-        identity = self._visit.identity
-        if identity is None and decision.remedies:
-            return
-        account = None if identity is None else identity.account
-        self._visit.authority.audit.note("authz.deny", self._visit, account, reason=f"{where}: {decision.reason}")
+        """Write into the audit log that a request was refused, and where."""
+        note_denial(self._visit, decision.remedies, f"{where}: {decision.reason}")
+
+
+def note_denial(visit: Visit, remedies: Collection[str], reason: str) -> None:
+    """Write into the audit log that a request was refused; who has only not logged in yet was denied nothing."""
+    identity = visit.identity
+    if identity is not None or not remedies:
+        visit.authority.audit.note("authz.deny", visit, identity and identity.account, reason=reason)
 
 
 class Asked:

@@ -19,6 +19,7 @@ from ...protocol.trace import Trace
 from ...protocol.wsgi import Body, Environ, Headers, StartResponse, WSGIApp
 from ..http_exceptions import HTTPExceptions
 from ..storage.store import StoreError
+from .allowed import note_denial
 from .answers import problem
 from .asker import navigates
 from .authority import Authority
@@ -98,8 +99,7 @@ class Guard:
             return None
         if decision.refusal is not None:
             return authority.message(visit, "400 Bad Request", decision.refusal)
-        if visit.identity is not None or not decision.remedies:  # who has only not logged in yet was denied nothing
-            authority.audit.note("authz.deny", visit, visit.identity and visit.identity.account, reason=decision.reason)
+        note_denial(visit, decision.remedies, decision.reason)
         return (self._kept(visit) if visit.identity is None and decision.remedies else None) or remedied(
             visit, decision.remedies, decision.max_age
         )

@@ -25,6 +25,7 @@ from ...protocol.hosts import read_host
 from ...protocol.paths import refusal
 from ...protocol.peers import Networks
 from ...protocol.wsgi import Environ, Headers
+from .allowed import note_denial
 from .answers import problem
 from .auth import identify
 from .refusals import remedied, unauthenticated
@@ -107,8 +108,7 @@ class ForwardAuth:
             return unauthenticated(inner) if inner.identity is None else _passed(inner.identity)
         if verdict.allowed:
             return _passed(inner.identity)
-        account = None if inner.identity is None else inner.identity.account
-        authority.audit.note("authz.deny", inner, account, reason=verdict.reason)
+        note_denial(inner, verdict.remedies, verdict.reason)
         return remedied(inner, verdict.remedies, verdict.max_age)
 
     def _original(self, environ: Environ) -> Original | None:

@@ -50,13 +50,13 @@ class ByCookie:
         return ['Bearer realm="test"']
 
 
-def make_authority(*, rules: Any = None, **site: Any) -> Authority:
+def make_authority(*, rules: Any = None, audit: Any = "none", **site: Any) -> Authority:
     """The services of the site; peers of this machine are trusted."""
     authority = Authority(
         site=Site(**{"trusted_proxies": ("127.0.0.1",), **site}),
         store=MemoryStore(),
         vault=None,
-        audit=Audit("none"),
+        audit=Audit(audit),
         methods=(ByCookie(),),
         rules=rules,
     )

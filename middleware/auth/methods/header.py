@@ -94,11 +94,8 @@ class HeaderMethod:
     def identify(self, visit: Visit) -> Identity | Failed | None:
         """Who the proxy says it is. From other peers nothing is read."""
         environ = visit.environ
-        user_key = environ_key(self._headers.user)
-        if user_key not in environ or not self._is_believed(environ):
-            return None
         name = self._read(environ, self._headers.user)
-        if name == "":
+        if name == "" or not self._is_believed(environ):
             return None
         if not self._names.are_safe(environ):
             return Failed("the server keeps header names with an underscore")

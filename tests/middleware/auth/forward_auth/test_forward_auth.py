@@ -192,6 +192,15 @@ def test_nobody_passes_for_what_a_program_calls_itself(kind: str, agent: str) ->
     assert ask(kind, "/wiki", headers={"User-Agent": agent}).status == 401
 
 
+@BOTH
+def test_who_is_denied_stands_in_the_log_and_who_has_only_not_logged_in_does_not(kind: str) -> None:
+    events: list[Mapping[str, Any]] = []
+    for user in ("", "bob"):
+        ask(kind, "/admin/", user=user, audit=events.append)
+    ask(kind, "/nobody/", audit=events.append)
+    assert [(each["event"], each.get("name")) for each in events] == [("authz.deny", "bob"), ("authz.deny", None)]
+
+
 def test_a_browser_is_sent_to_the_login_and_back() -> None:
     reply = ask("forward", "/wiki/page?a=1&b=%2F", headers=HTML)
     assert reply.status == 303

@@ -196,10 +196,17 @@ def test_no_encoded_word_raises(text: str) -> None:
     identify({"Tailscale-User-Login": "ada", "Tailscale-User-Name": f"=?{text}"}, preset="tailscale")
 
 
-def test_a_mail_address_that_is_none_is_left_out() -> None:
-    found = identify({"Remote-User": "ada", "Remote-Email": "a@b.example,c@d.example"})
+@pytest.mark.parametrize("email", ["a@b.example,c@d.example", "a@b.example@c.example", "<a@b.example>", "a\nb"])
+def test_a_mail_address_that_is_none_is_left_out(email: str) -> None:
+    found = identify({"Remote-User": "ada", "Remote-Email": email})
     assert isinstance(found, Identity)
     assert found.email == ""
+
+
+def test_a_full_name_that_cannot_be_shown_is_left_out() -> None:
+    found = identify({"Remote-User": "ada", "Remote-Name": "Ada\x1b[31m"})
+    assert isinstance(found, Identity)
+    assert found.display == ""
 
 
 @pytest.mark.parametrize(
@@ -275,6 +282,16 @@ def test_a_check_names_a_server_that_keeps_underscores(server: dict[str, str]) -
 
 
 # --- names with an underscore, on real servers ------------------------------------------------------------------------
+
+@pytest.mark.parametrize(
+    "software", ["WSGIServer/0.2 CPython/3.11", "PasteWSGIServer/0.5", "Cheroot/11.1", "", "new/1"]
+)
+def test_a_server_that_is_not_known_to_drop_underscores_gets_no_header_believed(software: str) -> None:
+    method = HeaderMethod(HeaderOptions(preset="authelia"), [PROXY], NamedUsers())
+    assert isinstance(method.identify(visit({"Remote-User": "ada"}, SERVER_SOFTWARE=software)), Failed)
+    told = HeaderMethod(HeaderOptions(preset="authelia", underscores_dropped=True), [PROXY], NamedUsers())
+    assert isinstance(told.identify(visit({"Remote-User": "ada"}, SERVER_SOFTWARE=software)), Identity)
+
 
 KEEP = ("wsgiref", "paste", "cheroot")
 DROP = ("waitress", "werkzeug", "gunicorn", "main")
