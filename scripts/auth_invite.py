@@ -11,6 +11,7 @@ from .terminal import Terminal
 
 if TYPE_CHECKING:
     from ..middleware.auth.account import Account
+    from ..middleware.auth.links import Kind
     from .auth import Words
     from .auth_site import AuthSite
 
@@ -27,7 +28,7 @@ def arguments(parser: Words) -> None:
 def link_for(site: AuthSite, account: Account, seconds: float | None = None) -> str:
     """A link for the first password of a user, or for a new one. Links before it are void."""
     has_password = site.users.info(account.id).has_password
-    kind = "reset" if has_password else "invite"
+    kind: Kind = "reset" if has_password else "invite"
     token = site.authority.links.create(kind, account.id, seconds)
     settings = site.authority.site
     return f"{(settings.public_url or '').rstrip('/')}{site.mounted_at}{settings.mount}/{kind}/{token}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, cast
 
 from ...protocol.answer import Answer
 from ...protocol.csrf import Forms, Tokens
@@ -20,6 +20,18 @@ from .return_to import safe_target
 from .site import Site
 
 if TYPE_CHECKING:
+    from .accounts.local_users import LocalUsers
+    from .audit import Audit
+    from .directory import Directory
+    from .factors.factors import Factors
+    from .identities import Identities
+    from .interrupted import Interrupted
+    from .links import Links
+    from .passwords.checker import Passwords
+    from .rules import Rules, Verdict
+    from .sessions.sessions import Sessions
+    from .tokens.api_tokens import ApiTokens
+    from .vault import Vault
     from .visit import Visit
 
 Page = Callable[["Visit"], Answer]
@@ -29,7 +41,7 @@ Page = Callable[["Visit"], Answer]
 class Authority:
     """The services that methods and pages of one site share. Made by ``setup``; nothing is opened before its first use.
 
-    Tests and embedders may make one with what they need and leave the rest out.
+    Tests and embedders may make one with what they need and leave the rest out: nothing asks for what they do not use.
     """
 
     def __init__(
@@ -37,18 +49,18 @@ class Authority:
         *,
         site: Site,
         store: Store,
-        vault: Any,
-        audit: Any,
-        directory: Any = None,
-        passwords: Any = None,
-        sessions: Any = None,
-        tokens: Any = None,
-        users: Any = None,
-        factors: Any = None,
-        links: Any = None,
-        identities: Any = None,
-        interrupted: Any = None,
-        rules: Any = None,
+        vault: Vault,
+        audit: Audit,
+        directory: Directory | None = None,
+        passwords: Passwords | None = None,
+        sessions: Sessions | None = None,
+        tokens: ApiTokens | None = None,
+        users: LocalUsers | None = None,
+        factors: Factors | None = None,
+        links: Links | None = None,
+        identities: Identities | None = None,
+        interrupted: Interrupted | None = None,
+        rules: Rules | None = None,
         methods: tuple[Method, ...] = (),
         clock: Callable[[], float] = time.time,
     ) -> None:
@@ -56,14 +68,14 @@ class Authority:
         self.store = store
         self.vault = vault
         self.audit = audit
-        self.directory = directory
-        self.passwords = passwords
-        self.sessions = sessions
-        self.tokens = tokens
-        self.users = users
-        self.factors = factors
-        self.links = links
-        self.identities = identities
+        self.directory = cast("Directory", directory)
+        self.passwords = cast("Passwords", passwords)
+        self.sessions = cast("Sessions", sessions)
+        self.tokens = cast("ApiTokens", tokens)
+        self.users = cast("LocalUsers", users)
+        self.factors = cast("Factors", factors)
+        self.links = cast("Links", links)
+        self.identities = cast("Identities", identities)
         self.interrupted = interrupted
         self.rules = rules
         self.methods = methods
@@ -146,12 +158,14 @@ class Authority:
 
     def interrupt(self, visit: Visit) -> Answer | None:
         """Keep the form that an ended session has interrupted, and send the browser to the login; None if it cannot."""
-        account_id = None if self.interrupted is None else self.sessions.ended_account(visit)
+        if self.interrupted is None:
+            return None
+        account_id = self.sessions.ended_account(visit)
         if account_id is None or not self.interrupted.keep(visit, account_id):
             return None
         return see_other(login_url(visit))
 
-    def decide(self, visit: Visit) -> Any:
+    def decide(self, visit: Visit) -> Verdict | None:
         """What the rules say of a request; None where there are none, and the app decides."""
         return self.rules.decide(visit) if self.rules is not None and self.rules.says_something else None
 

@@ -24,6 +24,8 @@ from wheatpaste.middleware.auth.factors.factors import Factors
 from wheatpaste.middleware.auth.factors.options import MfaOptions, PasskeyOptions
 from wheatpaste.middleware.auth.factors.passkeys import Passkeys
 from wheatpaste.middleware.auth.factors.tables import SCHEMA as FACTORS
+from wheatpaste.middleware.auth.identities import SCHEMA as IDENTITIES
+from wheatpaste.middleware.auth.identities import Identities
 from wheatpaste.middleware.auth.links import SCHEMA as LINKS
 from wheatpaste.middleware.auth.links import Links
 from wheatpaste.middleware.auth.pages.routes import routes
@@ -99,10 +101,10 @@ class AuthSite:
         self.notes = Notes()
         store = MemoryStore(self.clock)
         vault = Vault.temporary()
-        self.tables = MemoryTables(ACCOUNTS, FACTORS, LINKS, TOKENS)
+        self.tables = MemoryTables(ACCOUNTS, FACTORS, IDENTITIES, LINKS, TOKENS)
         self.users = LocalUsers(self.tables, self.clock)
         directory = Directory([self.users])
-        given = Site(**{"login": ("password",), **(site or {})})
+        given = Site(**{"methods": ("session", "bearer"), "login": ("password",), **(site or {})})
         keys = None
         if given.public_url is not None:
             keys = Passkeys(
@@ -145,6 +147,7 @@ class AuthSite:
             users=self.users,
             factors=self.factors,
             links=Links(self.tables, self.clock),
+            identities=Identities(self.tables, self.clock),
             methods=(chosen,),
             clock=self.clock,
         )

@@ -25,7 +25,7 @@ from ..site import Site
 from ..sources.authkit_file import AuthKitFile
 from ..sources.authkit_tables import AuthKitTables
 from ..vault import Vault
-from .addressed import AddressedSessions
+from .cookie_sessions import CookieSessions
 from .environ import Enter, Inner
 from .keys import MD5
 from .login_form import LoginForm
@@ -40,7 +40,7 @@ from .sources import (
     remember_request,
 )
 from .users import Users
-from .wishes import Template, Terms, Wishes, import_named
+from .wishes import Cookie, Template, Terms, Wishes, import_named
 from .wishes import Users as Whom
 
 if TYPE_CHECKING:
@@ -55,8 +55,8 @@ class Guarded:
     Raises ``OptionError`` and ``ConfigError`` for what cannot be.
     """
 
-    def __init__(self, app: WSGIApp, terms: Terms, wishes: Wishes) -> None:
-        assembly = Assembly(terms, wishes)
+    def __init__(self, app: WSGIApp, terms: Terms, wishes: Wishes, clock: Callable[[], float] = time.time) -> None:
+        assembly = Assembly(terms, wishes, clock)
         self._authority = assembly.authority()
         self._guard = Guard(assembly.around(app), self._authority)
 
@@ -80,7 +80,7 @@ class _Md5Alone(DigestOptions):
 class Assembly(setup.Assembly):
     """The services of a site as others have them, but for its users, the keys of its vault and its pages."""
 
-    def __init__(self, terms: Terms, wishes: Wishes, clock: Callable[[], float] = time.time) -> None:
+    def __init__(self, terms: Terms, wishes: Wishes, clock: Callable[[], float]) -> None:
         super().__init__(_parts(terms, wishes), clock)
         self._terms = terms
         self._wishes = wishes
@@ -146,10 +146,9 @@ class Assembly(setup.Assembly):
 
     @cached_property
     def sessions(self) -> Sessions:
-        """The sessions, perhaps for one address each."""
-        cookie = self._wishes.cookie
-        kind = AddressedSessions if cookie is not None and cookie.includeip else Sessions
-        return kind(self.store, self.vault, self.directory, self.parts["session"], self.clock, self.audit)
+        """The sessions that take the place of AuthKit's cookie."""
+        services = self.store, self.vault, self.directory, self.parts["session"], self.clock, self.audit
+        return CookieSessions(self._wishes.cookie or Cookie(""), *services)
 
     def _digest(self) -> Method:
         secrets, options = self._secrets()
@@ -239,15 +238,14 @@ def _parts(terms: Terms, wishes: Wishes) -> dict[str, Any]:
     cookie = wishes.cookie
     if cookie is not None:
         methods.append("session")
-        usual = SessionOptions()
-        seconds = usual.absolute if cookie.seconds is None else max(cookie.seconds, usual.overlap)
-        parts["session"] = SessionOptions(
-            cookie=cookie.name,
-            absolute=seconds,
+        if cookie.seconds is None:
+            parts["session"] = SessionOptions(cookie=cookie.name, remember=0.0)
+        else:
             # AuthKit knew no end but this one.
-            idle=seconds if cookie.seconds is not None else usual.idle,
-            remember=0.0,
-        )
+            end = cookie.seconds
+            parts["session"] = SessionOptions(
+                cookie=cookie.name, absolute=end, idle=end, remember=end, remember_idle=end
+            )
     if terms.legacy_tickets is not None:
         if cookie is None:
             raise OptionError(

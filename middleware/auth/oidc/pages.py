@@ -10,7 +10,7 @@ import logging
 import secrets
 from base64 import urlsafe_b64encode
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode, urlsplit
 
 from ....protocol.answer import Answer
@@ -270,7 +270,7 @@ class ProviderPages:
         log.warning("%s: the provider cannot be asked: %s", self._kind, error)
         return self._authority.message(visit, "503 Service Unavailable", _NOT_NOW)
 
-    def _note_failure(self, visit: Visit, reason: str, **fields: str) -> None:
+    def _note_failure(self, visit: Visit, reason: str, **fields: Any) -> None:
         self._authority.audit.note(
             "login.fail", visit, reason=f"oidc: {reason}", provider=self._provider.name, **fields
         )

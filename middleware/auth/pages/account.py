@@ -11,7 +11,7 @@ from ..answers import see_other
 from ..identity import Identity
 from .form import Fields, UserPage, account_of, is_fresh, query
 from .sheet import sheet
-from .ways import can_change_password
+from .ways import can_change_password, takes_tokens
 
 if TYPE_CHECKING:
     from ..tokens.api_tokens import TokenInfo
@@ -27,9 +27,6 @@ def show_account(visit: Visit, user: Identity) -> Answer:
     authority = visit.authority
     account = account_of(user)
     sessions = authority.sessions.of(account.id, user.session) if authority.sessions.can_list else []
-    tokens = (
-        [] if authority.tokens is None else [each for each in authority.tokens.of(account.id) if _counts(visit, each)]
-    )
     return sheet(
         visit,
         "account.html",
@@ -39,8 +36,8 @@ def show_account(visit: Visit, user: Identity) -> Answer:
         has=authority.factors.of(account.id),
         sessions=sessions,
         can_list=authority.sessions.can_list,
-        tokens=tokens,
-        has_tokens=authority.tokens is not None,
+        takes_tokens=takes_tokens(authority),
+        tokens=[each for each in authority.tokens.of(account.id) if _counts(visit, each)],
         can_change_password=can_change_password(authority, account),
     )
 
@@ -154,8 +151,9 @@ def _tokens(
 def _lives(visit: Visit) -> list[float]:
     """For how many days a token can be made here: the usual choices, and the longest where that is shorter."""
     longest = visit.authority.tokens.longest
-    allowed: list[float] = [days for days in LIVES if longest is None or days * 86400 <= longest]
-    return allowed or [longest / 86400]
+    if longest is None:
+        return list(LIVES)
+    return [days for days in LIVES if days * 86400 <= longest] or [longest / 86400]
 
 
 def _counts(visit: Visit, token: TokenInfo) -> bool:

@@ -69,15 +69,16 @@ class LinkPage(Page):
 
     def _take_passkey(self, visit: Visit, account: Account, fields: Fields) -> Answer:
         authority = visit.authority
-        if not (self._kind == "invite" and may_add_passkey(visit, account)):
+        passkeys = authority.factors.passkeys
+        if passkeys is None or not (self._kind == "invite" and may_add_passkey(visit, account)):
             return self._void(visit)
         try:
-            info = authority.factors.passkeys.add(account, fields["credential"], "", verified=True)
+            info = passkeys.add(account, fields["credential"], "", verified=True)
         except (NoPasskey, ValueError) as error:
             authority.audit.note("mfa.fail", visit, account, reason="passkey not added", detail=str(error))
             return self._form(visit, account, problem=NO_PASSKEY)
         if authority.links.take(self._kind, _token(visit)) is None:
-            authority.factors.passkeys.remove(account.id, info.id)
+            passkeys.remove(account.id, info.id)
             return self._void(visit)
         codes = added(visit, account, "passkey")
         changed: Account = authority.directory.get(account.id) or account

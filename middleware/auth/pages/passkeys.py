@@ -45,8 +45,9 @@ def _options(visit: Visit, purpose: str, link: str) -> dict[str, Any] | None:
     if purpose == "create" and link:
         # Whoever has an invitation may accept it with a passkey.
         invited = account_of_link(visit, "invite", link)
-        may_have = invited is not None and may_add_passkey(visit, invited)
-        return dict(passkeys.creation_options(invited, verified=True)) if may_have else None
+        if invited is None or not may_add_passkey(visit, invited):
+            return None
+        return dict(passkeys.creation_options(invited, verified=True))
     _, account = waiting(visit)
     user = None if account is not None else signed_in(visit)
     if account is None:

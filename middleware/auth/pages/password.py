@@ -52,7 +52,7 @@ def change_password(visit: Visit, user: Identity, fields: Fields) -> Answer:
     if problem is not None:
         return _page(visit, user, target, problem=problem, field="new")
     authority.audit.note("password.change", visit, account)
-    if fields.get("tokens") == "1" and authority.tokens is not None:
+    if fields.get("tokens") == "1":
         authority.tokens.revoke_all(account.id)
         authority.audit.note("token.revoke", visit, account, token="all")
     if authority.sessions.can_list:
@@ -79,7 +79,7 @@ def set_password(visit: Visit, account: Account, fields: Fields) -> str | None:
         complaint: str | None = visit.authority.passwords.change(account, fields.get("new", ""))
     except Busy:
         return BUSY
-    if complaint is None and visit.authority.links is not None:
+    if complaint is None:
         visit.authority.links.forget(account.id)
     return complaint
 
@@ -95,7 +95,7 @@ def _page(visit: Visit, user: Identity, target: str, *, problem: str | None = No
         account=account,
         is_forced=account.must_change_password,
         with_current=has_password(authority, account),
-        has_tokens=authority.tokens is not None and bool(authority.tokens.of(account.id)),
+        has_tokens=bool(authority.tokens.of(account.id)),
         policy=authority.passwords.policy,
         target=target,
         problem=problem,

@@ -20,7 +20,8 @@ GONE = "The form is not here any more. Go back and send it once more."
 
 def show_resume(visit: Visit, user: Identity) -> Answer:
     """Ask: what is sent may do something, and some time has passed."""
-    kept = visit.authority.interrupted.peek(visit, user.id)
+    forms = visit.authority.interrupted
+    kept = None if forms is None else forms.peek(visit, user.id)
     if kept is None:
         return see_other(uri_path(visit.script_name) + "/")
     return sheet(visit, "resume.html", user=user, path=kept.path, size=kept.size)
@@ -28,7 +29,8 @@ def show_resume(visit: Visit, user: Identity) -> Answer:
 
 def resume(visit: Visit, user: Identity, fields: Fields) -> Answer:
     """Let the form go on to the app, or forget it."""
-    environ = visit.authority.interrupted.take(visit, user.id)
+    forms = visit.authority.interrupted
+    environ = None if forms is None else forms.take(visit, user.id)
     if "forget" in fields:
         return see_other(uri_path(visit.script_name) + "/")
     if environ is None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from . import account, confirm, enrol, invitation, login, passkeys, password, resume, second, security
 from .files import static_file
 from .messages import message
+from .ways import takes_tokens
 
 if TYPE_CHECKING:
     from ..authority import Authority, Page
@@ -16,20 +17,17 @@ if TYPE_CHECKING:
 def routes(authority: Authority) -> Mapping[str, Page]:
     """The pages that this site has; messages become pages of it from then on."""
     authority.message_page = message
-    found: dict[str, Page] = {
+    return {
         **login.ROUTES,
         **second.ROUTES,
         **confirm.ROUTES,
         **enrol.ROUTES,
         **security.ROUTES,
         **account.ROUTES,
+        **(account.TOKEN_ROUTES if takes_tokens(authority) else {}),
         **password.ROUTES,
         **passkeys.ROUTES,
+        **invitation.ROUTES,
         **resume.ROUTES,
         "static/*": static_file,
     }
-    if authority.tokens is not None:
-        found.update(account.TOKEN_ROUTES)
-    if authority.links is not None:
-        found.update(invitation.ROUTES)
-    return found

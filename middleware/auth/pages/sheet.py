@@ -14,7 +14,7 @@ from ..answers import html
 from .files import FILES, theme_of
 from .language import Catalogue, catalogue_for
 from .moments import Moments
-from .ways import can_change_password
+from .ways import can_change_password, takes_tokens
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -81,7 +81,7 @@ def _menu(visit: Visit, user: Identity) -> list[str]:
     found = ["account", "account/security", "account/devices"]
     if user.account is not None and can_change_password(authority, user.account):
         found.append("account/password")
-    if authority.tokens is not None:
+    if takes_tokens(authority):
         found.append("account/tokens")
     return found
 

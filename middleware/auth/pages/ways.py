@@ -22,7 +22,7 @@ class ProviderName(NamedTuple):
 
 def has_password(authority: Authority, account: Account) -> bool:
     """Whether the account can be entered by a password on the login page."""
-    if "password" not in authority.site.login or authority.passwords is None:
+    if "password" not in authority.site.login:
         return False
     source = authority.directory.source_of(account)
     if source is None:
@@ -33,14 +33,19 @@ def has_password(authority: Authority, account: Account) -> bool:
 
 def can_change_password(authority: Authority, account: Account) -> bool:
     """Whether the account's source keeps passwords that its users can change."""
-    return authority.passwords is not None and isinstance(authority.directory.source_of(account), Changeable)
+    return isinstance(authority.directory.source_of(account), Changeable)
+
+
+def takes_tokens(authority: Authority) -> bool:
+    """Whether API tokens let anybody in here."""
+    return "bearer" in authority.site.methods
 
 
 def has_another_way(authority: Authority, account: Account) -> bool:
     """Whether the account can be entered without a passkey."""
     if has_password(authority, account):
         return True
-    return authority.identities is not None and bool(authority.identities.of(account.id))
+    return bool(authority.identities.of(account.id))
 
 
 def provider_of(visit: Visit, user: Identity) -> ProviderName | None:

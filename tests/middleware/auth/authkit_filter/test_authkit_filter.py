@@ -12,13 +12,17 @@ from http.cookiejar import CookieJar
 from pathlib import Path
 from typing import Any
 
+import auth_authkit_app
 import pytest
 
 from wheatpaste import loadapp
 from wheatpaste.config.problems import ConfigError
 from wheatpaste.middleware.auth import authkit
+from wheatpaste.middleware.auth.authkit_filter.assembly import Guarded
+from wheatpaste.middleware.auth.authkit_filter.keys import read
 from wheatpaste.middleware.auth.authkit_filter.login_form import fill
-from wheatpaste.testing import Client, Response
+from wheatpaste.middleware.auth.authkit_filter.wishes import Terms, Text
+from wheatpaste.testing import Client, Clock, Response
 
 SECRET = "c51f0be93a7d42e8916b0f3ad5e7c284"
 BROWSER = {"Accept": "text/html", "Sec-Fetch-Mode": "navigate", "Sec-Fetch-Dest": "document"}
@@ -43,6 +47,13 @@ authkit.form.authenticate.user.data =
     bob:builder
 authkit.cookie.secret = {SECRET}
 """
+
+
+MAPPED_FORM = {
+    "authkit.setup.method": "form, cookie",
+    "authkit.form.authenticate.user.data": "ada:lovelace",
+    "authkit.cookie.secret": SECRET,
+}
 
 
 @pytest.fixture
@@ -406,6 +417,26 @@ def test_without_includeip_a_session_moves_with_its_device(site: Callable[..., C
     assert client.get("/private", environ={"REMOTE_ADDR": "2001:db8::9"}).status == 200
 
 
+@pytest.mark.parametrize("key", ["expires", "max-age"])
+def test_a_login_ends_when_its_cookie_does(key: str, clock: Clock) -> None:
+    keys = {f"authkit.cookie.params.{key}": "7200", "authkit.cookie.name": "wiki"}
+    told, _ = read({name: Text(text) for name, text in {**MAPPED_FORM, **keys}.items()})
+    client = Client(Guarded(auth_authkit_app.app, Terms(argon2="t=1,m=8,p=1"), told, clock.time), jar=CookieJar())
+    (cookie,) = [each for each in sign_in(client).headers.get_all("Set-Cookie") if each.startswith("wiki=")]
+    assert "Max-Age=7200" in cookie
+    taken = {"Cookie": cookie.partition(";")[0]}
+    clock.advance(7199)
+    assert client.get("/private", headers=taken).status == 200
+    clock.advance(2)
+    assert client.get("/private", headers=taken).status == 401
+
+
+def test_without_a_time_a_login_ends_with_the_browser(site: Callable[..., Client]) -> None:
+    reply = sign_in(site(FORM))
+    (cookie,) = [each for each in reply.headers.get_all("Set-Cookie") if each.startswith("authkit=")]
+    assert "Max-Age" not in cookie
+
+
 def test_a_bad_cookie_is_anonymous_and_told_to_the_app(site: Callable[..., Client]) -> None:
     client = site(FORM)
     reply = client.get("/", headers={"Cookie": "authkit=" + "x" * 43})
@@ -498,6 +529,46 @@ def test_a_cookie_of_authkit_itself_is_exchanged_once(site: Callable[..., Client
     assert client.get("/private").status == 200
     assert Client(client.app).get("/private", headers={"Cookie": f"authkit={ticket[:-2]}b!"}).status == 401
     assert site(FORM).get("/private", headers={"Cookie": f"authkit={ticket}"}).status == 401
+
+
+# --- what the filter has of its own -----------------------------------------------------------------------------------
+
+ELSEWHERE = {"REMOTE_ADDR": "192.0.2.1"}
+
+
+def test_the_login_page_stands_where_mount_says(site: Callable[..., Client]) -> None:
+    client = site(f"{FORM}mount = /sign")
+    assert client.get("/private", headers=BROWSER).headers["Location"].startswith("/sign/login?")
+    assert sign_in(client).status == 303
+    assert client.get("/-/auth/login").text.startswith("GET /-/auth/login")
+
+
+def test_cookies_are_for_tls_alone_where_the_public_address_has_it(site: Callable[..., Client]) -> None:
+    reply = sign_in(site(f"{FORM}public_url = https://wiki.example.org", scheme="https", host="wiki.example.org"))
+    (cookie,) = [each for each in reply.headers.get_all("Set-Cookie") if "authkit=" in each]
+    assert cookie.startswith("__Host-authkit=")
+    assert cookie.endswith("; Secure")
+
+
+def test_passwords_over_plain_http_from_elsewhere_have_to_be_allowed(site: Callable[..., Client]) -> None:
+    keys = "setup.method = basic\nbasic.authenticate.user.data = ada:lovelace\n"
+    shown = {"headers": basic("ada", "lovelace"), "environ": ELSEWHERE}
+    assert site(keys).get("/private", **shown).status == 403
+    assert site(f"{keys}allow_insecure = true").get("/private", **shown).status == 200
+
+
+@pytest.mark.parametrize(("secret", "status"), [("", 401), (f"secret = {SECRET}", 200)], ids=["without", "with"])
+def test_processes_know_each_others_nonces_by_a_secret(site: Callable[..., Client], secret: str, status: int) -> None:
+    keys = f"setup.method = digest\ndigest.authenticate.function = auth_authkit_app:digest\n{secret}"
+    one, other = site(keys), site(keys)
+    challenge = one.get("/private").headers["WWW-Authenticate"]
+    assert other.get("/private", headers=digest(challenge, "ada", "ada", "/private", "MD5")).status == status
+
+
+def test_the_section_of_the_app_may_stand_in_another_file(site: Callable[..., Client], tmp_path: Path) -> None:
+    (tmp_path / "old.ini").write_text(f"[app:main]\nuse = egg:Wiki\n{FORM}")
+    client = site("app_section = main\nconfig = %(here)s/old.ini")
+    assert sign_in(client).status == 303
 
 
 # --- what stops the start ---------------------------------------------------------------------------------------------

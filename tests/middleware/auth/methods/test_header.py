@@ -283,6 +283,7 @@ def test_a_check_names_a_server_that_keeps_underscores(server: dict[str, str]) -
 
 # --- names with an underscore, on real servers ------------------------------------------------------------------------
 
+
 @pytest.mark.parametrize(
     "software", ["WSGIServer/0.2 CPython/3.11", "PasteWSGIServer/0.5", "Cheroot/11.1", "", "new/1"]
 )

@@ -1,4 +1,4 @@
-"""Sessions that count at the address where they began, for ``cookie.includeip``."""
+"""Sessions as AuthKit's cookie was: for one address, and for a time that its browser knows as well."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from ..account import Account
 from ..identity import Identity
 from ..method import Failed
 from ..sessions.sessions import Sessions
+from .wishes import Cookie
 
 if TYPE_CHECKING:
     from ..visit import Visit
@@ -20,25 +21,38 @@ _PREFIX = {4: 32, 6: 64}
 """Of IPv6 the network: devices change the rest every day by themselves (RFC 8981)."""
 
 
-class AddressedSessions(Sessions):
-    """The method ``session``; a cookie that comes from another network counts for nothing.
+class CookieSessions(Sessions):
+    """The method ``session`` as the keys of ``cookie`` wish for it.
 
-    The address is the one that the server has found out, from proxies that it trusts and no others.
+    With ``cookie.params.expires`` browsers keep the cookie as long as the session lasts, and not until they are closed.
+    With ``cookie.includeip`` a cookie that comes from another network than the one where its session began counts for
+    nothing; the address is the one that the server has found out, from proxies that it trusts and no others.
     """
+
+    def __init__(self, cookie: Cookie, *services: Any) -> None:
+        super().__init__(*services)
+        self._cookie = cookie
 
     def identify(self, visit: Visit) -> Identity | Failed | None:
         """Who the session's user is, where it comes from where it began."""
         found = super().identify(visit)
-        if isinstance(found, Identity) and found.claims.get(_CLAIM) != network_of(visit.address):
+        if (
+            self._cookie.includeip
+            and isinstance(found, Identity)
+            and found.claims.get(_CLAIM) != network_of(visit.address)
+        ):
             return Failed("session from another address")
         return found
 
     def begin(
         self, visit: Visit, account: Account, amr: Sequence[str], *, data: Mapping[str, Any] | None = None, **how: Any
     ) -> str:
-        """Begin a session for this address, see :meth:`Sessions.begin`."""
+        """Begin a session, see :meth:`Sessions.begin`."""
         known = dict(data or {})
-        known["claims"] = {**known.get("claims", {}), _CLAIM: network_of(visit.address)}
+        if self._cookie.includeip:
+            known["claims"] = {**known.get("claims", {}), _CLAIM: network_of(visit.address)}
+        if self._cookie.seconds is not None:
+            how["remember"] = True
         return super().begin(visit, account, amr, data=known, **how)
 
 
