@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import NamedTuple, Protocol
 
 NOBODY: frozenset[str] = frozenset()
+OWN = "local"
+"""The source of the users that a site keeps itself, in the tables that have its tokens and sessions, too."""
 
 
 class Account(NamedTuple):

@@ -235,6 +235,7 @@ class Assembly:
             self.clock,
             self.audit,
             raise_epoch=self.users.raise_epoch,
+            state=self.tables.state if self._store_options.sessions is None else None,
         )
 
     @cached_property

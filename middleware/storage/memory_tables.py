@@ -34,6 +34,7 @@ class MemoryTables:
         self._schemas = schemas
         self._patience = patience
         self._connection: sqlite3.Connection | None = None
+        self._name = object()  # connections all count from zero
         self._turn = threading.Lock()
         self._process = os.getpid()
 
@@ -49,6 +50,13 @@ class MemoryTables:
             raise explained from error
         finally:
             self._turn.release()
+
+    def state(self) -> object | None:
+        """Something that is equal to what it was before if nobody has changed anything since."""
+        connection = self._connection
+        if connection is None or self._process != os.getpid():
+            return None
+        return self._name, connection.total_changes
 
     @contextlib.contextmanager
     def reading(self) -> Iterator[Connection]:
@@ -75,7 +83,7 @@ class MemoryTables:
         with self._turn:
             if self._connection is not None:
                 self._connection.close()
-                self._connection = None
+                self._connection, self._name = None, object()
 
     def __del__(self) -> None:
         # Nobody can use them any more. A connection that is dropped open is warned about (Python 3.13).
@@ -115,7 +123,7 @@ class MemoryTables:
         if self._process != os.getpid():
             if self._connection is not None:
                 _inherited.append(self._connection)
-            self._connection, self._turn = None, threading.Lock()
+            self._connection, self._name, self._turn = None, object(), threading.Lock()
             self._process = os.getpid()
 
     def _open(self) -> sqlite3.Connection:

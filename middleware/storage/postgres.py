@@ -74,6 +74,9 @@ class PostgresTables:
             cursor = _execute(connection, statement, parameters)
             return [] if cursor.description is None else cursor.fetchall()
 
+    def state(self) -> None:
+        """Unknown: it would cost as much as to read."""
+
     @contextlib.contextmanager
     def reading(self) -> Iterator[Connection]:
         """A connection for queries that all see the same state."""

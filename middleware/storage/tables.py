@@ -52,6 +52,12 @@ class Tables(Protocol):
         it. A statement without ``RETURNING`` has no rows.
         """
 
+    def state(self) -> object | None:
+        """Something that is equal to what it was before if nobody has changed anything since; None if that is unknown.
+
+        What was read after a state was asked for is still there as long as the state is equal.
+        """
+
     def reading(self) -> AbstractContextManager[Connection]:
         """A connection for queries that all see the same state."""
 

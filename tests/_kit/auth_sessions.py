@@ -26,7 +26,7 @@ class World:
         self.authority = authority(clock.time, store=self.store, vault=self.vault, people=self.people, audit=self.audit)
         self.sessions = self.made(**options)
 
-    def made(self, vault=None, **options):
+    def made(self, vault=None, state=None, **options):
         vault = vault or self.vault
         return Sessions(
             self.store,
@@ -36,6 +36,7 @@ class World:
             self.clock.time,
             self.audit,
             raise_epoch=self.people.raise_epoch,
+            state=state,
         )
 
     def browser(self, **how):

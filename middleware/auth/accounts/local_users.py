@@ -9,7 +9,7 @@ from functools import lru_cache
 from typing import Any, NamedTuple
 
 from ...storage.tables import Tables
-from ..account import NOBODY, Account
+from ..account import NOBODY, OWN, Account
 from ..names import composed, folded
 from . import memberships
 from .memberships import Grant, Group, Member
@@ -44,7 +44,7 @@ class LocalUsers:
     people, ``Conflict`` for a name that is taken, and ``StoreError``.
     """
 
-    name = "local"
+    name = OWN
     keeps_hashes = True
 
     def __init__(self, tables: Tables, clock: Callable[[], float] = time.time, roles: Roles | None = None) -> None:
@@ -314,7 +314,7 @@ class LocalUsers:
         return Account(
             known,
             name,
-            "local",
+            OWN,
             display,
             email,
             verified == 1,

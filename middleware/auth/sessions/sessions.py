@@ -12,13 +12,14 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ...storage.store import Store
-from ..account import Account
+from ..account import OWN, Account
 from ..identity import Identity
 from ..method import Failed
 from ..vault import Vault
 from .device import device_name
 from .held import Ended, Held, Reused
 from .options import SessionOptions
+from .recent import Recent
 from .sealed import SealedSessions
 from .session import Session, SessionInfo
 from .stored import StoredSessions
@@ -44,7 +45,8 @@ class Sessions:
 
     ``directory`` has ``get(account_id) -> Account | None``, which is asked at each request: who is disabled, deleted or
     has another epoch than at the login is out. ``audit`` is told of secrets that were used twice. ``raise_epoch`` is
-    what ends the sessions of an account that are in cookies.
+    what ends the sessions of an account that are in cookies. ``state`` tells the state of the tables where sessions and
+    the source ``local`` are kept together (:meth:`Tables.state`); without it both are read at each request.
     """
 
     name = "session"
@@ -59,6 +61,7 @@ class Sessions:
         audit: Any = None,
         *,
         raise_epoch: Callable[[str], object] | None = None,
+        state: Callable[[], object | None] | None = None,
     ) -> None:
         self.options = options if options is not None else SessionOptions()
         self._limits = self.options.limits
@@ -68,11 +71,14 @@ class Sessions:
         self._audit = audit
         self.ending: list[Callable[[Visit], object]] = []
         """What else is to be done with a request by which a session ends."""
-        self._keeper: StoredSessions | SealedSessions = (
-            StoredSessions(store, vault, self.options, clock)
-            if self.options.mode == "store"
-            else SealedSessions(vault, self.options, clock, raise_epoch)
-        )
+        self._keeper: StoredSessions | SealedSessions
+        self._recent: Recent | None = None
+        if self.options.mode == "cookie":
+            self._keeper = SealedSessions(vault, self.options, clock, raise_epoch)
+        else:
+            self._keeper = StoredSessions(store, vault, self.options, clock, state)
+            if state is not None:
+                self._recent = Recent(vault, state)
 
     @property
     def can_list(self) -> bool:
@@ -256,10 +262,7 @@ class Sessions:
     def _judged(self, visit: Visit) -> _Seen:
         cookies = visit.cookies(self.options.cookie)
         if len(cookies) == 1:
-            found, renewed = self._keeper.find(cookies[0], visit)
-            if isinstance(found, Held):
-                return self._accepted(visit, found, renewed)
-            return self._refused(visit, [] if found is None else [found])
+            return self._recently(visit, cookies[0]) or self._looked_up(visit, cookies[0])
         found_all = [self._keeper.find(text, visit) for text in dict.fromkeys(cookies[:_MOST_COOKIES])]
         gone = {found.session.id for found, _ in found_all if isinstance(found, Reused)}
         helds = [
@@ -273,6 +276,24 @@ class Sessions:
             # nothing tells which one is the user's.
             return _Seen(failed=Failed("several sessions"))
         return self._accepted(visit, *min(helds, key=lambda each: (each[0].is_before, -each[0].session.created)))
+
+    def _recently(self, visit: Visit, cookie: str) -> _Seen | None:
+        """What the request before has found, if that is what this one would find."""
+        known = None if self._recent is None else self._recent.find(cookie, self._clock())
+        if known is None:
+            return None
+        return self._accepted(visit, known.held, None) if known.account is None else _Seen(known.held, known.account)
+
+    def _looked_up(self, visit: Visit, cookie: str) -> _Seen:
+        since = self._clock()
+        found, renewed = self._keeper.find(cookie, visit)
+        if not isinstance(found, Held):
+            return self._refused(visit, [] if found is None else [found])
+        seen = self._accepted(visit, found, renewed)
+        if self._recent is not None and found.state is not None and seen.account is not None:
+            account = seen.account if seen.account.source == OWN else None
+            self._recent.keep(cookie, found, account, since, found.rests_until(self._limits))
+        return seen
 
     def _accepted(self, visit: Visit, held: Held, renewed: str | None) -> _Seen:
         """A session that was found, if its user may still have it."""

@@ -38,8 +38,16 @@ _MOST_KNOWN = 2000
 class StoredSessions:
     """Sessions that are kept in ``store``, each under a key of its own."""
 
-    def __init__(self, store: Store, vault: Vault, options: SessionOptions, clock: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        store: Store,
+        vault: Vault,
+        options: SessionOptions,
+        clock: Callable[[], float],
+        state: Callable[[], object | None] | None = None,
+    ) -> None:
         self._store = store
+        self._state = state
         self._vault = vault
         self._limits = options.limits
         self._clock = clock
@@ -69,6 +77,7 @@ class StoredSessions:
         if token is None:
             return None, None
         name, digest = token.name, token.digest
+        state = None if self._state is None else self._state()
         for _ in range(_MOST_TRIES):
             raw = self._store.get(SPACE, name)
             session = None if raw is None else self._parsed(name, raw)
@@ -89,7 +98,7 @@ class StoredSessions:
             # Where another request of the session was faster, see what it made of it.
             if after is raw or self._store.swap(SPACE, name, raw, after):
                 told = None if successor is None else successor.text(self._vault)
-                return Held(kept, name, after, digest, is_before), told
+                return Held(kept, name, after, digest, is_before, state if after is raw else None), told
         raise StoreError("a session is being changed by others without end")
 
     def _parsed(self, name: str, raw: bytes) -> Session | None:

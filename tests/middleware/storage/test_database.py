@@ -72,6 +72,30 @@ def finish(*processes: subprocess.Popen[str]) -> list[str]:
     return said
 
 
+WRITER = """
+    import sys
+    from wheatpaste.middleware.storage.database import Database
+    from wheatpaste.middleware.storage.schema import Schema
+    notes = Database(sys.argv[1], Schema("notes", (("CREATE TABLE notes (text TEXT NOT NULL UNIQUE)",),)))
+    notes.query("INSERT INTO notes (text) VALUES (?)", (sys.argv[2],))
+    notes.close()
+"""
+
+
+def test_processes_that_end_leave_the_log_to_who_goes_on(database: Database, path: Path):
+    """The locks of a process on a file are gone when it closes the file once, whoever in it has opened it."""
+    add(database, "first")
+    with database.reading(), database.reading():
+        pass
+    for text in ("second", "third"):
+        finish(*in_processes(WRITER, path, text))
+        assert texts(database)[-1] == text
+    add(database, "fourth")
+    other = Database(path, NOTES)
+    assert texts(other) == ["first", "second", "third", "fourth"]
+    other.close()
+
+
 def test_nothing_is_opened_before_it_is_used(database: Database, path: Path):
     assert not path.exists()
     assert texts(database) == []
@@ -218,6 +242,38 @@ def test_who_reads_after_a_write_to_a_new_file_reads_that_one(database: Database
     assert database.query("SELECT text FROM notes") == [("after",)]
 
 
+def test_a_state_is_equal_until_somebody_writes(database: Database, path: Path):
+    add(database, "first")
+    state = database.state()
+    with database.reading(), database.reading():
+        assert database.state() == state
+    with pytest.raises(Conflict):
+        add(database, "first")
+    assert database.state() == state
+    finish(*in_processes(WRITER, path, "second"))
+    assert database.state() != state
+
+
+def test_a_state_belongs_to_the_file_that_it_was_told_of(database: Database, path: Path):
+    states = [database.state()]
+    database.close()
+    states.append(database.state())
+    for each in list(path.parent.iterdir()):
+        each.rename(each.with_name(f"old-{each.name}"))
+    add(database, "after")
+    states.append(database.state())
+    assert len(set(states)) == 3
+
+
+def test_no_state_is_told_of_a_file_that_is_gone(database: Database, path: Path):
+    database.state()
+    path.unlink()
+    path.mkdir()
+    time.sleep(0.6)  # who only reads believes for half a second that it is the same file
+    with pytest.raises(StoreError, match="cannot be opened for writing"):
+        database.state()
+
+
 def test_a_missing_folder_is_named(tmp_path: Path):
     with pytest.raises(StoreError, match=r"there is no folder .*nowhere; make it"):
         add(Database(tmp_path / "nowhere" / "x.sqlite", NOTES), "x")
@@ -360,14 +416,17 @@ def test_a_fork_takes_no_connection_along(path: Path):
         from wheatpaste.middleware.storage.places import store_of
         store = store_of("sqlite:///" + sys.argv[1])
         store.put("a", "parent", b"1")
+        state = store._tables.state()
         child = os.fork()
         if child == 0:
+            assert store._tables.state() != state
             assert store.get("a", "parent") == b"1"
             store.put("a", "child", b"1")
             store.close()
-            assert len(module._inherited) == 1
+            assert len(module._inherited) == 2
             os._exit(0)
         assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+        assert store._tables.state() != state
         assert store.get("a", "child") == b"1"
         store.put("a", "parent", b"2")
         store.close()

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from wheatpaste.middleware.storage.memory_tables import MemoryTables
 from wheatpaste.middleware.storage.places import tables_of
 from wheatpaste.middleware.storage.schema import Schema
 from wheatpaste.middleware.storage.store import Conflict, StoreError
@@ -257,3 +258,23 @@ class TestInOnePlace:
             thread.join(60)
         assert not failed
         assert texts(make()) == ["0", "1", "2", "3", "4", "5"]
+
+
+def test_a_state_that_is_known_is_another_after_each_change(make: Make):
+    tables = make()
+    others = tables if isinstance(tables, MemoryTables) else make()
+    add(tables, "a")
+    before = tables.state()
+    assert texts(tables) == ["a"]
+    assert tables.state() == before
+    changes = [
+        lambda: add(tables, "b"),
+        lambda: tables.query("DELETE FROM notes WHERE text = ? RETURNING 1", ("a",)),
+        lambda: add(others, "c"),
+        lambda: others.query("UPDATE notes SET text = 'x' WHERE text = ?", ("c",)),
+    ]
+    for change in changes:
+        change()
+        after = tables.state()
+        assert after is None or after != before
+        before = after
