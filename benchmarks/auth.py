@@ -120,16 +120,16 @@ def our_cases(folder: Path, redis: str | None) -> list[Case]:
     token, _ = bearer.authority.tokens.create(user, "bench", ["read"], None)
     credentials = base64.b64encode(f"ada:{PASSWORD}".encode()).decode()
     cases = [
-        Case("a session in SQLite", sqlite, leaf, HTTP_COOKIE=cookie_of(sqlite)),
-        Case("a session in memory", memory, leaf, HTTP_COOKIE=cookie_of(memory)),
-        Case("nobody", sqlite, leaf),
-        Case("ten path rules, nobody", ruled, leaf),
-        Case("Basic, remembered", basic, leaf, HTTP_AUTHORIZATION=f"Basic {credentials}"),
-        Case("an API token", bearer, leaf, HTTP_AUTHORIZATION=f"Bearer {token}"),
+        Case("wheatpaste, a session in SQLite", sqlite, leaf, HTTP_COOKIE=cookie_of(sqlite)),
+        Case("wheatpaste, a session in memory", memory, leaf, HTTP_COOKIE=cookie_of(memory)),
+        Case("wheatpaste, nobody", sqlite, leaf),
+        Case("wheatpaste, ten path rules, nobody", ruled, leaf),
+        Case("wheatpaste, Basic, remembered", basic, leaf, HTTP_AUTHORIZATION=f"Basic {credentials}"),
+        Case("wheatpaste, an API token", bearer, leaf, HTTP_AUTHORIZATION=f"Bearer {token}"),
     ]
     if redis is not None:
         remote = site(folder, ["session"], file, redis)
-        cases.append(Case("a session in Redis", remote, leaf, HTTP_COOKIE=cookie_of(remote)))
+        cases.append(Case("wheatpaste, a session in Redis", remote, leaf, HTTP_COOKIE=cookie_of(remote)))
     return cases
 
 
@@ -314,12 +314,12 @@ def findings(rounds: int) -> Findings:
     cost = {case.title: statistics.median(case.on_top) for case in cases}
     idle, busy, logins = (statistics.median(each) for each in zip(*waits, strict=True))
     slower = statistics.median(each[1] / each[0] for each in waits)
-    ours = cost["a session in SQLite"]
+    ours = cost["wheatpaste, a session in SQLite"]
     theirs = {name: cost[name] for name in ("repoze.who, a ticket", "Flask-Login, a signed session")}
     text = "\n\n".join(
         [
             "On top of a request, µs of processor time:",
-            table(["the request has", "µs"], [[name, f"{value:.1f}"] for name, value in cost.items()]),
+            table(["who, and what the request has", "µs"], [[name, f"{value:.1f}"] for name, value in cost.items()]),
             f"Requests without a login waited {idle:.2f} ms (p99) when nothing else was going on, and {busy:.2f} ms"
             f" while {logins:.0f} wrong passwords per second were hashed: {slower:.1f} times as long.",
         ]

@@ -166,6 +166,10 @@ class RunningServer:
         """Send a signal to the server alone and wait for its end; returns the exit code."""
         if self._process.poll() is None:
             self._process.send_signal(with_signal)
+        return self.wait(deadline)
+
+    def wait(self, deadline: float = 15) -> int:
+        """Wait for the end of a server that was told to end; returns the exit code."""
         code = self._process.wait(deadline)
         self._reader.join(deadline)
         return code

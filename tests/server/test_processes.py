@@ -155,7 +155,7 @@ def test_running_requests_are_finished_at_the_end(site: WorkerSite) -> None:
     (site.folder / "leave").touch()
     thread.join(20)
     assert found[0].status == 200
-    assert server.stop() == 0
+    assert server.wait() == 0
     assert not (site.folder / "ctl").exists()
 
 

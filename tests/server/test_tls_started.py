@@ -196,4 +196,4 @@ def test_a_server_that_is_told_to_end_finishes_what_runs(
         os.kill(server.pid, signal.SIGTERM)
         client.send(b"\r\n")
         assert client.sock.recv(12) == b"HTTP/1.1 200"
-    assert server.stop() == 0
+    assert server.wait() == 0
