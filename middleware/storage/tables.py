@@ -55,7 +55,8 @@ class Tables(Protocol):
     def state(self) -> object | None:
         """Something that is equal to what it was before if nobody has changed anything since; None if that is unknown.
 
-        What was read after a state was asked for is still there as long as the state is equal.
+        What was read after a state was asked for is still there as long as the state is equal. Changes by this object
+        count at once, those of others a millisecond later at the most.
         """
 
     def reading(self) -> AbstractContextManager[Connection]:

@@ -1,7 +1,7 @@
 """Cookies that were looked up lately, and what they stand for as long as nobody has changed anything.
 
 A page of an app is made of many requests, which all bring one cookie: to ask whether anything has changed costs less
-than to read the session and its user again, and is as exact.
+than to read the session and its user again. Whoever is refused was looked up.
 """
 
 from __future__ import annotations

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -275,6 +276,19 @@ def test_a_state_that_is_known_is_another_after_each_change(make: Make):
     ]
     for change in changes:
         change()
+        time.sleep(0.002)  # what others have changed is known a millisecond later at the most
         after = tables.state()
         assert after is None or after != before
         before = after
+
+
+def test_a_state_is_another_at_once_after_changes_of_ones_own(tables: Tables):
+    add(tables, "a")
+    for number in range(50):
+        before = tables.state()
+        tables.query("UPDATE notes SET number = ? WHERE text = 'a'", (number,))
+        between = tables.state()
+        with tables.writing() as connection:
+            connection.execute("UPDATE notes SET size = ?", (number,))
+        after = tables.state()
+        assert before is None or len({before, between, after}) == 3
