@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, runtime_checkable
 
 NOBODY: frozenset[str] = frozenset()
 OWN = "local"
@@ -55,3 +55,11 @@ class Source(Protocol):
 
     def keep_hash(self, account: Account, encoded: str) -> bool:
         """Keep a newer hash of the same password; False where the source is only read."""
+
+
+@runtime_checkable
+class Closing(Protocol):
+    """A source that keeps connections open between two questions."""
+
+    def close(self) -> None:
+        """Let go of them, in a process that has served. The next question opens them again."""

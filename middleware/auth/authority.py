@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
+from contextlib import ExitStack
 from typing import TYPE_CHECKING, cast
 
 from ...protocol.answer import Answer
@@ -174,7 +175,7 @@ class Authority:
         return Allowed(visit)
 
     def close(self) -> None:
-        """Let go of files and connections."""
-        for close in self.closers:
-            close()
-        self.store.close()
+        """Let go of files and connections: of all, even where one cannot be closed, whose error goes up then."""
+        with ExitStack() as ending:
+            for close in (self.store.close, *reversed(self.closers)):
+                ending.callback(close)

@@ -130,7 +130,7 @@ class Assembly:
             metadata = getattr(method, "metadata", None)
             if metadata is not None:
                 authority.well_known["/.well-known/oauth-protected-resource"] = metadata
-        authority.closers += [self.audit.close, self.passwords.close]
+        authority.closers += [self.audit.close, self.passwords.close, self.directory.close]
 
     def _add_providers(self, authority: Authority) -> None:
         sections = {name.partition(":")[2]: each for name, each in self.parts.items() if name.startswith("oidc:")}
@@ -193,7 +193,8 @@ class Assembly:
     def directory(self) -> Directory:
         """The users of all sources."""
         options: UserOptions = self.options("users", UserOptions)
-        return Directory(sources_of(options, self.site.realm, self.users, self.parts.get("ldap")), self.users.complete)
+        sources = sources_of(options, self.site.realm, self.users, self.parts.get("ldap"))
+        return Directory(sources, self.users.complete, lent=options.callable)
 
     @cached_property
     def throttle(self) -> Throttle:

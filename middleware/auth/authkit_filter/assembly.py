@@ -117,8 +117,6 @@ class Assembly(setup.Assembly):
         self.wire(authority)
         authority.strippers.append(remember_request)
         authority.enterers.append(Enter(wishes, self._users))
-        if hasattr(self._source, "close"):
-            authority.closers.append(self._source.close)
         if "form" in wishes.methods:
             own = _made(wishes.template, "form.template.obj")
             authority.add_routes({"login": LoginForm(authority, wishes.template, own, wishes.charset)})
