@@ -1,7 +1,7 @@
-"""Hashes of passwords: argon2id (RFC 9106), at most as many at once as the machine has processors.
+"""Hashes of passwords: argon2id (RFC 9106), one at once for each processor but the first.
 
-Each computation takes a tenth of a second and 64 MiB, on purpose. They are made by threads of their own, which give way
-to everything else that the machine has to do, so that a flood of logins slows logins down and not the site.
+Each computation takes a tenth of a second and 64 MiB, on purpose. They are made by threads of their own, which leave
+one processor to others and give way on the rest, so that a flood of logins slows logins down and not the site.
 """
 
 from __future__ import annotations
@@ -83,9 +83,10 @@ def prepared(password: str) -> bytes | None:
 class Hasher:
     """Makes and verifies hashes of passwords.
 
-    ``profile`` is a text of :meth:`Profile.read`; ``workers`` is how many are computed at once (as many as processors
-    are ours), ``waiting`` how many more may wait. Beyond that each method raises :class:`Busy`. Threads start at the
-    first use, anew in each process. Raises ``ConfigError`` where the package that computes is not installed.
+    ``profile`` is a text of :meth:`Profile.read`; ``workers`` is how many are computed at once (as many as there
+    are processors to hash on), ``waiting`` how many more may wait. Beyond that each method raises :class:`Busy`.
+    Threads start at the first use, anew in each process. Raises ``ConfigError`` where the package that computes is not
+    installed.
     """
 
     def __init__(self, profile: str = "default", workers: int | None = None, *, waiting: int = _WAITING) -> None:
@@ -101,7 +102,7 @@ class Hasher:
         self.profile = Profile.read(profile)
         self.computations = 0
         """How many hashes of the current kind were computed in this process."""
-        self._workers = workers if workers is not None else processors()
+        self._workers = workers if workers is not None else len(processors())
         self._most = self._workers + waiting
         self._process = os.getpid()
         self._lock = threading.Lock()
@@ -207,11 +208,13 @@ class Hasher:
                 self._present -= 1
 
 
-def processors() -> int:
-    """How many processors this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0)) or 1
-    return os.cpu_count() or 1
+def processors() -> list[int]:
+    """The processors to hash on: of those that this process may use all but one, which is for what takes no time."""
+    if sys.platform == "linux":
+        ours = sorted(os.sched_getaffinity(0))
+    else:
+        ours = list(range(os.cpu_count() or 1))
+    return ours[1:] or ours
 
 
 def _is_affordable(costs: Profile) -> bool:
@@ -219,10 +222,15 @@ def _is_affordable(costs: Profile) -> bool:
 
 
 def _give_way() -> None:
-    """Let this thread, and those that argon2 starts for its lanes, run when nobody else wants to."""
-    if sys.platform == "linux":  # elsewhere the number of a thread names none to this call
+    """Let this thread, and those that argon2 starts for its lanes, run when and where nobody else wants to.
+
+    A priority alone is not enough: whoever runs may go on for some milliseconds before others get their turn.
+    """
+    if sys.platform == "linux":  # elsewhere the number of a thread names none to these calls
         import contextlib
 
+        own = threading.get_native_id()
         with contextlib.suppress(OSError):
-            own = threading.get_native_id()
             os.setpriority(os.PRIO_PROCESS, own, os.getpriority(os.PRIO_PROCESS, own) + _NICENESS)
+        with contextlib.suppress(OSError):
+            os.sched_setaffinity(own, processors())

@@ -244,6 +244,28 @@ def test_the_threads_that_hash_give_way_and_the_others_do_not(hasher: Hasher) ->
     asking.close()
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="threads have processors of their own on Linux")
+def test_one_processor_is_left_to_others_and_given_up_where_there_is_no_other() -> None:
+    class Asking(Hasher):
+        def _hash(self, secret: bytes) -> str:
+            return " ".join(map(str, sorted(os.sched_getaffinity(threading.get_native_id()))))
+
+    own = os.sched_getaffinity(0)
+    asking = Asking(CHEAP)
+    assert asking._workers == max(1, len(own) - 1)
+    found = set(map(int, asking.hash("secret").split()))
+    asking.close()
+    assert found < own if len(own) > 1 else found == own
+    assert os.sched_getaffinity(0) == own
+    try:
+        os.sched_setaffinity(0, {min(own)})
+        alone = Asking(CHEAP)
+        assert alone.hash("secret") == str(min(own))
+        alone.close()
+    finally:
+        os.sched_setaffinity(0, own)
+
+
 def test_a_missing_package_is_named_with_what_installs_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(hasher_module, "find_spec", lambda name: None if name == "argon2" else object())
     with pytest.raises(ConfigError, match=r"argon2-cffi.*pip install 'wheatpaste\[auth\]'"):
