@@ -40,6 +40,9 @@ class _Seen(NamedTuple):
     ended: Session | None = None
 
 
+_NOTHING = _Seen()
+
+
 class Sessions:
     """The sessions of a site.
 
@@ -261,6 +264,8 @@ class Sessions:
 
     def _judged(self, visit: Visit) -> _Seen:
         cookies = visit.cookies(self.options.cookie)
+        if not cookies:
+            return _NOTHING
         if len(cookies) == 1:
             return self._recently(visit, cookies[0]) or self._looked_up(visit, cookies[0])
         found_all = [self._keeper.find(text, visit) for text in dict.fromkeys(cookies[:_MOST_COOKIES])]
