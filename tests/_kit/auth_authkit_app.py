@@ -102,3 +102,20 @@ class People:
     def user_has_password(self, username: str, password: str) -> bool:
         """Whether this is the password of a user."""
         return password == "people"
+
+
+class PeopleOfARequest:
+    """A class for ``user.type`` that sees each request, and goes by it."""
+
+    api_version = "0.4"
+
+    def __init__(self, environ: Mapping[str, Any], data: str, encrypt: Any = None) -> None:
+        self._environ = environ
+
+    def user_exists(self, username: str) -> bool:
+        """Whether there is such a user."""
+        return True
+
+    def user_has_password(self, username: str, password: str) -> bool:
+        """Whether this is the password of a user, for this request."""
+        return check(self._environ, username, password)

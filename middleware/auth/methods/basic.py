@@ -103,7 +103,13 @@ class Basic:
             return Failed("malformed")
         wanted, secret = composed(name), prepared(password)
         known = None if wanted is None else self._passwords.directory.find(wanted)
-        if known is not None and secret is not None and not known.disabled and self._cache.has(known, secret):
+        if (
+            known is not None
+            and secret is not None
+            and not known.disabled
+            and self._cache.has(known, secret)
+            and self._passwords.accepts_request(known, password, visit.environ)
+        ):
             return self._policy(visit, known)
         found = self._passwords.check(visit, name, password, browser=False)
         if isinstance(found, Failed):

@@ -117,6 +117,14 @@ class Passwords:
         """
         return self._matches(self.directory.source_of(account), account, password, environ)
 
+    def accepts_request(self, account: Account, password: str, environ: Mapping[str, Any]) -> bool:
+        """Whether a password that was right a moment ago is so for this request, too.
+
+        Asked are sources that want to see requests: they may go by the address or the path. All others have said it.
+        """
+        source = self.directory.source_of(account)
+        return not hasattr(source, "verify_for") or bool(source.verify_for(environ, account, password))
+
     def complaint(self, account: Account | None, new: str) -> Sentence | None:
         """Why this cannot be the account's new password, or None."""
         words = self._words
