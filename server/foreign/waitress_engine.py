@@ -154,18 +154,25 @@ def _is_busy(channel: Any) -> bool:
     return silent and time.time() - channel.creation_time < _NEWBORN
 
 
+# Those that Waitress removes unless they count.
+_REMOVABLE = frozenset(
+    ("HTTP_FORWARDED", *(f"HTTP_X_FORWARDED_{word}" for word in ("FOR", "HOST", "PROTO", "PORT", "BY")))
+)
+
+
 def _remember_peer(app: WSGIApp, adjustments: Adjustments) -> WSGIApp:
     trusted: str | None = adjustments.trusted_proxy
-    strips: bool = adjustments.clear_untrusted_proxy_headers and trusted != "*"
+    strips: bool = adjustments.clear_untrusted_proxy_headers
+    counted = {f"HTTP_{each.upper().replace('-', '_')}" for each in adjustments.trusted_proxy_headers or ()}
+    # With this one, it looks at no other.
+    of_a_proxy = _REMOVABLE - (counted & {"HTTP_FORWARDED"} or counted)
 
     def remember(environ: Environ, start_response: StartResponse) -> Body:
         keep_peer(environ)
-        if strips and environ.get("REMOTE_ADDR") != trusted and _was_forwarded(environ):
-            Trace.of(environ).note(FORWARDING_REMOVED)
+        if strips:
+            believed = trusted == "*" or environ.get("REMOTE_ADDR") == trusted
+            if not (of_a_proxy if believed else _REMOVABLE).isdisjoint(environ):
+                Trace.of(environ).note(FORWARDING_REMOVED)
         return app(environ, start_response)
 
     return remember
-
-
-def _was_forwarded(environ: Environ) -> bool:
-    return any(key.startswith("HTTP_X_FORWARDED_") for key in environ) or "HTTP_FORWARDED" in environ

@@ -17,7 +17,7 @@ from running_server import Answer
 
 from wheatpaste.config.options import OptionError
 from wheatpaste.config.problems import ConfigError
-from wheatpaste.protocol.peers import FORWARDING_REMOVED
+from wheatpaste.protocol.peers import FORWARDING_REMOVED, is_direct
 from wheatpaste.server.foreign.waitress_engine import Engine
 from wheatpaste.server.foreign.waitress_own_words import WaitressInOwnWords, server_runner
 
@@ -98,6 +98,33 @@ def test_forwarding_headers_of_strangers_are_removed(served: Callable[..., Serve
     assert answer.text.split()[:2] == ["127.0.0.1", "127.0.0.1"]
     running.get()
     assert noted == [(FORWARDING_REMOVED,), ()]
+
+
+@pytest.mark.parametrize(
+    ("trusted", "named", "sent", "kept"),
+    [
+        pytest.param("127.0.0.1", (), "X-Forwarded-For", False, id="a trusted proxy, by the scheme alone"),
+        pytest.param("*", (), "Forwarded", False, id="any proxy, by the scheme alone"),
+        pytest.param("127.0.0.1", ("Forwarded",), "X-Forwarded-For", False, id="another header than the named one"),
+        pytest.param("127.0.0.1", ("X-Forwarded-For",), "X-Forwarded-For", True, id="the named header"),
+        pytest.param("127.0.0.1", (), "X-Forwarded-Proto", True, id="the scheme"),
+    ],
+)
+def test_what_is_removed_of_a_trusted_proxys_headers_is_noted(
+    served: Callable[..., Served], trusted: str, named: tuple[str, ...], sent: str, kept: bool
+) -> None:
+    direct: list[bool] = []
+    noted: list[bool] = []
+
+    def app(environ: dict[str, Any], start_response: Callable[..., Any]) -> list[bytes]:
+        direct.append(is_direct(environ))
+        noted.append(FORWARDING_REMOVED in getattr(environ.get("wheatpaste.trace"), "notes", ()))
+        return say(environ, start_response)
+
+    running = served(app, trusted_proxy=trusted, trusted_proxy_headers=named)
+    value = {"Forwarded": "for=203.0.113.9", "X-Forwarded-Proto": "https"}.get(sent, "203.0.113.9")
+    assert running.get(headers={sent: value}).status == 200
+    assert (direct, noted) == ([False], [not kept])
 
 
 def test_the_peer_stays_known_behind_a_trusted_proxy(served: Callable[..., Served]) -> None:
