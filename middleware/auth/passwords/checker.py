@@ -122,7 +122,7 @@ class Passwords:
 
         Asked are sources that want to see requests: they may go by the address or the path. All others have said it.
         """
-        source = self.directory.source_of(account)
+        source: Any = self.directory.source_of(account)
         return not hasattr(source, "verify_for") or bool(source.verify_for(environ, account, password))
 
     def complaint(self, account: Account | None, new: str) -> Sentence | None:
