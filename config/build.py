@@ -96,12 +96,11 @@ class Late:
 
 
 def _load(node: Node) -> Any:
-    reference = node.reference
+    reference, target = node.reference, node.target
     if node.given is not None:
         return node.given
-    if reference is None:
+    if target is None:
         raise ConfigError(_problem(node, "nothing says what makes it", "write use = …"))
-    target = reference if node.entry_point is None else node.entry_point.reference
     place = node.reference_origin or node.where
     try:
         return target.load()

@@ -12,7 +12,7 @@ from .collector import waiting
 from .evaluate import Resolver
 from .ini import IniFile, Section
 from .inspector import Inspector
-from .listeners import Listens, public_address
+from .listeners import Listens, hides_proxies, public_address
 from .mention import Mention
 from .node import Kind, Node, Values
 from .origin import Origin
@@ -158,8 +158,10 @@ class _Check:
         rules = (exposed, told, self._shadowed(), self._idle_file(), self._beaten())
         return _finished([*_joined(problems, slips), *chain.from_iterable(rules)])
 
-    def _reached(self, listens: Listens | None, server: Node | None) -> tuple[str | None, Mapping[str, str]]:
-        """Where others reach the server, and its keys, with what the command line says."""
+    def _reached(
+        self, listens: Listens | None, server: Node | None
+    ) -> tuple[str | None, Mapping[str, str], str | None]:
+        """Where others reach the server; its keys, with what the command line says; which tells of a hidden proxy."""
         texts: Mapping[str, str] = {} if server is None else {key: value.text for key, value in server.values.items()}
         if self.served_as is not None:
             # Some servers listen everywhere if they are not told otherwise.
@@ -167,7 +169,11 @@ class _Check:
             served = self.served_as({**unsaid, **texts})
             if served != {**unsaid, **texts}:
                 listens, texts = public_address(served), served
-        return (None if listens is None else listens[0]), texts
+        hidden = None
+        # What we start in place of the server that the section names lets its app see that there is a proxy.
+        if server is not None and server.entry_point is not None and self.served_as is None:
+            hidden = hides_proxies(texts, server.entry_point.distribution, server.entry_point.name)
+        return (None if listens is None else listens[0]), texts, hidden
 
     def _serve(self, kind: Kind, name: str | None, *, required: bool) -> Node | None:
         """Look at what is served, and return it, if there is any."""
@@ -187,7 +193,7 @@ class _Check:
         self.inspector.visit(root)
 
     def _shadowed(self) -> Iterator[Problem]:
-        for found in self.inspector.maps.shadowed():
+        for found in self.inspector.shadowed():
             origin, by = found.branch.origin, found.by.origin
             place = f"{os.path.basename(by.file)}:{by.line}" if by.file else str(by)
             outer = f"[{found.by_section}] mounts {found.by.mount.place} further out ({place})"

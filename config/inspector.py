@@ -5,33 +5,30 @@ Our own components are asked what they take. Of everybody else's only the source
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from . import aliases
 from .evaluate import Resolver
 from .exposure import Exposure
 from .factories import CompositeFactory
 from .mounts import Mount
-from .node import Kind, Node, Value, Values
+from .node import Node, Value, Values
 from .options import OptionError, has_rules
 from .origin import BuildSite, Origin
-from .problems import ConfigError, Problem, did_you_mean, nearest
+from .problems import ConfigError, Problem
 from .reader import Reader, Reading
 from .records import record
-from .references import BadReference, Reference, is_uri, normalise
-from .scope import Scope
-from .shadows import Branch, Maps
+from .references import BadReference, Reference
 from .values import is_import, is_reference
 
 if TYPE_CHECKING:
-    from .calls import Mismatch
+    from .descent import Descent
+    from .foreign_code import ForeignCode
     from .parts import Belongings
-    from .sources import Flaw, Found, Sources
+    from .shadows import Shadowed
 
 _OURS = __package__.partition(".")[0] + "."
-_MOST_VARIANTS = 8
-"""How often one section is looked at with different global values; nested ``set`` could make millions of them."""
 
 
 @record
@@ -72,18 +69,13 @@ class Inspector:
         on_file: Callable[[str], object] | None = None,
     ) -> None:
         self.resolver = resolver
-        self._on_file = on_file
         self.importing = importing
-        self.maps = Maps()
         self.exposure = Exposure(resolver.report)
         self.mentioned: set[str] = set()
         """Values of foreign sections, which may be names of sections."""
-        self._folders = list(folders)
-        self._sources: Sources | None = None
-        self._looked_up: dict[tuple[str, str], Found | Flaw | None] = {}
-        self._judged: dict[Hashable, tuple[Flaw | None, list[Mismatch]]] = {}
-        self._variants: dict[Hashable, set[Hashable]] = {}
-        self._below: dict[Hashable, Hashable | None] = {}
+        self._folders = folders
+        self._on_file = on_file
+        self._descent: Descent | None = None
         self._traits: dict[type, _Traits] = {}
         self._tops: list[tuple[Node, int | None, bool]] = []
         self._read_nodes: dict[Node, tuple[Reader, Reading]] = {}
@@ -92,9 +84,6 @@ class Inspector:
 
     def visit(self, root: Node) -> None:
         """Look at ``root`` and all that it leads to."""
-        entrance = map_at(root)
-        if entrance is not None:
-            self.maps.roots.append(entrance)
         waiting: list[tuple[Node, int | None]] = [(root, None)]
         while waiting:
             top, mounted_by = waiting.pop()
@@ -104,18 +93,48 @@ class Inspector:
                 if node.shape == "factory" and node.reference is not None:
                     for child in self._factory(node):
                         waiting.append((child, here))
+        if self._descent is not None:
+            self._descent.enter(root)
 
-    def rules(self, public: str | None, server: Mapping[str, str]) -> Iterator[Problem]:
+    def rules(
+        self, public: str | None, server: Mapping[str, str], hidden_proxy: str | None = None
+    ) -> Iterator[Problem]:
         """What components know of their sections, where they stand and who can reach them; see ``surroundings``."""
         if any(traits.rules for traits in self._traits.values()):
             from .surroundings import judge, lines_of
 
-            yield from judge(lines_of(self._tops), self._read_nodes, self._key_at, public=public, server=server)
+            yield from judge(
+                lines_of(self._tops),
+                self._read_nodes,
+                self._key_at,
+                public=public,
+                server=server,
+                hidden_proxy=hidden_proxy,
+            )
+
+    def shadowed(self) -> Iterable[Shadowed]:
+        """The mounts that no request reaches."""
+        return () if self._descent is None else self._descent.shadowed()
+
+    @cached_property
+    def _foreign(self) -> ForeignCode:
+        from .foreign_code import ForeignCode
+
+        return ForeignCode(self._folders, importing=self.importing, on_file=self._on_file)
+
+    def _descended(self) -> Descent:
+        if self._descent is None:
+            from .descent import Descent
+
+            self._descent = Descent()
+        return self._descent
 
     # -- one factory --
 
     def _factory(self, node: Node) -> Iterable[Node]:
-        target = _target(node)
+        target = node.target
+        if target is None:
+            raise LookupError(f"{node.name} has no reference")
         factory = self._load_ours(node, target) if target.module.startswith(_OURS) else None
         reader = getattr(factory, "reader", None)
         if isinstance(reader, Reader):
@@ -126,7 +145,7 @@ class Inspector:
         if not target.module.startswith(_OURS):
             self._theirs(node, target)
         if node.is_composite:
-            return self._guess(node)
+            return self._descended().guessed(node, self.resolver.report)
         for value in node.values.values():
             if len(value.text) < 100:
                 self.mentioned.add(value.text.strip())
@@ -168,7 +187,8 @@ class Inspector:
             text = reading.values.get(name)
             if isinstance(text, str) and text:
                 mounts.append(Mount(name if name in node.values else _spelling(reader, name, node.values), text))
-        yield from self._mounted(node, mounts)
+        if mounts:
+            yield from self._descended().mounted(node, mounts)
 
     def _belonging(self, belongings: Belongings) -> bool:
         """Note that these sections are used, and look at their secrets. Whether all they name in Python is there."""
@@ -182,26 +202,6 @@ class Inspector:
             sound = self._judge_objects(part.section.header, part.values, named) and sound
         return sound
 
-    def _mounted(self, node: Node, mounts: list[Mount]) -> Iterator[Node]:
-        if not mounts:
-            return
-        here = _place_of(node)
-        branches: list[Branch] | None = None
-        if here not in self.maps.branches:
-            branches = self.maps.branches[here] = []
-            self.maps.sections[here] = node.section or node.name
-        around = self._surroundings(node)
-        for mount in mounts:
-            value = node.values.get(mount.key) or node.globals.get(mount.key)
-            origin = value.origin if value is not None else node.where
-            child = self._child(node, mount.reference, origin, "app", around)
-            if child is not None:
-                node.ready.setdefault(("app", mount.reference), []).append(child)
-            if branches is not None:
-                branches.append(Branch(mount, origin, self._below.get((around[0], mount.reference, "app"))))
-            if child is not None:
-                yield child
-
     def _judge_objects(self, section: str | None, values: Values, named: Iterable[tuple[str, str]]) -> bool:
         """Whether the objects of Python that keys of ours name are there, as far as can be known."""
         sound = True
@@ -210,24 +210,11 @@ class Inspector:
                 reference = Reference.parse_module(word)
             except BadReference:
                 continue  # its form is looked at with that of all other values
-            flaw = self._flaw_of(reference) if reference.object else None
+            flaw = self._foreign.flaw_of(reference) if reference.object else None
             if flaw is not None:
                 sound = False
                 self._report_value(section, key, values[key], f"{word}: {flaw.what}", flaw.fix, flaw.code)
         return sound
-
-    def _flaw_of(self, reference: Reference) -> Mismatch | None:
-        from .calls import Mismatch
-
-        if self.importing:
-            from .imports import imported
-
-            found = imported(reference)
-            return found if isinstance(found, Mismatch) else None
-        from .sources import Flaw
-
-        flaw = self._look_up(reference)
-        return Mismatch(flaw.what, _instead(flaw), flaw.code) if isinstance(flaw, Flaw) else None
 
     def _read(self, node: Node, reader: Reader, *, importing: bool) -> Reading:
         site = BuildSite(node.where, _Places(node.values), _Places(node.globals), self.resolver.open)
@@ -260,90 +247,11 @@ class Inspector:
                     self.resolver.report(problem)
 
     def _theirs(self, node: Node, target: Reference) -> None:
-        entry = node.entry_point
-        instead = None if entry is None else aliases.RETIRED.get(normalise(entry.distribution), {}).get(entry.name)
-        if instead is not None:
-            self._report(node, f"{node.reference}: it does not work on Python 3", instead, "retired")
-            return
-        wrong: Iterable[Mismatch]
-        named = "" if node.entry_point is None else f"{node.reference}: "
-        if self.importing:
-            from .imports import import_flaws
-
-            wrong = import_flaws(node, target, list(node.values))
-        else:
-            call = (target.module, target.object, node.protocol, frozenset(node.values))
-            if call not in self._judged:
-                self._judged[call] = self._judge_call(node, target)
-            flaw, wrong = self._judged[call]
-            if flaw is not None:
-                self._report(node, f"{node.reference}: {flaw.what}", _advice(node, flaw), flaw.code)
-        for each in wrong:
+        for each in self._foreign.flaws_of_factory(node, target):
             if each.key is None:
-                self._report(node, f"{named}{each.what}", each.fix, each.code)
+                self._report(node, each.what, each.fix, each.code)
             else:
                 self._report_value(node.section, each.key, node.values[each.key], each.what, each.fix, each.code)
-
-    def _judge_call(self, node: Node, target: Reference) -> tuple[Flaw | None, list[Mismatch]]:
-        """What is wrong with a factory, and with the keys that it is called with."""
-        from .calls import mismatches
-        from .sources import Flaw, Found
-
-        found = self._look_up(target)
-        if isinstance(found, Flaw):
-            return found, []
-        if not isinstance(found, Found) or node.protocol is None:
-            return None, []
-        reference = f"{target.module}:{target.object}"
-        return None, list(mismatches(found.node, reference, node.protocol, node.values))
-
-    def _look_up(self, target: Reference) -> Found | Flaw | None:
-        key = (target.module, target.object)
-        if key not in self._looked_up:
-            if self._sources is None:
-                from .sources import Sources
-
-                self._sources = Sources(self._folders, self._on_file)
-            self._looked_up[key] = self._sources.look_up(*key)
-        return self._looked_up[key]
-
-    # -- what composites mount --
-
-    def _surroundings(self, node: Node) -> tuple[Hashable, Hashable]:
-        """Where a composite looks names up, and the global values that it hands on."""
-        home = node.home
-        scopes = [each for each in (home, *node.fallbacks) if isinstance(each, Scope)]
-        files = tuple((each.filename, each.egg) for each in scopes)
-        return files, frozenset((key, value.text) for key, value in node.globals.items())
-
-    def _child(
-        self, node: Node, name: str, origin: Origin, kind: Kind, around: tuple[Hashable, Hashable]
-    ) -> Node | None:
-        """What a composite gets for a name, or None where it was looked at before and does not lead back here."""
-        what = (around[0], name, kind)
-        variants = self._variants.setdefault(what, set())
-        entry = name.partition("#")[2] or "main" if is_uri(name) else name
-        returns = any(header.partition(":")[2].strip() in (entry, "") for _, header, _, _ in node.trail)
-        if not returns and (around[1] in variants or len(variants) >= _MOST_VARIANTS):
-            return None
-        variants.add(around[1])
-        child = node.child(name, origin, kind=kind)
-        self._below.setdefault(what, map_at(child))
-        return child
-
-    def _guess(self, node: Node) -> Iterator[Node]:
-        """Follow what look like names of sections among the values of a composite that is not ours."""
-        from .guesses import guesses
-
-        around = self._surroundings(node)
-        for each in guesses(node):
-            if isinstance(each, Problem):
-                self.resolver.report(each)
-                continue
-            word, origin, kind = each
-            child = self._child(node, word, origin, kind, around)
-            if child is not None:
-                yield child
 
     # -- reporting --
 
@@ -416,37 +324,6 @@ class _Places(Mapping[str, Origin]):
         return len(self._values)
 
 
-def map_at(node: Node) -> Hashable | None:
-    """The composite that a node leads to with the path as it came, or None."""
-    found: Node | None = node
-    while found is not None and found.shape != "factory":
-        for each in found.filters:
-            if not _keeps_paths(each):
-                return None
-        found = found.app
-    return _place_of(found) if found is not None and found.is_composite else None
-
-
-def _keeps_paths(node: Node) -> bool:
-    """Whether a filter is known to hand paths on as they came."""
-    if node.shape != "factory" or node.reference is None:
-        return False
-    module = _target(node).module
-    return module.startswith(_OURS) and not module.endswith(".prefix")
-
-
-def _place_of(node: Node) -> Hashable:
-    return (node.where.file, node.where.line, node.where.section)
-
-
-def _target(node: Node) -> Reference:
-    if node.entry_point is not None:
-        return node.entry_point.reference
-    if node.reference is None:
-        raise LookupError(f"{node.name} has no reference")
-    return node.reference
-
-
 def _texts(values: Values) -> dict[str, str]:
     return {key: value.text for key, value in values.items()}
 
@@ -454,20 +331,3 @@ def _texts(values: Values) -> dict[str, str]:
 def _spelling(reader: Reader, name: str, values: Mapping[str, Any]) -> str:
     """The key by which a section gave an option that has an old spelling, too."""
     return next((old for old, new in reader.names.items() if new == name and old in values), name)
-
-
-def _advice(node: Node, flaw: Flaw) -> str:
-    if node.entry_point is not None:
-        return f"reinstall {node.entry_point.distribution}, or name another"
-    return _instead(flaw)
-
-
-def _instead(flaw: Flaw) -> str:
-    if flaw.code == "missing-name":
-        return did_you_mean(flaw.word, flaw.near) or "it defines nothing"
-    if flaw.code == "broken-module":
-        return "correct it first"
-    near = nearest(flaw.word, flaw.near)
-    if near is not None:
-        return f"did you mean {near!r}?"
-    return "install what has it, or add its folder to python_path in [wheatpaste]"

@@ -287,6 +287,11 @@ class Node:
         return filters, node
 
     @property
+    def target(self) -> Reference | None:
+        """The object of Python that makes it, by whichever name it is referred to; None where there is none."""
+        return self.reference if self.entry_point is None else self.entry_point.reference
+
+    @property
     def is_composite(self) -> bool:
         """Whether its factory is given a loader, with which it can fetch apps that it mounts."""
         return self.protocol in ("paste.composite_factory", "paste.composit_factory")

@@ -277,7 +277,7 @@ class Launch:
 
 def _is_known(node: Node) -> bool:
     """Whether the server is one of ours, or Waitress by its own name."""
-    reference = node.reference if node.entry_point is None else node.entry_point.reference
+    reference = node.target
     if reference is None or node.shape != "factory":
         return False
     ours = __package__.partition(".")[0]

@@ -60,7 +60,7 @@ def _walk(node: Node, prefix: str) -> Iterator[tuple[str, str]]:
 
 def _own_factory(node: Node) -> Any:
     """The factory object of one of our components, which says what its keys mean; importing ours runs nobody's code."""
-    reference = node.reference if node.entry_point is None else node.entry_point.reference
+    reference = node.target
     if not node.is_composite or reference is None or not reference.module.startswith(f"{__package__.split('.')[0]}."):
         return None
     return reference.load()
