@@ -64,7 +64,10 @@ def test_a_logout_goes_on_at_the_provider_and_comes_back(site: OidcSite, provide
     state = asked["state"]
     path = f"{MOUNT}/oidc/corp/logout?state="
     assert back.get(path + "other", headers=NAVIGATE).status == 303
-    assert back.get(path + state, headers=NAVIGATE).status == 200
+    done = back.get(path + state, headers=NAVIGATE)
+    assert done.status == 200
+    assert "You are signed out, here and at the login provider." in done.text
+    assert ">200<" not in done.text, "a number is for what went wrong"
     assert back.get(path + state, headers=NAVIGATE).status == 303, "once"
 
 

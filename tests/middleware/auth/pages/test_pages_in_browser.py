@@ -239,6 +239,25 @@ def test_a_password_can_be_pasted(chrome: Chrome, place: tuple[AuthSite, str]) -
     assert who(chrome) == "bob"
 
 
+_SQUEEZED = """
+return [...document.querySelectorAll('.note p')]
+  .filter((each) => each.clientWidth < each.parentElement.clientWidth / 2)
+  .map((each) => each.textContent);
+"""
+
+
+@pytest.mark.parametrize("language", ["en", "de"])
+def test_what_was_done_is_not_squeezed_by_what_can_follow_on_a_phone(
+    language: str, chrome: Chrome, place: tuple[AuthSite, str]
+) -> None:
+    screen(chrome, 390)
+    chrome.execute_cdp_cmd("Network.setExtraHTTPHeaders", {"headers": {"Accept-Language": language}})
+    sign_in(chrome, place[1])
+    chrome.get(f"{place[1]}/-/auth/account/security?changed=1")
+    assert len(chrome.find_elements(By.CSS_SELECTOR, ".note form")) == 1
+    assert chrome.execute_script(_SQUEEZED) == []
+
+
 # Without scripts
 
 
