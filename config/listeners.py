@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 
 from .references import normalise
-from .values import TRUE_WORDS
+from .values import FALSE_WORDS, TRUE_WORDS
 
 # Servers that listen everywhere unless told otherwise.
 _OPEN_BY_DEFAULT = frozenset(
@@ -37,6 +37,24 @@ def public_address(values: Mapping[str, str], distribution: str = "", entry: str
     if (normalise(distribution), entry) in _OPEN_BY_DEFAULT:
         return "every address, as it does unless told", None
     return None
+
+
+def hides_proxies(values: Mapping[str, str], distribution: str, entry: str) -> str | None:
+    """The key that says of a server with these keys that a proxy stands before it, of which apps then see nothing.
+
+    Waitress removes forwarding headers that do not count. None where no key speaks of a proxy, where the headers stay,
+    or where the proxy's word about its clients counts, so that it is seen by their addresses.
+    """
+    if (normalise(distribution), entry) != ("waitress", "main"):
+        return None
+    if values.get("clear_untrusted_proxy_headers", "").strip().lower() in FALSE_WORDS:
+        return None
+    if values.get("trusted_proxy", "").strip():
+        named = values.get("trusted_proxy_headers", "").lower().replace(",", " ").split()
+        return None if {"x-forwarded-for", "forwarded"} & set(named) else "trusted_proxy"
+    if values.get("url_scheme", "").strip() == "https":
+        return "url_scheme"
+    return "url_prefix" if values.get("url_prefix", "").strip() else None
 
 
 def is_local(word: str, *, has_port: bool = False) -> bool:

@@ -48,13 +48,15 @@ class Surroundings:
     ``outside`` are the filters that a request meets before it, outermost first, also those around the composites that
     mount it; ``inside`` those after it, as far as the next composite. ``public`` is how a person calls the address at
     which other machines reach the server, None where none do. ``server`` has the texts of the server's section, over
-    which the command line has been laid.
+    which the command line has been laid. ``hidden_proxy`` is the key of that section which says that a proxy stands
+    before a server that does not let its headers through, None where that is not so.
     """
 
     outside: tuple[Neighbour, ...] = ()
     inside: tuple[Neighbour, ...] = ()
     public: str | None = None
     server: Mapping[str, str] = MappingProxyType({})
+    hidden_proxy: str | None = None
 
     def find(self, name: str) -> Neighbour | None:
         """The filter around it that ``egg:wheatpaste#name`` means, if one does."""
@@ -99,6 +101,7 @@ def judge(
     *,
     public: str | None,
     server: Mapping[str, str],
+    hidden_proxy: str | None = None,
 ) -> Iterator[Problem]:
     """What the components of these lines say of themselves, and whether their filters stand in order.
 
@@ -110,7 +113,7 @@ def judge(
         beside = tuple(_neighbour(each, read) for each in line.filters)
         for index, node in enumerate((*line.filters, line.app)):
             if index >= line.outer and node in read:
-                stack = Surroundings(beside[:index], beside[index + 1 :], public, server)
+                stack = Surroundings(beside[:index], beside[index + 1 :], public, server, hidden_proxy)
                 yield from _complaints(node, *read[node], stack, line.optional)
 
 

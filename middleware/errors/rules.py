@@ -61,6 +61,14 @@ def _exposed(options: CatchErrors, stack: Surroundings) -> Iterator[KeyProblem]:
             f"opens a prompt that runs any code, while others reach {stack.public}",
             "listen on 127.0.0.1; or console_anywhere = true, if it has to be",
         )
+    if stack.hidden_proxy and (options.debug or options.console):
+        yield KeyProblem(
+            "debug" if options.debug else "console",
+            f"takes whoever comes through a proxy on this machine ({stack.hidden_proxy}) for its developer where others"
+            " than wheatpaste start Waitress, which removes the headers by which a proxy is known",
+            "turn it off; or clear_untrusted_proxy_headers = false, in the server's section",
+            "warning",
+        )
     if options.console and not options.debug and options.inbox == "none":
         yield KeyProblem(
             "console",

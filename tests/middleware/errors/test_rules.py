@@ -52,6 +52,62 @@ PUBLIC = "host = 0.0.0.0"
 MAIL = "error_email = a@example.com\n"
 
 
+WAITRESS = """\
+[server:main]
+use = egg:waitress#main
+host = 127.0.0.1
+{server}
+[pipeline:main]
+pipeline = errors site
+[filter:errors]
+use = egg:wheatpaste#errors
+{errors}
+[app:site]
+use = egg:wheatpaste#echo
+"""
+
+
+@pytest.mark.parametrize(
+    ("server", "errors", "key"),
+    [
+        pytest.param("url_scheme = https", "debug = true", "debug", id="a proxy that takes off TLS"),
+        pytest.param("url_prefix = /shop", "console = true", "console", id="a proxy that takes off a path"),
+        pytest.param("trusted_proxy = 127.0.0.1", "debug = true", "debug", id="a proxy that does not say its clients"),
+        pytest.param(
+            "trusted_proxy = *\ntrusted_proxy_headers = x-forwarded-host", "debug = true", "debug", id="any proxy"
+        ),
+        pytest.param("", "debug = true", None, id="nothing tells of a proxy"),
+        pytest.param("url_scheme = https", "", None, id="no details"),
+        pytest.param(
+            "url_scheme = https\nclear_untrusted_proxy_headers = false", "debug = true", None, id="headers that stay"
+        ),
+        pytest.param(
+            "trusted_proxy = 127.0.0.1\ntrusted_proxy_headers = X-Forwarded-For, x-forwarded-proto",
+            "debug = true",
+            None,
+            id="a proxy that says its clients",
+        ),
+    ],
+)
+def test_a_check_warns_of_details_behind_a_proxy_that_waitress_hides(
+    write_ini: Write, server: str, errors: str, key: str | None
+) -> None:
+    path = write_ini(WAITRESS.format(server=server, errors=errors))
+    found = [each for each in check_file(str(path)) if each.code == "surroundings"]
+    assert [(each.key, each.severity) for each in found] == ([] if key is None else [(key, "warning")])
+    if found:
+        assert server.partition(" ")[0] in found[0].what
+
+
+def test_the_same_is_no_matter_where_wheatpaste_starts_waitress(write_ini: Write) -> None:
+    path = write_ini(WAITRESS.format(server="url_scheme = https", errors="debug = true"))
+    assert check_file(str(path)) != []
+    launch = Launch(find_target(str(path)), Wishes())
+    launch.load()
+    launch.check()
+    assert launch.warnings == []
+
+
 @pytest.mark.parametrize(
     ("errors", "server", "key", "severity", "words"),
     [
