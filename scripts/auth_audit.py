@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import re
 import sys
 import time
 from collections import deque
@@ -11,7 +12,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from .auth_rows import say
-from .terminal import Terminal, printable
+from .terminal import Terminal, one_line
 
 if TYPE_CHECKING:
     from .auth import Words
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
 _FIRST = ("time", "event", "address")
 _LOOK_EVERY = 0.5
+_WORD = re.compile(r"[\w.:@/+~-]+")
 
 
 def arguments(parser: Words) -> None:
@@ -104,9 +106,16 @@ def _print(record: dict[str, Any], options: argparse.Namespace) -> None:
     if options.json:
         terminal.line(json.dumps(record))
         return
-    rest = " ".join(f"{key}={value}" for key, value in record.items() if key not in _FIRST)
-    first = f"{record['time']}  {terminal.paint(record['event'], 'bold')}  {record.get('address') or '-'}"
-    terminal.line(f"{first}  {terminal.paint(printable(rest), 'dim')}")
+    rest = " ".join(f"{one_line(key)}={_shown(value)}" for key, value in record.items() if key not in _FIRST)
+    time, event, address = (_shown(record.get(key) or "-") for key in _FIRST)
+    terminal.line(f"{time}  {terminal.paint(event, 'bold')}  {address}  {terminal.paint(rest, 'dim')}")
+
+
+def _shown(value: Any) -> str:
+    """A value of a record: quoted, unless it is a word, since whoever tries to sign in may give any name."""
+    if isinstance(value, str) and _WORD.fullmatch(value):
+        return value
+    return one_line(json.dumps(value, ensure_ascii=False))
 
 
 def _verify(site: AuthSite, options: argparse.Namespace) -> int:
@@ -136,6 +145,6 @@ def _verify(site: AuthSite, options: argparse.Namespace) -> int:
         latest = max(latest, at)
     if not options.json:
         for each in found:
-            Terminal().line(f"{path}:{each['line']}: {printable(each['what'])}")
+            Terminal().line(f"{path}:{each['line']}: {one_line(each['what'])}")
     say(f"{count} events, {len(found)} of them wrong", options, events=count, wrong=found)
     return 1 if found else 0

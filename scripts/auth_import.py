@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from .auth_asking import ask_password
 from .auth_newcomers import Newcomer, of_csv, of_source, take_in
 from .auth_rows import say
-from .terminal import Terminal, printable
+from .terminal import Terminal, one_line
 
 if TYPE_CHECKING:
     from .auth import Words
@@ -128,7 +128,7 @@ def _import(
     terminal = Terminal()
     if not options.json:
         for sentence in (*wrong, *(f"{each.name}: {each.note}" for each in outcomes if each.note)):
-            terminal.line(printable(sentence))
+            terminal.line(one_line(sentence))
     done = ", ".join(f"{number} {word}" for word, number in counts.items() if number) or "there was nobody"
     say(
         f"{done} (nothing was done: --dry-run)" if options.dry_run else done,

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from .places import dump
-from .terminal import Terminal, printable
+from .terminal import Terminal, one_line
 
 
 def print_rows(
@@ -51,7 +51,7 @@ def say(sentence: str, options: argparse.Namespace, **data: Any) -> None:
     if options.json:
         dump(data)
     else:
-        Terminal(sys.stdout).line(printable(sentence))
+        Terminal(sys.stdout).line(one_line(sentence))
 
 
 class Moment(float):
@@ -71,5 +71,5 @@ def _cell(value: Any) -> str:
     if isinstance(value, Moment):
         return time.strftime("%Y-%m-%d %H:%M", time.localtime(value))
     if isinstance(value, list | tuple | set | frozenset):
-        return printable(", ".join(map(str, value)))
-    return printable(str(value))
+        return one_line(", ".join(map(str, value)))
+    return one_line(str(value))

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 from ..config.node import Node
 from ..config.outline import Stack
 from .layout import lay_out
-from .plan import Plan, plain, plan
+from .plan import Plan, plan
 from .shapes import Layout
+from .terminal import one_line
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -45,7 +46,7 @@ def page(drawing: Drawing, title: str) -> str:
     script = _read("show.js")
     return _render(
         "show.html",
-        title=plain(title),
+        title=one_line(title),
         plan=drawing.plan,
         entries={id(entry): number for number, entry in enumerate(drawing.plan.root.walk())},
         picture=drawing.svg(),

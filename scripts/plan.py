@@ -14,7 +14,7 @@ from ..config.origin import Origin
 from ..config.outline import Mounted, Stack
 from ..protocol.secret_texts import redact_text
 from .places import maker
-from .terminal import printable
+from .terminal import one_line
 
 
 @dataclass(slots=True, kw_only=True)
@@ -125,7 +125,7 @@ def plan(stack: Stack, address: str, listener: Node | None) -> Plan:
     else:
         server = writer.part(listener)
     return Plan(
-        addresses=[plain(redact_text(word)) for word in words] or ["nowhere"],
+        addresses=[one_line(redact_text(word)) for word in words] or ["nowhere"],
         listener=server,
         root=writer.entry(stack),
     )
@@ -150,11 +150,6 @@ def arrange(mounts: Sequence[Mounted]) -> list[tuple[str, list[Mounted]]]:
     return [*groups, ("", last)] if last else groups
 
 
-def plain(text: str) -> str:
-    """The text on one line, with everything written out that is not seen or that turns the direction of writing."""
-    return printable(text).replace("\n", "\\n").replace("\t", "\\t")
-
-
 class _Writer:
     def __init__(self, folder: str | None) -> None:
         self.folder = folder
@@ -173,14 +168,14 @@ class _Writer:
             )
         if mounted is not None:
             path = mounted.mount.path
-            entry.label = plain(mounted.mount.key if path is None or mounted.fallback else path or "/")
-            entry.host = plain(mounted.mount.host)
+            entry.label = one_line(mounted.mount.key if path is None or mounted.fallback else path or "/")
+            entry.host = one_line(mounted.mount.host)
             entry.place = self.place(mounted.origin)
             entry.number, entry.guess, entry.fallback = number, mounted.guess, mounted.fallback
         return entry
 
     def group(self, host: str, mounts: Sequence[Mounted]) -> Group:
-        group = Group(host=plain(host))
+        group = Group(host=one_line(host))
         number = 0
         for each in mounts:
             in_turn = each.mount.path is None and not each.fallback and not each.guess
@@ -194,8 +189,8 @@ class _Writer:
         if mentioned and where.file is None:
             where = node.mentioned or where
         return Part(
-            name=plain(node.name),
-            maker=plain(maker(node)) or ("not found" if missing else ""),
+            name=one_line(node.name),
+            maker=one_line(maker(node)) or ("not found" if missing else ""),
             place=self.place(where),
             missing=missing,
         )
@@ -208,7 +203,7 @@ class _Writer:
             # As the file itself would write it: the picture is looked at in other places than where it was made.
             relative = os.path.relpath(name, self.folder)
             name = relative if not relative.startswith(f"..{os.sep}..{os.sep}..") else name
-        return plain(f"{name}:{origin.line}" if origin.line else name)
+        return one_line(f"{name}:{origin.line}" if origin.line else name)
 
 
 def _count(number: int, noun: str) -> str:

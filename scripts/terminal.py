@@ -119,3 +119,8 @@ def short_path(path: str) -> str:
 def printable(text: str) -> str:
     """The text with control characters written out: a terminal obeys them, whoever wrote them."""
     return "".join(letter if letter.isprintable() or letter in "\n\t" else repr(letter)[1:-1] for letter in text)
+
+
+def one_line(text: str) -> str:
+    """The same for what is shown in one line, so that nobody's name or answer passes for another line of ours."""
+    return printable(text).replace("\n", "\\n").replace("\t", "\\t")

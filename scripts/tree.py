@@ -11,8 +11,8 @@ from ..config.origin import Origin
 from ..config.outline import Mounted, Stack, parts_of
 from .lettering import shorten
 from .places import maker, place
-from .plan import arrange, plain
-from .terminal import Terminal
+from .plan import arrange
+from .terminal import Terminal, one_line
 
 _MOUNT = 48
 _MAKER = 44
@@ -55,16 +55,16 @@ def _rows(
     stack: Stack, branch: str, below: str, mount: str, origins: tuple[Origin, ...], remark: str, verbose: bool
 ) -> Iterator[Row]:
     app = stack.app
-    names = () if verbose else _chain([plain(each.name) for each in stack.filters])
+    names = () if verbose else _chain([one_line(each.name) for each in stack.filters])
     places = (*origins, app.where)
     missing = app.shape == "missing"
-    yield Row(branch, mount, names, plain(app.name), plain(maker(app)), places, missing, remark)
+    yield Row(branch, mount, names, one_line(app.name), one_line(maker(app)), places, missing, remark)
     if verbose:
         bar = "│  " if stack.mounts else "   "
         for each in stack.filters:
             where = each.where if each.where.file else each.mentioned or each.where
             lacks = each.shape == "missing"
-            yield Row(below + bar, "", (), plain(each.name), plain(maker(each)), (where,), lacks, through=True)
+            yield Row(below + bar, "", (), one_line(each.name), one_line(maker(each)), (where,), lacks, through=True)
             yield from _parts(each, below + bar)
         yield from _parts(app, below + bar)
     mounts = [mounted for _, group in arrange(stack.mounts) for mounted in group]
@@ -74,7 +74,7 @@ def _rows(
             mounted.stack,
             f"{below}{'└─ ' if last else '├─ '}",
             f"{below}{'   ' if last else '│  '}",
-            shorten(plain(place_of(mounted)), _MOUNT),
+            shorten(one_line(place_of(mounted)), _MOUNT),
             (mounted.origin,),
             "guessed" if mounted.guess else "if nothing fits" if mounted.fallback else "",
             verbose,
@@ -84,7 +84,7 @@ def _rows(
 def _parts(node: Node, branch: str) -> Iterator[Row]:
     """The sections that belong to that of a node."""
     for part in parts_of(node).values():
-        yield Row(f"{branch}   ", "", (), f"[{plain(part.section.header)}]", "", (part.place.origin(None),))
+        yield Row(f"{branch}   ", "", (), f"[{one_line(part.section.header)}]", "", (part.place.origin(None),))
 
 
 def place_of(mounted: Mounted) -> str:
@@ -106,11 +106,11 @@ def _chain(names: Sequence[str]) -> tuple[str, ...]:
 def print_tree(stack: Stack, listener: Node | None, address: str, terminal: Terminal, *, verbose: bool = False) -> None:
     """Print the tree. ``verbose`` gives each filter a line of its own, with what makes it and where it stands."""
     paint = terminal.paint
-    shown = paint(plain(address), "bold")
+    shown = paint(one_line(address), "bold")
     if listener is None:
         terminal.line(f"{shown}  {paint('no [server:…]: the default', 'dim')}")
     else:
-        terminal.line(f"{shown}  {paint(plain(maker(listener)), 'dim')}  {place(listener.where, terminal)}")
+        terminal.line(f"{shown}  {paint(one_line(maker(listener)), 'dim')}  {place(listener.where, terminal)}")
     lines = list(rows(stack, verbose=verbose))
     named = max(_columns(row.name) for row in lines)
     made = max(_columns(shorten(row.maker, _MAKER)) for row in lines)

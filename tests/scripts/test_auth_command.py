@@ -9,6 +9,7 @@ import os
 import pty
 import re
 import select
+import shlex
 import sqlite3
 import stat
 import subprocess
@@ -564,6 +565,21 @@ class TestKeysHashesAndTheLog:
         assert "audit.log:5: has an unknown event, made.up" in err
         assert "audit.log:6: is no whole record" in err
 
+    @pytest.mark.parametrize(
+        "field", ["name", "agent", "reason", "address", "time", "event"], ids=lambda field: f"by {field}"
+    )
+    def test_nobody_writes_into_what_is_printed_of_the_log(self, ready: Say, site: Path, field: str):
+        forged = "x\n2031-01-01T00:00:00.000Z  login.ok  192.0.2.1  user=local:root by=nobody\x1b[2J\x9b2J\u202e\t"
+        record = {"time": "2099-01-01T00:00:00.000Z", "event": "login.fail", "address": "192.0.2.9", "name": "bob"}
+        with (site.parent / "audit.log").open("a") as file:
+            file.write(json.dumps(record | {field: forged}) + "\n")
+        printed = ready("audit", "tail", "-n", "1")[1]
+        assert printed.count("\n") == 1
+        assert printed.removesuffix("\n").isprintable()
+        assert f"{json.dumps(forged[:20])[1:-1]}" in printed
+        words = shlex.split(printed)
+        assert not {"login.ok", "user=local:root", "by=nobody"} & set(words)
+
     def test_a_log_that_is_no_file_cannot_be_read(self, ready: Say, site: Path):
         site.write_text(site.read_text().replace("json:%(here)s/audit.log", "log:"))
         code, _, err = ready("audit", "tail")
@@ -572,6 +588,12 @@ class TestKeysHashesAndTheLog:
 
 
 class TestImportAndExport:
+    def test_nobody_who_is_taken_over_writes_a_line_of_ours(self, ready: Say, site: Path):
+        (site.parent / "users.csv").write_text('name,display\n"eve\nbob: is there already","x\x1b[2J"\n')
+        _, out, err = ready("import", "csv", "users.csv")
+        assert err.startswith("eve\\nbob: is there already: ")
+        assert (err.count("\n"), "\x1b" in out + err) == (1, False)
+
     def test_apache_s_users_are_taken_over(self, ready: Say, site: Path):
         (site.parent / "users").write_text(
             "ann:$2y$05$fEZ4nV7VZ6aVwvsqZDVWHeQAzsfpIx2DGuVTrZQQzQ1JbsGtsNlQu\n"

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from wheatpaste.config.problems import Problem
-from wheatpaste.scripts.terminal import Terminal, printable, short_path, wants_color
+from wheatpaste.scripts.terminal import Terminal, one_line, printable, short_path, wants_color
 from wheatpaste.server.failures import Failure, Frame
 
 
@@ -77,6 +77,7 @@ def test_paint_adds_nothing_without_colour() -> None:
 
 def test_control_characters_are_written_out() -> None:
     assert printable("a\x1b[2J\r\n") == "a\\x1b[2J\\r\n"
+    assert one_line("a\x1b[2J\r\n\tb") == "a\\x1b[2J\\r\\n\\tb"
     assert "\x1b" not in written(None, Problem(what="says \x1b[2J", file="a\x1b.ini"))
 
 
