@@ -12,6 +12,7 @@ from .site import Site
 
 if TYPE_CHECKING:
     from ...config.surroundings import Surroundings
+    from .accounts.options import StoreOptions
     from .factors.options import MfaOptions
 
 _NEEDED = {
@@ -22,7 +23,7 @@ _NEEDED = {
 _TLS = re.compile(r"tls|ssl|.*cert")
 """What keys begin with by which servers, ours and others, are told to speak TLS."""
 
-_OF_METHODS = ("basic", "digest", "bearer", "header", "tkt", "certificate")
+_OF_METHODS = ("session", "basic", "digest", "bearer", "header", "tkt", "certificate", "jwt")
 
 
 def problems_of(name: str, parts: Mapping[str, Any], stack: Surroundings) -> Iterator[KeyProblem]:
@@ -34,8 +35,8 @@ def problems_of(name: str, parts: Mapping[str, Any], stack: Surroundings) -> Ite
         )
     yield from _methods(name, site, parts)
     yield from _login(name, site, parts)
-    yield from _second_factors(site, parts)
-    yield from _store(site, parts, stack)
+    yield from _second_factors(name, site, parts)
+    yield from _store(name, parts, stack)
     header = parts.get("header")
     if "header" in site.methods and not site.trusted_proxies and not (header is not None and header.is_signed):
         yield KeyProblem(
@@ -81,11 +82,17 @@ def _methods(name: str, site: Site, parts: Mapping[str, Any]) -> Iterator[KeyPro
         if any(word.startswith("oidc:") for word in parts):
             what = "must name session: a login at a provider begins one, which nobody would look at"
             yield KeyProblem("methods", what, part="")
-    for word in _OF_METHODS:
-        if word in parts and word not in site.methods:
+    if "jwt" in site.methods and not any(part.startswith("jwt:") for part in parts):
+        yield KeyProblem("methods", f"names jwt, and there is no section [auth:{name}:jwt:NAME] of an issuer", part="")
+    for part in parts:
+        word = part.partition(":")[0]
+        if word in _OF_METHODS and word not in site.methods:
             yield KeyProblem(
-                None, f"does nothing: [auth:{name}] has no {word} in methods", f"add {word} there", "warning", part=word
+                None, f"does nothing: [auth:{name}] has no {word} in methods", f"add {word} there", "warning", part=part
             )
+    if "ldap" in parts and ("users" not in parts or "ldap" not in parts["users"].source):
+        what = f"does nothing: [auth:{name}:users] has no ldap in source"
+        yield KeyProblem(None, what, "add ldap there", "warning", part="ldap")
 
 
 def _login(name: str, site: Site, parts: Mapping[str, Any]) -> Iterator[KeyProblem]:
@@ -106,7 +113,7 @@ def _login(name: str, site: Site, parts: Mapping[str, Any]) -> Iterator[KeyProbl
             )
 
 
-def _second_factors(site: Site, parts: Mapping[str, Any]) -> Iterator[KeyProblem]:
+def _second_factors(name: str, site: Site, parts: Mapping[str, Any]) -> Iterator[KeyProblem]:
     options: MfaOptions | None = parts.get("mfa")
     if options is None or options.totp != "off" or not options.require_for:
         return
@@ -114,39 +121,41 @@ def _second_factors(site: Site, parts: Mapping[str, Any]) -> Iterator[KeyProblem
         yield KeyProblem(
             "require_for",
             "names who needs a second factor, and none is offered that they could set up",
-            "say totp = optional, or add [auth:main:passkeys]",
+            f"say totp = optional, or add [auth:{name}:passkeys]",
             "warning",
             part="mfa",
         )
 
 
-def _store(site: Site, parts: Mapping[str, Any], stack: Surroundings) -> Iterator[KeyProblem]:
-    store = parts.get("store")
+def _store(name: str, parts: Mapping[str, Any], stack: Surroundings) -> Iterator[KeyProblem]:
+    options: StoreOptions | None = parts.get("store")
+    sessions = None if options is None else options.sessions
+    places = {"url": "memory:" if options is None else options.url, "sessions": sessions}
+    kept = {"url": "users and sessions" if sessions is None else "users", "sessions": "sessions and counters"}
+    fixes = {
+        "url": f"name a file: [auth:{name}:store] url = sqlite:///%(here)s/auth.db",
+        "sessions": "remove it: then they are where the users are",
+    }
     workers = stack.server.get("workers", "").strip() or "1"
-    if store is not None and store.url != "memory:":
-        file = store.url.removeprefix("sqlite:///")
-        if file != store.url and not os.path.isdir(os.path.dirname(file) or "."):
+    part = "" if options is None else "store"
+    for key, place in places.items():
+        said = None if options is None else key
+        if place == "memory:" and workers not in ("0", "1"):
+            what = f"keeps {kept[key]} in the memory of each process, and there are several (workers = {workers})"
+            yield KeyProblem(said, what, fixes[key], part=part)
+        elif place == "memory:" and key == "url" and stack.public:
+            what = f"keeps {kept[key]} in memory alone: they are gone when the server ends"
+            yield KeyProblem(said, what, fixes[key], "warning", part=part)
+        elif place is not None and not _has_folder(place):
             yield KeyProblem(
-                "url",
+                key,
                 "is a file in a folder that is not there: every request would be answered with 503",
                 "make the folder, for the user of the server",
-                part="store",
+                part=part,
             )
-        return
-    part = "" if store is None else "store"
-    key = None if store is None else "url"
-    if workers not in ("0", "1"):
-        yield KeyProblem(
-            key,
-            f"keeps users and sessions in the memory of each process, and there are several (workers = {workers})",
-            "name a file: [auth:main:store] url = sqlite:///%(here)s/auth.db",
-            part=part,
-        )
-    elif stack.public:
-        yield KeyProblem(
-            key,
-            "keeps users and sessions in memory alone: they are gone when the server ends",
-            "name a file: [auth:main:store] url = sqlite:///%(here)s/auth.db",
-            "warning",
-            part=part,
-        )
+
+
+def _has_folder(place: str) -> bool:
+    """False where a database's file cannot be made."""
+    file = place.removeprefix("sqlite:///")
+    return file == place or os.path.isdir(os.path.dirname(file) or ".")

@@ -91,6 +91,19 @@ MISTAKES = {
         "error - methods: must name session: a login at a provider",
     ),
     "a section of no method": (f"{KEY}[auth:main:basic]\ncache = 0", "warning :basic -: does nothing"),
+    "signed tokens of nobody": (f"{KEY}methods = jwt", "error - methods: names jwt, and there is no section"),
+    "an issuer whose tokens are not asked for": (
+        f"{KEY}[auth:main:jwt:corp]\nissuer = https://id.example.org\naudience = wiki",
+        "warning :jwt:corp -: does nothing: [auth:main] has no jwt",
+    ),
+    "sessions of a site without": (
+        f"{KEY}methods = basic\n[auth:main:session]\nidle = 1h",
+        "warning :session -: does nothing: [auth:main] has no session",
+    ),
+    "a directory that is not asked": (
+        f"{KEY}[auth:main:ldap]\nurl = ldaps://ldap.example.org\nbase = dc=example",
+        "warning :ldap -: does nothing: [auth:main:users] has no ldap",
+    ),
     "a provider that is not there": (f"{KEY}{PROXIED}login = oidc:corp", "error - login: names oidc:corp"),
     "passkeys of no address": (f"{KEY}login = passkey", "error - public_url: is missing, and login has passkey"),
     "a provider that is not offered": (
@@ -101,6 +114,10 @@ MISTAKES = {
     "a folder that is not there": (
         f"{KEY}[auth:main:store]\nurl = sqlite:///%(here)s/none/auth.db",
         "error :store url: is a file in a folder that is not there",
+    ),
+    "a folder for sessions that is not there": (
+        f"{KEY}{STORED}sessions = sqlite:///%(here)s/none/sessions.db",
+        "error :store sessions: is a file in a folder that is not there",
     ),
     "a second factor that cannot be had": (
         f"{KEY}[auth:main:mfa]\ntotp = off\nrequire_for = role:admin",
@@ -122,6 +139,16 @@ def test_a_mistake_is_told_where_it_stands(site: str, complaint: str, told: Told
 REACHED = {
     "users in memory": (KEY + PROXIED, OPEN, "warning - -: keeps users and sessions in memory alone"),
     "users in the memory of each process": (KEY, "workers = 2", "error - -: keeps users and sessions in the memory of"),
+    "sessions in the memory of each process": (
+        f"{KEY}{STORED}sessions = memory:",
+        "workers = auto",
+        "error :store sessions: keeps sessions and counters in the memory of each process",
+    ),
+    "users in memory and their sessions elsewhere": (
+        f"{KEY}{PROXIED}[auth:main:store]\nsessions = sqlite:///%(here)s/sessions.db",
+        OPEN,
+        "warning :store url: keeps users in memory alone",
+    ),
     "passwords with each request": (
         f"{KEY}methods = basic\nallow_insecure = true\n{STORED}",
         OPEN,
@@ -164,3 +191,11 @@ def test_passwords_that_nobody_can_read_on_the_way_are_none_of_them(
     site: str, server: str, around: str, told: Told
 ) -> None:
     assert not [each for each in told(f"{KEY}{site}{STORED}", server, around) if "plain http" in each]
+
+
+def test_what_to_write_is_said_by_the_name_of_the_site(told: Told, tmp_path: Path) -> None:
+    told(KEY, OPEN)
+    path = tmp_path / "site.ini"
+    path.write_text(path.read_text().replace("[auth:main]", "[auth:wiki]").replace("#auth", "#auth\nauth = wiki", 1))
+    fixes = [each.fix for each in check_file(str(path)) if "in memory alone" in each.what]
+    assert fixes == ["name a file: [auth:wiki:store] url = sqlite:///%(here)s/auth.db"]
