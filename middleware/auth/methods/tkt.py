@@ -166,6 +166,8 @@ class Tkt:
         account = self._directory.find(ticket.user)
         if account is None or account.disabled:
             return Failed("user of the ticket gone or disabled")
+        if account.must_change_password:
+            return Failed("password has to be changed")
         if visit.authority.needs_second_factor(account):
             return Failed("a ticket is one factor")
         if self.options.exchange:

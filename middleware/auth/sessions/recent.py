@@ -21,7 +21,10 @@ _MOST = 2000
 
 
 class Known(NamedTuple):
-    """What a cookie stands for from ``since`` until ``until``; ``account`` is None where others keep it."""
+    """What a cookie stands for from ``since`` until ``until``; ``account`` is None where others keep it.
+
+    ``keys`` are those of the vault before it was looked up: one of them has made it.
+    """
 
     held: Held
     account: Account | None
@@ -55,11 +58,11 @@ class Recent:
             return None
         return known
 
-    def keep(self, text: str, held: Held, account: Account | None, since: float, until: float) -> None:
+    def keep(self, text: str, known: Known) -> None:
         """Keep what a cookie stands for."""
         if len(self._known) >= _MOST:
             self._known.clear()
-        self._known[self._mark(text)] = Known(held, account, since, until, self._vault.keys)
+        self._known[self._mark(text)] = known
 
     def _mark(self, text: str) -> bytes:
         return hashlib.blake2b(

@@ -19,7 +19,7 @@ from ..vault import Vault
 from .device import device_name
 from .held import Ended, Held, Reused
 from .options import SessionOptions
-from .recent import Recent
+from .recent import Known, Recent
 from .sealed import SealedSessions
 from .session import Session, SessionInfo
 from .stored import StoredSessions
@@ -290,14 +290,14 @@ class Sessions:
         return self._accepted(visit, known.held, None) if known.account is None else _Seen(known.held, known.account)
 
     def _looked_up(self, visit: Visit, cookie: str) -> _Seen:
-        since = self._clock()
+        since, keys = self._clock(), self._vault.keys
         found, renewed = self._keeper.find(cookie, visit)
         if not isinstance(found, Held):
             return self._refused(visit, [] if found is None else [found])
         seen = self._accepted(visit, found, renewed)
         if self._recent is not None and found.state is not None and seen.account is not None:
             account = seen.account if seen.account.source == OWN else None
-            self._recent.keep(cookie, found, account, since, found.rests_until(self._limits))
+            self._recent.keep(cookie, Known(found, account, since, found.rests_until(self._limits), keys))
         return seen
 
     def _accepted(self, visit: Visit, held: Held, renewed: str | None) -> _Seen:

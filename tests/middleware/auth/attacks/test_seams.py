@@ -103,6 +103,16 @@ def test_a_proxy_is_told_that_the_password_has_to_be_changed(assemble: Assemble)
     assert (told.code, told.header("X-Auth-Redirect")) == (401, "/-/auth/password?next=%2Forders")
 
 
+@pytest.mark.parametrize("exchange", [True, False], ids=["exchanged", "shared"])
+def test_a_ticket_is_no_way_around_a_password_that_has_to_be_changed(exchange: bool, assemble: Assemble) -> None:
+    authority = assemble(site={"methods": ("session", "tkt")}, tkt=TktOptions(secret=TICKETS, exchange=exchange))
+    must_change(authority)
+    visitor = Visitor(Guard(hello, authority))
+    text = write_ticket(TICKETS, Ticket("bob", int(authority.clock()), (), ""), "sha512", "0.0.0.0")
+    assert visitor.get("/open", HTTP_COOKIE=f"auth_tkt={text}").text == "hello None"
+    assert visitor.get("/orders", HTTP_COOKIE=f"auth_tkt={text}").location == "/-/auth/login?next=%2Forders"
+
+
 @pytest.mark.parametrize("who", ["user:bob", "user:Bob", "user:BOB", "group:Finance", "role:Admin"])
 def test_who_needs_a_second_factor_may_be_written_otherwise(who: str, assemble: Assemble) -> None:
     authority = assemble(mfa=MfaOptions(require_for=(who,)))

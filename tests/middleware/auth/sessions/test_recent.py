@@ -152,6 +152,30 @@ def test_a_retired_key_opens_nothing_that_was_known(clock: Clock, tmp_path: Path
     site.close()
 
 
+def test_a_key_that_retires_while_a_cookie_is_looked_up_opens_nothing_later(clock: Clock, tmp_path: Path) -> None:
+    old, new = tmp_path / "old.key", tmp_path / "new.key"
+    for path in (old, new):
+        make_key_file(path)
+    both = tmp_path / "auth.key"
+    both.write_text(new.read_text() + old.read_text())
+    both.chmod(0o600)
+    site = Site(clock, tmp_path / "auth.db", vault=Vault(read_key_file(old)))
+    browser = site.browser()
+    site.login(browser)
+    vault = Vault.read(both)
+
+    def retired() -> object | None:
+        # Asked for when the cookie was found to be ours, and before the session is read.
+        both.write_text(new.read_text())
+        vault.refresh()
+        return site.tables.state()
+
+    site.sessions = site.made(vault, state=retired)
+    site.name(browser)
+    assert site.name(browser) is None
+    site.close()
+
+
 def test_nothing_is_asked_of_the_file_for_cookies_that_are_made_up(site: Site) -> None:
     browser = site.browser()
     for text in ("", "x", "f" * 128, "\udcff", "é" * 3000):
