@@ -53,6 +53,7 @@ EVENTS = frozenset(
         "role.grant",
         "role.revoke",
         "identity.link",
+        "identity.unlink",
         "authz.deny",
         "config.change",
     }

@@ -104,6 +104,10 @@ class Authority:
         self.message_page: Callable[[Visit, str, str], Answer] | None = None
         self.providers: dict[str, str] = {}
         """What the buttons of the login page call each provider, by its name."""
+        self.issuers: dict[str, str] = {}
+        """Who each provider is, by its name: what its users are known by, together with their subjects."""
+        self.linkable: tuple[str, ...] = ()
+        """The providers at which users may connect a login with their accounts."""
         self.leaving: Callable[[Visit], str | None] | None = None
         """Where a browser goes after its logout, if it has to go elsewhere; asked while the session is still there."""
         self.closers: list[Callable[[], object]] = []

@@ -116,6 +116,8 @@ class Logins:
         """
         authority = self._authority
         self.forget(visit)
+        if self._is_unlinked(account, shown.data.get("provider")):
+            return see_other(f"{authority.url(visit, 'login')}?note=over")
         amr = tuple(dict.fromkeys((*shown.amr, *further)))
         authority.sessions.begin(visit, account, amr, remember=shown.remember, data=shown.data)
         authority.audit.note("login.ok", visit, account, amr=" ".join(amr))
@@ -123,6 +125,13 @@ class Logins:
             wanted = safe_target(shown.next) or "/"
             return see_other(authority.url(visit, "password") + "?" + urlencode({"next": wanted}))
         return see_other(authority.resume(visit, account, shown.next))
+
+    def _is_unlinked(self, account: Account, provider: Mapping[str, Any] | None) -> bool:
+        """Whether the account is no longer that of the provider's user who has begun this login."""
+        if provider is None:
+            return False
+        link = self._authority.identities.find(provider["issuer"], provider["subject"])
+        return link is None or link.account != account.id
 
     def _cookies(self, visit: Visit) -> list[str]:
         return [each for each in visit.cookies(COOKIE)[:3] if 20 <= len(each) <= 100]

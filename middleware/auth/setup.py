@@ -143,6 +143,8 @@ class Assembly:
 
         providers = Providers(authority, sections, self.groups)
         authority.providers = providers.titles
+        authority.issuers = {name: each.issuer for name, each in providers.all.items()}
+        authority.linkable = tuple(name for name, each in sections.items() if each.linking)
         authority.leaving = providers.logout_address
         authority.add_routes(providers.routes())
         authority.methods = tuple(

@@ -14,6 +14,7 @@ import sqlite3
 import stat
 import subprocess
 import sys
+import textwrap
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -260,7 +261,31 @@ class TestInit:
 
     def test_users_in_memory_are_told_to_be_gone(self, say: Say, site: Path):
         site.write_text(site.read_text().replace("url = sqlite:///%(here)s/auth.db", "url = memory:"))
-        assert "Users are kept in memory" in say("init", "--no-admin")[1]
+        code, out, err = say("init")
+        assert code == 0
+        assert "Users are kept in the memory of each process" in out
+        assert "url = sqlite:///%(here)s/auth.db into [auth:main:store]" in out
+        assert "/invite/" not in out + err, "a link that the server does not know"
+
+    @pytest.mark.parametrize(
+        "words",
+        [
+            ["user", "add", "bob", "--invite"],
+            ["user", "add", "bob", "--no-password", "--json"],
+            ["user", "unblock", "bob"],
+            ["group", "add", "staff"],
+            ["session", "revoke", "--everybody"],
+            ["import", "csv", "users.csv"],
+        ],
+        ids=" ".join,
+    )
+    def test_nothing_is_said_to_be_done_that_the_server_never_sees(self, words: list[str], say: Say, site: Path):
+        Path("users.csv").write_text("name\nbob\n")
+        site.write_text(site.read_text().replace("url = sqlite:///%(here)s/auth.db", "url = memory:"))
+        say("init")
+        code, out, err = say(*words)
+        assert (code, out) == (1, "")
+        assert "users are kept in the memory of each process" in err
 
 
 class TestUsers:
@@ -297,6 +322,9 @@ class TestUsers:
             (["add", "BOB"], PASSWORD, "there is a user 'BOB' already"),
             (["add", "\u0432\u043e\u0432"], PASSWORD, "that name is taken, or looks like one that is"),
             (["add", "a:b"], PASSWORD, "the name must not hold ':'"),
+            (["add", "a:b"], "", "the name must not hold ':'"),
+            (["add", "ann", "--email", "nothing"], "", "the address must be a mail address"),
+            (["add", "ann", "--display", "a\nb"], "", "the full name must not hold"),
             (["add", "ann"], "short", "at least 10 characters"),
             (["add", "ann"], "", "there is no password on the standard input"),
             (["add", "ann"], b"\xff\xfe", "is not UTF-8 text"),
@@ -411,7 +439,7 @@ class TestGroupsAndRoles:
         for group in ("staff", "admins"):
             assert ready("group", "add", group)[0] == 0
         assert ready("group", "join", "staff", "group:admins", "htpasswd:eve")[0] == 0
-        assert ready("group", "join", "admins", "bob")[1] == "bob in admins\n"
+        assert ready("group", "join", "admins", "bob")[1] == "bob is in admins now\n"
         assert [(each["name"], each["members"]) for each in data(ready("group", "list", "--json"))] == [
             ("admins", 1),
             ("staff", 2),
@@ -443,6 +471,10 @@ class TestGroupsAndRoles:
             {"role": "editor", "granted": ["group:staff", "user:bob"], "permissions": ["page:edit"]},
             {"role": "reader", "granted": ["user:bob"], "permissions": []},
         ]
+        assert ready("role", "revoke", "editor", "bob")[1] == "bob has the role editor no more\n"
+        assert (
+            ready("role", "grant", "editor", "bob", "group:staff")[1] == "bob, group:staff have the role editor now\n"
+        )
         assert ready("role", "revoke", "editor", "bob")[0] == 0
         code, _, err = ready("role", "revoke", "editor", "bob")
         assert code == 1
@@ -494,8 +526,31 @@ class TestTokensSessionsAndFactors:
             assert code == 1
             assert sentence in err
 
+    def test_logins_at_providers_are_linked_listed_and_unlinked(self, ready: Say, site: Path):
+        assert ready("identity", "link", "bob", "corp", "s-1")[0] == 1, "there is no such provider"
+        corp = """
+            [auth:main:oidc:corp]
+            issuer = https://id.example.org
+            client_id = wiki
+            client_secret = from the provider
+            """
+        site.write_text(site.read_text() + textwrap.dedent(corp))
+        assert data(ready("identity", "list", "bob", "--json")) == []
+        made = data(ready("identity", "link", "bob", "corp", "s-1", "--json"))
+        ready("user", "add", "eve", "--no-password")
+        code, _, err = ready("identity", "link", "eve", "corp", "s-1")
+        assert (code, "that login is bob; unlink it first" in err) == (1, True)
+        assert "did you mean 'corp'" in ready("identity", "link", "eve", "crop", "s-1")[2]
+        (row,) = data(ready("identity", "list", "bob", "--json"))
+        assert (row["id"], row["provider"], row["subject"]) == (made["id"], "corp", "s-1")
+        assert "no login" in ready("identity", "unlink", "eve", made["id"])[2]
+        assert ready("identity", "unlink", "bob", made["id"])[0] == 0
+        assert ready("identity", "list", "bob")[1] == "bob signs in at no provider.\n"
+        assert [each["event"] for each in events(site)][-3:] == ["identity.link", "user.create", "identity.unlink"]
+
     def test_factors_are_shown_and_reset(self, ready: Say, site: Path):
         assert data(ready("mfa", "status", "bob", "--json"))["second_factor"] is False
+        assert ready("mfa", "status", "bob")[1] == "bob has no second factor\n"
         bob = users_of(site).find("bob")
         assert bob is not None
         users_of(site).set_second_factor(bob.id, True)
@@ -709,6 +764,9 @@ class TestImportAndExport:
         assert sentence in err
         assert [each.name for each in users_of(site).all()] == ["bob"]
 
+    def test_a_table_that_is_not_there_is_said_to_be_so(self, ready: Say):
+        assert ready("import", "csv", "none.csv")[2].endswith("none.csv cannot be read (No such file or directory)\n")
+
     def test_passwords_in_a_table_have_to_be_changed(self, ready: Say):
         Path("table.csv").write_text("name,password,password_hash\nann,given to her,\ncarl,,rqXexS6ZhobKA\n")
         code, _, err = ready("import", "csv", "table.csv")
@@ -783,3 +841,15 @@ class TestInProcessesOfTheirOwn:
         assert seen.count("New password:") == 2
         assert "These two differ." in seen
         assert "ann is there now" in seen
+
+    def test_columns_have_names_on_a_terminal(self, site: Path):
+        assert self.command(site, "auth", "init").returncode == 0
+        ours, theirs = pty.openpty()
+        words = [sys.executable, "-m", "wheatpaste", "user", "site.ini", "list"]
+        process = subprocess.Popen(words, cwd=site.parent, stdout=theirs, env={**os.environ, "NO_COLOR": "1"})
+        os.close(theirs)
+        assert process.wait(60) == 0
+        lines = os.read(ours, 1000).decode().splitlines()
+        os.close(ours)
+        assert lines == ["name   roles", "admin  admin"]
+        assert self.command(site, "user", "list").stdout.splitlines() == ["admin  admin"]

@@ -58,7 +58,7 @@ class Admission:
             return Outcome(reason="user of the provider not known here")
         if account.disabled:
             return Outcome(reason="user disabled")
-        self._identities.used(profile.issuer, profile.subject)
+        self._identities.used(profile.issuer, profile.subject, profile.label)
         self.set_groups(provider, account.id, profile.groups or NOBODY)
         return Outcome(self._directory.get(account.id) or account)
 
@@ -80,7 +80,7 @@ class Admission:
         account = found[0]
         if any(each.issuer == profile.issuer for each in self._identities.of(account.id)):
             return None  # the provider has given the address of one of its users to another
-        link = self._identities.link(profile.issuer, profile.subject, account.id, provider)
+        link = self._identities.link(profile.issuer, profile.subject, account.id, provider, profile.label)
         if link.account != account.id:
             return self._directory.get(link.account)
         self._audit.note("identity.link", None, account, provider=provider)
@@ -92,7 +92,7 @@ class Admission:
         made = self._create(provider, options, profile)
         if made is None:
             return None
-        link = self._identities.link(profile.issuer, profile.subject, made.id, provider)
+        link = self._identities.link(profile.issuer, profile.subject, made.id, provider, profile.label)
         if link.account != made.id:
             # Two browsers of one new user came at once: one account is enough.
             self._users.delete(made.id)

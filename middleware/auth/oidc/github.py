@@ -50,8 +50,8 @@ class GitHub:
             "code_challenge": request.challenge,
             "code_challenge_method": "S256",
         }
-        if self.options.prompt:
-            fields["prompt"] = self.options.prompt
+        if prompt := self.options.prompt or request.prompt:
+            fields["prompt"] = prompt
         return f"{self.issuer}/login/oauth/authorize?{urlencode(fields)}"
 
     def check_sender(self, issuer: str | None) -> None:

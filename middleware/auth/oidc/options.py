@@ -85,6 +85,10 @@ class OidcOptions:
         default="link",
         doc="Who is let in: users that were linked before; also those with the mail address of one; also new ones.",
     )
+    linking: bool = option(
+        default=True,
+        doc="Whether users may connect a login there with their accounts themselves, on their account page.",
+    )
     trust_email: bool = option(
         default=False,
         doc="Link by mail address where the provider says that it is verified; whoever runs it can then be any user.",

@@ -1,6 +1,7 @@
 """The addresses by which browsers go to a provider and come back, and at which a provider tells of logouts.
 
-``oidc/NAME/start``, ``oidc/NAME/callback``, ``oidc/NAME/logout`` and ``oidc/NAME/backchannel`` below the mount.
+``oidc/NAME/start``, ``oidc/NAME/callback``, ``oidc/NAME/logout`` and ``oidc/NAME/backchannel`` below the mount, and
+``oidc/NAME/link`` for who is signed in and wants to sign in there from now on.
 """
 
 from __future__ import annotations
@@ -16,13 +17,16 @@ from urllib.parse import urlencode, urlsplit
 from ....protocol.answer import Answer
 from ....protocol.csrf import provenance
 from ...storage.store import StoreError
+from ..account import NOBODY
 from ..answers import problem, see_other
 from ..identity import MFA, Identity
 from ..logins import Pending
+from ..pages.form import UserPage, account_of, query
+from ..pages.providers import BACK, arrived, is_asked_for
 from ..passwords.throttle import network_of
 from ..return_to import safe_target
 from .addresses import is_this_machine
-from .admission import Admission
+from .admission import Admission, may_enter
 from .failures import Refused, Unreachable, Untrue
 from .fields import form_fields, query_fields
 from .id_tokens import Logout, is_same
@@ -66,7 +70,9 @@ class ProviderPages:
 
     def routes(self) -> Mapping[str, Callable[[Visit], Answer]]:
         """The pages by their paths below the mount."""
+        linking = {f"{self._head}/link": UserPage(self.link, fresh=True, back=BACK)}
         return {
+            **(linking if self._provider.options.linking else {}),
             f"{self._head}/start": self.start,
             f"{self._head}/callback": self.callback,
             f"{self._head}/logout": self.logout,
@@ -83,6 +89,24 @@ class ProviderPages:
             return see_other(
                 self._authority.url(visit, "login") + ("?" + urlencode({"next": target}) if target else "")
             )
+        # Who is signed in and logs in again does so to show it: the provider must not answer from memory.
+        options = self._provider.options
+        max_age = 0.0 if self._is_signed_in(visit) and options.preset == "openid" else options.max_age
+        return self._begin(visit, Pending(self._kind, target), max_age)
+
+    def link(self, visit: Visit, user: Identity) -> Answer:
+        """Send the browser to the provider, to connect the login there with the account of who is signed in here.
+
+        Only a link of the account page leads here, and what comes back is for this account and session alone.
+        """
+        if not is_asked_for(visit, user, self._provider.name, query(visit).get("ticket")):
+            return see_other(self._authority.url(visit, BACK))
+        account = account_of(user)
+        pending = Pending(self._kind, "", account.id, account.epoch, data={"link": user.session or ""})
+        # Whoever else has used this browser may be signed in there: the provider shows who, and lets the user choose.
+        return self._begin(visit, pending, self._provider.options.max_age, prompt="select_account")
+
+    def _begin(self, visit: Visit, pending: Pending, max_age: float | None, *, prompt: str = "") -> Answer:
         if self._is_one_too_many(visit):
             return self._authority.message(visit, "429 Too Many Requests", "Too many logins were begun from here.")
         complaint = self._host_complaint(visit)
@@ -98,23 +122,23 @@ class ProviderPages:
             verifier=verifier,
             challenge=urlsafe_b64encode(digest).decode("ascii").rstrip("="),
             return_to=self._authority.absolute_url(visit, f"{self._head}/callback"),
-            # Who is signed in and logs in again does so to show it: the provider must not answer from memory.
-            max_age=0.0 if self._is_signed_in(visit) and options.preset == "openid" else options.max_age,
+            max_age=max_age,
             asked_at=self._authority.clock(),
+            prompt=prompt,
         )
         try:
             address = self._provider.address_of_login(request)
         except Unreachable as error:
             return self._cannot(visit, error)
         same_site = "None" if options.response_mode == "form_post" else "Lax"
-        self._authority.logins.begin(
-            visit, Pending(self._kind, target, data={"request": request._asdict()}), same_site=same_site
-        )
+        pending = pending._replace(data={**pending.data, "request": request._asdict()})
+        self._authority.logins.begin(visit, pending, same_site=same_site)
         return see_other(address)
 
     def callback(self, visit: Visit) -> Answer:
         """Take the provider's answer, which the same browser brings back once."""
-        as_form = self._provider.options.response_mode == "form_post"
+        options = self._provider.options
+        as_form = options.response_mode == "form_post"
         if visit.method != ("POST" if as_form else "GET"):
             allowed = "POST" if as_form else "GET"
             return problem("405 Method Not Allowed", "That is not how a login comes back.", [("Allow", allowed)])
@@ -141,7 +165,12 @@ class ProviderPages:
             log.warning("%s: a login was refused: %s", self._kind, error)
             self._note_failure(visit, str(error))
             return self._authority.message(visit, "403 Forbidden", _NOT_TRUE)
-        outcome = self._admission.admit(self._provider.name, self._provider.options, profile)
+        if "link" in pending.data:
+            if not may_enter(options, profile.groups or NOBODY):
+                self._note_failure(visit, "not in an allowed group", subject=profile.subject)
+                return self._authority.message(visit, "403 Forbidden", _NOBODY)
+            return arrived(visit, pending, self._provider.name, profile.issuer, profile.subject, profile.label)
+        outcome = self._admission.admit(self._provider.name, options, profile)
         if outcome.account is None:
             self._note_failure(visit, outcome.reason, subject=profile.subject)
             return self._authority.message(visit, "403 Forbidden", _NOBODY)

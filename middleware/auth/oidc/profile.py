@@ -35,6 +35,12 @@ class Profile(NamedTuple):
     amr: tuple[str, ...] = ()
     acr: str = ""
 
+    @property
+    def label(self) -> str:
+        """What people know the user by: the full name, the name and the address, as far as the provider tells."""
+        text = " · ".join(dict.fromkeys(each for each in (self.display, self.name, self.email) if each))
+        return "".join(each for each in text or self.subject if each.isprintable())[:200]
+
 
 def address_in(claims: Mapping[str, Any]) -> tuple[str, bool]:
     """The mail address among the claims, and whether the provider says that it is verified; ``""`` for none."""

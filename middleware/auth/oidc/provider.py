@@ -25,7 +25,8 @@ _LONGEST_LIFE = 30 * 86400.0
 class Request(NamedTuple):
     """What a login at the provider is tied to. ``verifier`` is that of PKCE (RFC 7636).
 
-    The login at the provider may lie ``max_age`` seconds before ``asked_at``.
+    The login at the provider may lie ``max_age`` seconds before ``asked_at``. ``prompt`` is what the provider is to ask
+    its user where the options do not say.
     """
 
     state: str
@@ -35,6 +36,7 @@ class Request(NamedTuple):
     return_to: str
     max_age: float | None
     asked_at: float
+    prompt: str = ""
 
 
 class Granted(NamedTuple):
@@ -93,8 +95,8 @@ class Provider:
             fields["max_age"] = str(int(request.max_age))
         if options.acr_values:
             fields["acr_values"] = " ".join(options.acr_values)
-        if options.prompt:
-            fields["prompt"] = options.prompt
+        if prompt := options.prompt or request.prompt:
+            fields["prompt"] = prompt
         if metadata.must_push and metadata.pushed_endpoint:
             fields = {"client_id": options.client_id, "request_uri": self._pushed(metadata, fields)}
         return _with_query(metadata.authorization_endpoint, fields)

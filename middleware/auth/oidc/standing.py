@@ -55,6 +55,9 @@ class Standing:
         data = self._authority.sessions.data(visit)
         vouched = Vouched.read(data.get(MEMBER), self._authority.vault)
         if vouched is None:
+            # Sealed with a key that is gone. In a session that is a cookie there was no token either.
+            if self._authority.sessions.can_list:
+                return self._ended(visit, identity, "what its provider gave cannot be read any more")
             return identity
         can_ask = bool(vouched.granted.refresh) or (bool(vouched.granted.access) and now < vouched.granted.until)
         if not can_ask or now < vouched.due:

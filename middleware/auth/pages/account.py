@@ -39,6 +39,8 @@ def show_account(visit: Visit, user: Identity) -> Answer:
         takes_tokens=takes_tokens(authority),
         tokens=[each for each in authority.tokens.of(account.id) if _counts(visit, each)],
         can_change_password=can_change_password(authority, account),
+        has_providers=bool(authority.providers),
+        connected=len(authority.identities.of(account.id)) if authority.providers else 0,
     )
 
 
@@ -67,7 +69,7 @@ def end_sessions(visit: Visit, user: Identity, fields: Fields) -> Answer:
         if authority.sessions.can_list:
             authority.sessions.end_all(account.id, but=user.session)
         elif is_fresh(visit, user):
-            _end_sealed(visit, user, account)
+            end_sealed(visit, user, account)
         else:  # it begins a session anew, which must not be a way to make one last for ever
             return see_other(f"{authority.url(visit, 'confirm')}?{urlencode({'next': back})}")
         authority.audit.note("session.revoke", visit, account, reason="others")
@@ -78,7 +80,7 @@ def end_sessions(visit: Visit, user: Identity, fields: Fields) -> Answer:
     return see_other(f"{back}?changed=1")
 
 
-def _end_sealed(visit: Visit, user: Identity, account: Account) -> None:
+def end_sealed(visit: Visit, user: Identity, account: Account) -> None:
     """End all sessions that are in cookies, which nobody can tell apart, and begin this one anew as it was."""
     authority = visit.authority
     data = {**authority.sessions.data(visit), "claims": dict(user.claims)}

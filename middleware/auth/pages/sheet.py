@@ -81,6 +81,8 @@ def _menu(visit: Visit, user: Identity) -> list[str]:
     found = ["account", "account/security", "account/devices"]
     if user.account is not None and can_change_password(authority, user.account):
         found.append("account/password")
+    if authority.providers:
+        found.append("account/providers")
     if takes_tokens(authority):
         found.append("account/tokens")
     return found

@@ -45,7 +45,15 @@ def has_another_way(authority: Authority, account: Account) -> bool:
     """Whether the account can be entered without a passkey."""
     if has_password(authority, account):
         return True
-    return bool(authority.identities.of(account.id))
+    known = set(authority.issuers.values())
+    return any(each.issuer in known for each in authority.identities.of(account.id))
+
+
+def needs_providers(authority: Authority, account: Account) -> bool:
+    """Whether the account can be entered by nothing but a login at a provider."""
+    if has_password(authority, account):
+        return False
+    return not ("passkey" in authority.site.login and authority.factors.of(account.id).passkeys)
 
 
 def provider_of(visit: Visit, user: Identity) -> ProviderName | None:
