@@ -13,7 +13,7 @@ from .evaluate import Resolver
 from .ini import IniFile, Section
 from .inspector import Inspector
 from .listeners import Listens, hides_proxies, public_address
-from .mention import Mention
+from .mention import Mention, at
 from .node import Kind, Node, Values
 from .origin import Origin
 from .problems import Problem
@@ -197,32 +197,19 @@ class _Check:
             origin, by = found.branch.origin, found.by.origin
             place = f"{os.path.basename(by.file)}:{by.line}" if by.file else str(by)
             outer = f"[{found.by_section}] mounts {found.by.mount.place} further out ({place})"
-            yield Problem(
-                what=f"no request reaches this mount: {outer}",
-                fix="remove one of the two, or give it another path",
-                file=origin.file,
-                line=origin.line,
-                section=found.section,
-                key=found.branch.mount.key,
-                severity="warning",
-                code="unreachable-mount",
-            )
+            mention = Mention(Origin(origin.file, origin.line, found.section), found.branch.mount.key)
+            what, fix = f"no request reaches this mount: {outer}", "remove one of the two, or give it another path"
+            yield at(mention, what, fix, "unreachable-mount", "warning")
 
     def _beaten(self) -> Iterator[Problem]:
         """Variables that were given, and that [DEFAULT] says otherwise: PasteDeploy's rule, and a surprise."""
         for key, value in (self.passed or {}).items():
             option = self.file.defaults.options.get(key)
             if option is not None and option.text != value.text:
-                yield Problem(
-                    what=f"the variable {key!r} that was given does not count: this line does",
-                    fix="take the line out of [DEFAULT] to let the command line decide",
-                    file=option.file,
-                    line=option.line,
-                    section="DEFAULT",
-                    key=key,
-                    severity="warning",
-                    code="hidden-variable",
-                )
+                mention = Mention(Origin(option.file, option.line, "DEFAULT"), key)
+                what = f"the variable {key!r} that was given does not count: this line does"
+                fix = "take the line out of [DEFAULT] to let the command line decide"
+                yield at(mention, what, fix, "hidden-variable", "warning")
 
     def _idle_file(self) -> Iterator[Problem]:
         if not self.resolver.problems and all(kind_of(each) is None for each in self.file.sections.values()):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from .mention import Mention, at
 from .node import TYPES, Kind, Node, Value
 from .origin import Origin
 from .problems import Problem, did_you_mean, nearest
@@ -42,16 +43,9 @@ def guesses(node: Node) -> Iterator[tuple[str, Origin, Kind] | Problem]:
 def _doubt(node: Node, key: str, word: str, origin: Origin, scopes: list[Scope], *, certain: bool) -> Iterator[Problem]:
     names = [name for each in scopes if each.file is not None for name in each.file.names(_NAMEABLE)]
     if certain or nearest(word, names) is not None:
-        yield Problem(
-            what=f"{word!r} seems to be the name of a section, and there is none",
-            fix=did_you_mean(word, names),
-            file=origin.file,
-            line=origin.line,
-            section=origin.section or node.section,
-            key=key,
-            severity="warning",
-            code="guessed-name",
-        )
+        mention = Mention(Origin(origin.file, origin.line, origin.section or node.section), key)
+        what = f"{word!r} seems to be the name of a section, and there is none"
+        yield at(mention, what, did_you_mean(word, names), "guessed-name", "warning")
 
 
 def _words(value: Value) -> list[tuple[str, int | None]]:

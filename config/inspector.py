@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from .evaluate import Resolver
 from .exposure import Exposure
 from .factories import CompositeFactory
+from .mention import Mention, at
 from .mounts import Mount
 from .node import Node, Value, Values
 from .options import OptionError, has_rules
@@ -257,31 +258,13 @@ class Inspector:
 
     def _report(self, node: Node, what: str, fix: str, code: str, where: Origin | None = None) -> None:
         place = where or node.reference_origin or node.where
-        self.resolver.report(
-            Problem(
-                what=what,
-                fix=fix,
-                file=place.file,
-                line=place.line,
-                section=place.section or node.section,
-                key=self._key_at(place),
-                code=code,
-            )
-        )
+        origin = Origin(place.file, place.line, place.section or node.section)
+        self.resolver.report(at(Mention(origin, self._key_at(place)), what, fix, code))
 
     def _report_value(self, section: str | None, key: str, value: Value, what: str, fix: str, code: str) -> None:
-        origin = value.origin
-        self.resolver.report(
-            Problem(
-                what=what,
-                fix=fix,
-                file=origin.file,
-                line=origin.line,
-                section=origin.section or section,
-                key=key,
-                code=code,
-            )
-        )
+        place = value.origin
+        origin = Origin(place.file, place.line, place.section or section)
+        self.resolver.report(at(Mention(origin, key), what, fix, code))
 
     def _key_at(self, place: Origin) -> str | None:
         """The key that stands at a place."""

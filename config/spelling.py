@@ -12,7 +12,9 @@ from functools import lru_cache
 
 from .ini import DEFAULT, IniFile, Section
 from .layers import SECTION
+from .mention import Mention, at
 from .node import TYPES
+from .origin import Origin
 from .problems import Problem, nearest
 
 PREFIXES = tuple(prefix for each in TYPES.values() for prefix in each.prefixes)
@@ -36,15 +38,9 @@ def misspelt(file: IniFile) -> Iterator[Problem]:
         elif section.header != SECTION:
             meant = _meant_header(section)
             if meant is not None:
-                yield Problem(
-                    what="no section of this kind is read",
-                    fix=f"did you mean [{meant}]?",
-                    file=section.file,
-                    line=section.line,
-                    section=section.header,
-                    severity="warning",
-                    code="misspelt-section",
-                )
+                place = Mention(Origin(section.file, section.line, section.header))
+                fix = f"did you mean [{meant}]?"
+                yield at(place, "no section of this kind is read", fix, "misspelt-section", "warning")
 
 
 def _meant_header(section: Section) -> str | None:
@@ -97,16 +93,9 @@ def _keys(section: Section) -> Iterator[Problem]:
             if meant is not None:
                 meant = _meant_here(meant, section)
         if meant is not None:
-            yield Problem(
-                what="this is an ordinary key, and goes to the factory",
-                fix=f"did you mean {meant!r}?",
-                file=option.file,
-                line=option.line,
-                section=section.header,
-                key=key,
-                severity="warning",
-                code="misspelt-key",
-            )
+            place = Mention(Origin(option.file, option.line, section.header), key)
+            what = "this is an ordinary key, and goes to the factory"
+            yield at(place, what, f"did you mean {meant!r}?", "misspelt-key", "warning")
 
 
 def _meant_here(meant: str, section: Section) -> str | None:

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Set
 
 from .ini import IniFile, Section
+from .mention import Mention, at
 from .node import TYPES, Kind
+from .origin import Origin
 from .problems import Problem
 
 HIDING = frozenset(
@@ -71,27 +73,17 @@ def idle_chapters(file: IniFile, used: Set[tuple[str, str]]) -> Iterator[Problem
         for section in file.sections.values():
             user = CHAPTERS.get(section.prefix)
             if user is not None and section.file == file.path and not is_used(section, used):
-                yield Problem(
-                    what="no section that is served takes this one",
-                    fix=f"name it in one with use = {user}, or remove it",
-                    file=section.file,
-                    line=section.line,
-                    section=section.header,
-                    severity="warning",
-                    code="unused-section",
-                )
+                fix = f"name it in one with use = {user}, or remove it"
+                yield _warning(section, "no section that is served takes this one", fix)
 
 
 def complaint(section: Section) -> Problem:
     """The warning about an unused section."""
     kind = kind_of(section)
     way = f"mention it in a pipeline or with filter-with = {section.name}" if kind == "filter" else "mount it"
-    return Problem(
-        what="nothing leads to this section",
-        fix=f"{way}, or remove it",
-        file=section.file,
-        line=section.line,
-        section=section.header,
-        severity="warning",
-        code="unused-section",
-    )
+    return _warning(section, "nothing leads to this section", f"{way}, or remove it")
+
+
+def _warning(section: Section, what: str, fix: str) -> Problem:
+    mention = Mention(Origin(section.file, section.line, section.header))
+    return at(mention, what, fix, "unused-section", "warning")

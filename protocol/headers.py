@@ -33,11 +33,6 @@ def check_header(name: str, value: str) -> None:
         )
 
 
-def clean_header_value(value: str) -> str:
-    """The value with everything that may not be sent as one ``?`` for each run; for text of unknown origin."""
-    return re.sub(r"[^\t\x20-\x7e\x80-\xff]+", "?", value).strip(" \t")
-
-
 def split_list(value: str) -> list[str]:
     """The items of a comma-separated list, without the empty ones; commas within quotes do not separate."""
     if '"' not in value:

@@ -48,10 +48,6 @@ class Pattern(NamedTuple):
         """Whether a request for this host is one of those."""
         return not self.host or self.host == host or (self.host[:2] == "*." and host.endswith(self.host[1:]))
 
-    def takes_method(self, method: str) -> bool:
-        """Whether a request with this method is one of those."""
-        return self.methods is None or method in self.methods
-
     def loosened(self) -> Pattern:
         """The same for paths that were read loosely."""
         segments = tuple(map(loose_segment, self.segments))

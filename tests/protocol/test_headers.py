@@ -7,7 +7,6 @@ import pytest
 from wheatpaste.protocol.headers import (
     check_header,
     choose_encoding,
-    clean_header_value,
     is_header_name,
     is_header_value,
     media_quality,
@@ -39,11 +38,6 @@ def test_it_refuses_a_value(value: str) -> None:
     assert not is_header_value(value)
     with pytest.raises(ValueError, match="the value of the header X-A"):
         check_header("X-A", value)
-
-
-@pytest.mark.parametrize("value", BAD_VALUES)
-def test_a_cleaned_value_may_be_sent(value: str) -> None:
-    assert is_header_value(clean_header_value(value))
 
 
 def test_it_quotes_no_value_in_its_error() -> None:
