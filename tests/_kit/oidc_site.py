@@ -52,11 +52,12 @@ class OidcSite:
         public_url: str | None = None,
         mode: Any = "store",
         sections: Mapping[str, OidcOptions] | None = None,
+        vault: Vault | None = None,
         **options: Any,
     ) -> None:
         self.clock = clock
         self.events: list[Mapping[str, Any]] = []
-        tables, store, vault = MemoryTables(ACCOUNTS, IDENTITIES), MemoryStore(clock.time), Vault.temporary()
+        tables, store, vault = MemoryTables(ACCOUNTS, IDENTITIES), MemoryStore(clock.time), vault or Vault.temporary()
         self.users = LocalUsers(tables, clock.time, Roles({}))
         self.identities = Identities(tables, clock.time)
         audit = Audit(self.events.append, clock.time)

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 from hostile_provider import HostileProvider, send_json
 from oidc_site import OidcSite, log_in
 
+from wheatpaste.middleware.auth.key_file import make_key_file, retire, rotate
+from wheatpaste.middleware.auth.vault import Vault
 from wheatpaste.middleware.auth.visit import Visit
 from wheatpaste.testing import Clock
 
@@ -79,6 +82,29 @@ def test_a_session_ends_when_the_refresh_is_refused(site: OidcSite, provider: Ho
     assert browser.get("/page").text == "- ", "for good"
     assert "oidc: refused by the provider: invalid_grant" in site.reasons()
     assert site.sessions.of(site.users.find("alice").id) == []  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize("mode", ["store", "cookie"])
+def test_a_session_that_cannot_be_asked_about_any_more_ends(
+    make_site: Made, provider: HostileProvider, clock: Clock, tmp_path: Path, mode: str
+) -> None:
+    provider.token_extra = {"expires_in": 7200}
+    path = tmp_path / "auth.key"
+    old = make_key_file(path, clock.time)
+    vault = Vault.read(path)
+    site = make_site(vault=vault, refresh=3600.0, mode=mode)
+    browser = site.browser()
+    log_in(browser)
+    rotate(path, clock.time)
+    vault.refresh()
+    clock.advance(1000)
+    assert [browser.get("/page").text for _ in range(2)] == ["alice ", "alice "], "and has a cookie of the new key"
+    retire(path, old.id)
+    vault.refresh()
+    # A session that is a cookie never holds tokens, so nobody was to be asked.
+    clock.advance(2700)
+    assert browser.get("/page").text == ("- " if mode == "store" else "alice ")
+    assert ("oidc: what its provider gave cannot be read any more" in site.reasons()) == (mode == "store")
 
 
 @pytest.mark.parametrize("status", [500, 503, 429, 302])
