@@ -25,6 +25,9 @@ def arguments(parser: Words) -> None:
 def _status(site: AuthSite, options: argparse.Namespace) -> None:
     account = site.account(options.user)
     found = site.authority.factors.of(account.id)
+    if not options.json and not (account.has_second_factor or found.totp or found.passkeys):
+        say(f"{account.name} has no second factor", options)
+        return
     data = {
         "name": account.name,
         "second_factor": account.has_second_factor,

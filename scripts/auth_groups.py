@@ -6,7 +6,7 @@ import argparse
 from typing import TYPE_CHECKING
 
 from .auth_asking import confirmed
-from .auth_rows import print_rows, say
+from .auth_rows import are, print_rows, say
 
 if TYPE_CHECKING:
     from .auth import Words
@@ -65,7 +65,7 @@ def _join(site: AuthSite, options: argparse.Namespace) -> None:
     for member in options.member:
         if site.users.add_member(options.group, member):
             site.note("group.change", group=options.group, member=member, done="joined")
-    say(f"{', '.join(options.member)} in {options.group}", options, group=options.group, members=options.member)
+    say(f"{are(options.member)} in {options.group} now", options, group=options.group, members=options.member)
 
 
 def _leave(site: AuthSite, options: argparse.Namespace) -> int | None:
@@ -77,5 +77,5 @@ def _leave(site: AuthSite, options: argparse.Namespace) -> int | None:
             absent.append(member)
     if absent:
         raise LookupError(f"{', '.join(absent)}: not in {options.group}")
-    say(f"{', '.join(options.member)} not in {options.group} any more", options, group=options.group)
+    say(f"{are(options.member)} not in {options.group} any more", options, group=options.group)
     return None

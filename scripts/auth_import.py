@@ -112,7 +112,9 @@ def _secret(options: argparse.Namespace) -> str:
         return ""
     try:
         return Path(options.secret_file).read_text("utf-8").rstrip("\r\n")
-    except (OSError, UnicodeDecodeError) as error:
+    except OSError as error:
+        raise ValueError(f"{options.secret_file} cannot be read ({error.strerror})") from None
+    except UnicodeDecodeError as error:
         raise ValueError(f"{options.secret_file} cannot be read ({error})") from None
 
 

@@ -54,8 +54,10 @@ def _init(site: AuthSite, options: argparse.Namespace) -> None:
     is_empty = not users.all(limit=1)
     users.groups()  # which makes the tables
     tell(_about_tables(site))
-    if options.no_admin or not is_empty:
-        tell("No user was made." if options.no_admin else "There are users already; none was made.")
+    if options.no_admin or site.forgets is not None:
+        tell("No user was made.")
+    elif not is_empty:
+        tell("There are users already; none was made. Another link: wheatpaste auth FILE invite NAME")
     else:
         account = users.create(options.admin, email=options.email)
         users.grant(f"user:{account.name}", options.role)
@@ -94,11 +96,8 @@ def _about_tables(site: AuthSite) -> str:
     from ..middleware.auth.accounts.options import StoreOptions
 
     store: StoreOptions = site.option("store", StoreOptions)
-    if store.url == "memory:":
-        return (
-            "Users are kept in memory, so they are gone again:"
-            f" write url = sqlite:///%(here)s/auth.db into [auth:{site.name}:store]."
-        )
+    if site.forgets is not None:
+        return f"{site.forgets[0].upper()}{site.forgets[1:]}."
     if store.url.startswith("sqlite:///"):
         return f"{short_path(store.url.removeprefix('sqlite:///'))} has the tables."
     return "The database has the tables."

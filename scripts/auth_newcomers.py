@@ -90,7 +90,9 @@ def of_csv(path: str) -> Iterator[Newcomer]:
                 raise ValueError(f"{path}: {what}; the first line names columns, of: {', '.join(COLUMNS)}")
             for row in reader:
                 yield _of_row(row, f"line {reader.line_num}")
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
+    except OSError as error:
+        raise ValueError(f"{path} cannot be read ({error.strerror})") from None
+    except (UnicodeDecodeError, csv.Error) as error:
         raise ValueError(f"{path} cannot be read ({error})") from None
 
 

@@ -6,7 +6,7 @@ import argparse
 import sys
 from typing import TYPE_CHECKING
 
-from .auth_rows import print_rows, say
+from .auth_rows import have, print_rows, say
 from .terminal import Terminal
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ def _grant(site: AuthSite, options: argparse.Namespace) -> None:
     if roles.names and options.role not in roles.names and not options.json:
         listed = f"[auth:NAME:roles] does not list {options.role}, so it gives no permissions"
         Terminal(sys.stderr).line(f"note: {listed}; rules may name it all the same")
-    say(f"{', '.join(options.subject)} now {options.role}", options, role=options.role, subjects=options.subject)
+    say(f"{have(options.subject)} the role {options.role} now", options, role=options.role, subjects=options.subject)
 
 
 def _revoke(site: AuthSite, options: argparse.Namespace) -> None:
@@ -61,7 +61,7 @@ def _revoke(site: AuthSite, options: argparse.Namespace) -> None:
             absent.append(subject)
     if absent:
         raise LookupError(f"{', '.join(absent)}: did not have the role {options.role}")
-    say(f"{', '.join(options.subject)} not {options.role} any more", options, role=options.role)
+    say(f"{have(options.subject)} the role {options.role} no more", options, role=options.role)
 
 
 def _known(site: AuthSite) -> Roles:

@@ -15,7 +15,10 @@ from .terminal import Terminal, one_line
 def print_rows(
     rows: Iterable[Mapping[str, Any]], columns: Sequence[str], options: argparse.Namespace, *, none: str
 ) -> None:
-    """Print those values of rows that ``columns`` name, or with ``--json`` all; ``none`` where there are no rows."""
+    """Print those values of rows that ``columns`` name, or with ``--json`` all; ``none`` where there are no rows.
+
+    On a terminal the columns have names above them; programs are not to take those for a row.
+    """
     rows = list(rows)
     if options.json:
         dump(rows)
@@ -27,7 +30,14 @@ def print_rows(
     cells = [[_cell(row[column]) for column in columns] for row in rows]
     # A column in which nobody has anything says nothing.
     shown = [number for number in range(len(columns)) if number == 0 or any(line[number] for line in cells)]
-    widths = {number: max(len(line[number]) for line in cells) for number in shown}
+    headed = sys.stdout.isatty()
+    widths = {
+        number: max(len(line[number]) for line in (*cells, *([list(columns)] if headed else []))) for number in shown
+    }
+    if headed:
+        terminal.line(
+            terminal.paint("  ".join(f"{columns[number]:<{widths[number]}}" for number in shown).rstrip(), "dim")
+        )
     for line in cells:
         texts = [f"{line[number]:<{widths[number]}}" for number in shown]
         terminal.line("  ".join([terminal.paint(texts[0], "bold"), *texts[1:]]).rstrip())
@@ -39,11 +49,21 @@ def print_one(values: Mapping[str, Any], options: argparse.Namespace) -> None:
         dump(values)
         return
     terminal = Terminal(sys.stdout)
-    cells = {name: _cell(value) for name, value in values.items()}
+    cells = {name.replace("_", " "): _cell(value) for name, value in values.items()}
     width = max(map(len, cells))
     for name, text in cells.items():
         if text:
             terminal.line(f"{terminal.paint(f'{name:<{width}}', 'dim')}  {text}")
+
+
+def are(names: Sequence[str]) -> str:
+    """``bob is``, or ``bob, kim are``."""
+    return f"{', '.join(names)} {'is' if len(names) == 1 else 'are'}"
+
+
+def have(names: Sequence[str]) -> str:
+    """``bob has``, or ``bob, kim have``."""
+    return f"{', '.join(names)} {'has' if len(names) == 1 else 'have'}"
 
 
 def say(sentence: str, options: argparse.Namespace, **data: Any) -> None:

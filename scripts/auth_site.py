@@ -145,8 +145,26 @@ class AuthSite:
             raise LookupError(f"{found.name} stands in {found.source}, which is not changed from here")
         return found
 
+    @cached_property
+    def forgets(self) -> str | None:
+        """Why nothing that is done here lasts, and what to write, or None: the server has a memory of its own."""
+        from ..middleware.auth.accounts.options import StoreOptions
+
+        store: StoreOptions = self.option("store", StoreOptions)
+        if store.url != "memory:":
+            return None
+        return (
+            "users are kept in the memory of each process, so that the server sees nothing of what is done here;"
+            f" write url = sqlite:///%(here)s/auth.db into [auth:{self.name}:store]"
+        )
+
     def note(self, event: str, account: Account | None = None, **fields: Any) -> None:
-        """Write into the site's audit log what was done here, and who has done it."""
+        """Write into the site's audit log what was done here, and who has done it.
+
+        Raises ``ValueError`` where nobody will ever see it done.
+        """
+        if self.forgets is not None:
+            raise ValueError(self.forgets)
         self.authority.audit.note(event, None, account, by=f"command line: {_who()}", **fields)
 
     def close(self) -> None:

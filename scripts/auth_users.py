@@ -82,10 +82,17 @@ def _state(account: Account) -> str:
 
 def _add(site: AuthSite, options: argparse.Namespace) -> int | None:
     from ..middleware.auth.account import Account
-    from ..middleware.auth.accounts.naming import word_complaint
+    from ..middleware.auth.accounts.naming import email_complaint, line_complaint, name_complaint, word_complaint
 
     users = site.users
     # All that can be wrong comes before the user is made, and what can be known before anybody is asked.
+    for what, complaint in (
+        ("the name", name_complaint(options.name)),
+        ("the address", email_complaint(options.email)),
+        ("the full name", line_complaint(options.display)),
+    ):
+        if complaint is not None:
+            raise ValueError(f"{what} {complaint}")
     if users.find(options.name) is not None:
         raise ValueError(f"there is a user {options.name!r} already")
     known = {each.name.casefold() for each in users.groups()}
