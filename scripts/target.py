@@ -69,14 +69,6 @@ class Target:
             collect=collect,
         )
 
-    def load_app(self, *, name: str | None = None, variables: Mapping[str, str] | None = None) -> Any:
-        """Import and build the app. Raises ``ConfigError``, or what imports and factories raise."""
-        if self.is_python:
-            return self.load_object()
-        composition = self.compose(name=name, variables=variables)
-        composition.extend_sys_path()
-        return composition.build()
-
     def load_object(self) -> Any:
         """Import the object of Python that the target names, and call it where it says ``()``."""
         module = self._import()

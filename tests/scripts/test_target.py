@@ -5,11 +5,19 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from wheatpaste.config.problems import ConfigError
-from wheatpaste.scripts.target import find_target
+from wheatpaste.scripts.target import Target, find_target
+
+
+def built(target: Target) -> Any:
+    """The app of a configuration."""
+    composition = target.compose()
+    composition.extend_sys_path()
+    return composition.build()
 
 
 @pytest.fixture(autouse=True)
@@ -53,12 +61,12 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 def test_a_file_is_a_configuration(folder: Path, text: str, name: str | None) -> None:
     target = find_target(text)
     assert (target.path, target.name, target.is_python) == (str(folder / "site.ini"), name, False)
-    assert callable(target.load_app())
+    assert callable(built(target))
 
 
 @pytest.mark.parametrize("text", ["egg:wheatpaste#echo", "call:wares:make"])
 def test_a_uri_is_loaded(text: str) -> None:
-    assert callable(find_target(text).load_app())
+    assert callable(built(find_target(text)))
 
 
 @pytest.mark.parametrize(
@@ -78,13 +86,13 @@ def test_a_uri_is_loaded(text: str) -> None:
 def test_python_is_imported(text: str) -> None:
     target = find_target(text)
     assert target.is_python
-    assert callable(target.load_app())
+    assert callable(target.load_object())
 
 
 def test_a_file_that_is_named_as_a_module_of_python_s_own_does_not_replace_it() -> None:
     import site
 
-    find_target("site.py").load_app()
+    find_target("site.py").load_object()
     assert sys.modules["site"] is site
 
 
@@ -124,14 +132,14 @@ def test_what_names_nothing_is_refused_at_once(text: str, complaint: str) -> Non
 )
 def test_what_is_no_app_is_refused_when_loaded(text: str, complaint: str) -> None:
     with pytest.raises(ConfigError) as caught:
-        find_target(text).load_app()
+        find_target(text).load_object()
     assert complaint in str(caught.value)
 
 
 def test_what_an_import_raises_travels(folder: Path) -> None:
     (folder / "raises.py").write_text("import no_such_module_anywhere\n")
     with pytest.raises(ModuleNotFoundError):
-        find_target("raises:app").load_app()
+        find_target("raises:app").load_object()
 
 
 def test_an_object_of_python_has_no_configuration() -> None:
