@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from ..account import Account, Source
+from ..account import OWN, Account, Source
 from .epochs import epoch_of
 
 Check = Callable[[Mapping[str, Any], str, str], object]
@@ -78,6 +78,10 @@ def account_of(source: str, name: str, known: Mapping[str, Any]) -> Account:
     return Account(f"{source}:{spelling}", spelling, source, **fields)
 
 
+_TAKEN = frozenset({OWN, "group", "header", "certificate", "jwt", "server"})
+"""What stands before the ids of users whom no source of others keeps, and of groups."""
+
+
 def is_source(found: object) -> bool:
     """Whether an object has all that a source needs, so that it can stand for itself."""
     return all(hasattr(found, each) for each in ("name", "find", "get", "password_hash", "verify", "keep_hash"))
@@ -92,6 +96,8 @@ def source_from(found: Any, lookup: Lookup | None = None) -> Source:
         found = found()
     if is_source(found):
         source: Source = found
+        if source.name in _TAKEN or not source.name or ":" in source.name:
+            raise TypeError(f"is a source of the name {source.name!r}, which is taken: call it otherwise")
         return source
     if not callable(found):
         raise TypeError("must be a function (environ, username, password), or a source")

@@ -67,9 +67,14 @@ def test_what_the_function_raises_is_its_authors() -> None:
 
 
 def test_a_source_of_ones_own_stands_for_itself() -> None:
-    own = KeptUsers({"bob": None})
+    own = KeptUsers({"bob": None}, name="payroll")
     assert source_from(own) is own
-    assert isinstance(source_from(KeptUsers), KeptUsers)
+
+    class Payroll(KeptUsers):
+        def __init__(self) -> None:
+            super().__init__(name="payroll")
+
+    assert isinstance(source_from(Payroll), Payroll)
     assert isinstance(source_from(check), CallableSource)
     with pytest.raises(TypeError, match="must be a function"):
         source_from("text")

@@ -81,6 +81,12 @@ def test_what_is_no_function_is_a_mistake() -> None:
         sources_of(UserOptions(source=("callable",), callable=7), "wiki")
 
 
+@pytest.mark.parametrize("name", ["local", "group", "header", "certificate", "jwt", "server", "", "a:b"])
+def test_a_source_of_one_s_own_does_not_pass_for_another(name: str) -> None:
+    with pytest.raises(OptionError, match=f"callable: is a source of the name '{name}', which is taken"):
+        sources_of(UserOptions(source=("callable",), callable=KeptUsers(name=name)), "wiki")
+
+
 @pytest.mark.parametrize("word", ["sql", "authkit_db"])
 def test_what_is_no_database_is_told_at_its_key(word: str) -> None:
     options = UserOptions(source=(word,), sql_query="SELECT 1", **{word: "secret-word"})
