@@ -43,6 +43,8 @@ _METHOD = re.compile(r"[A-Z][A-Z-]{0,31}")  # RFC 9110 section 9.1; others are r
 _URL = re.compile(r"(https?)://([^/?#\s]+)(/[^#\s]*)")
 _TARGET = re.compile(r"/[!\"$-\[\]-~]*")
 _LONGEST = 8000
+# What our pages are called, and nothing that any server behind the proxy could take for a way up.
+_BELOW = re.compile(r"(?:/[A-Za-z0-9_~-][A-Za-z0-9._~-]*)*/?")
 _ESCAPES = re.compile(r"%(?![0-9A-Fa-f]{2})")
 # What some servers decode once more, or fold into one.
 _AMBIGUOUS = re.compile(r"//|%(?:2e|2f|5c|00)", re.IGNORECASE)
@@ -94,7 +96,7 @@ class ForwardAuth:
 
     def _decide(self, inner: Visit) -> Answer:
         authority = self._authority
-        if inner.path == authority.site.mount or inner.path.startswith(authority.site.mount + "/"):
+        if self._is_page(inner.path):
             # Who is sent to the login must get there.
             return _passed(None)
         answer = identify(inner)
@@ -110,6 +112,11 @@ class ForwardAuth:
             return _passed(inner.identity)
         note_denial(inner, verdict.remedies, verdict.reason)
         return remedied(inner, verdict.remedies, verdict.max_age)
+
+    def _is_page(self, path: str) -> bool:
+        """Whether a path is one of our own pages: no rule is about those."""
+        mount = self._authority.site.mount
+        return path.startswith(mount) and _BELOW.fullmatch(path, len(mount)) is not None
 
     def _original(self, environ: Environ) -> Original | None:
         if self._kind == "verify":

@@ -70,6 +70,27 @@ def test_rules_are_asked_about_the_original_request(
 
 
 @BOTH
+@pytest.mark.parametrize(
+    "target", ["", "/", "/login", "/oidc/corp/callback?code=x%2F..", "/invite/A_b-c", "/static/auth.css"]
+)
+def test_nobody_is_asked_on_the_way_to_the_login(kind: str, target: str) -> None:
+    assert ask(kind, f"/-/auth{target}").status == 200
+
+
+@BOTH
+@pytest.mark.parametrize(
+    "further",
+    [
+        *("x", "..%20/admin/", "..%20", "%20../admin/", "..%C2%A0/admin/", "%C0%AE%C0%AE/admin/", "..%EF%BC%8Fadmin/"),
+        *("...//admin/", ".../admin/", "login;x/admin/", "..;/admin/", "%252e%252e/admin/", "..%5Cadmin/"),
+    ],
+)
+def test_no_other_path_passes_for_the_login(kind: str, further: str) -> None:
+    wanted = f"/-/auth/{further}" if further != "x" else "/-/authx"
+    assert ask(kind, wanted).status in (400, 401, 403)
+
+
+@BOTH
 def test_who_may_pass_is_told_to_the_proxy(kind: str) -> None:
     reply = ask(kind, "/", user="bob")
     assert [reply.headers[f"Remote-{word}"] for word in ("User", "Name", "Email", "Groups")] == [
