@@ -18,6 +18,7 @@ from .names import folded
 
 _UNUSUAL = re.compile(r"[A-Z;%#?\\\x80-\U0010ffff]|//|[. ](?:/|$)|/ ")
 _DECODINGS = 3
+_CUT = re.compile("[#?]")
 _SLASHES = re.compile(r"[/\\]+")
 _OVERRIDES = ("HTTP_X_HTTP_METHOD_OVERRIDE", "HTTP_X_HTTP_METHOD", "HTTP_X_METHOD_OVERRIDE")
 _TOKEN = re.compile(r"[A-Za-z-]{1,20}")
@@ -34,21 +35,23 @@ def is_unusual(path: str) -> bool:
     )
 
 
-def loose_path(path: str) -> str | None:
-    """The path as the least careful app would read it; None where that would climb out of its folder.
+def loose_paths(path: str) -> list[str] | None:
+    """The path as the least careful apps would read it; None where that would climb out of its folder.
 
-    Decoded again where it can be, up to ``#`` or ``?``, with backslashes and runs of slashes as one slash, each segment
-    as :func:`loose_segment` reads it.
+    Decoded again where it can be, with backslashes and runs of slashes as one slash, each segment as
+    :func:`loose_segment` reads it: up to ``#`` or ``?``, and with what follows them, for some apps do this, some that.
     """
     for _ in range(_DECODINGS):
         if "%" not in path:
             break
         path = unquote(path, errors="replace")
-    path = re.split("[#?]", path, maxsplit=1)[0]
-    segments = [each.partition(";")[0].strip(" ") for each in _SLASHES.split(path)]
-    if any(each in (".", "..") for each in segments):
-        return None
-    return "/" + "/".join(each for each in map(loose_segment, segments) if each)
+    found = []
+    for each in dict.fromkeys((_CUT.split(path, maxsplit=1)[0], path)):
+        segments = [segment.partition(";")[0].strip(" ") for segment in _SLASHES.split(each)]
+        if any(segment in (".", "..") for segment in segments):
+            return None
+        found.append("/" + "/".join(segment for segment in map(loose_segment, segments) if segment))
+    return found
 
 
 def loose_segment(segment: str) -> str:

@@ -31,7 +31,7 @@ from .permissions.decision import ALLOWED, NONE, Decision
 from .permissions.language import RuleError, objects_in, parse, rule_complaint
 from .permissions.permission import Nobody, Permission
 from .permissions.who import Authenticated
-from .readings import is_unusual, loose_path, other_methods, other_paths
+from .readings import is_unusual, loose_paths, other_methods, other_paths
 from .rule_table import Rule, RuleTable, asks_for_scopes
 
 if TYPE_CHECKING:
@@ -205,9 +205,12 @@ class Rules:
         readings = [path] if self._always_loose or is_unusual(path) else []
         if "HTTP_X_SCRIPT_NAME" in environ:
             readings += other_paths(environ, path)
-        loose = [loose_path(each) for each in readings]
-        if None in loose:
-            return Verdict(_BAD, None, Refusal.DOT_SEGMENT)
+        loose: list[str] = []
+        for each in readings:
+            found = loose_paths(each)
+            if found is None:
+                return Verdict(_BAD, None, Refusal.DOT_SEGMENT)
+            loose += found
         verdict = self._of(ctx, path, loose, host)
         if self._plain.has_methods and verdict.decision.allowed:
             for method in other_methods(environ):
@@ -217,12 +220,12 @@ class Rules:
                     break
         return verdict
 
-    def _of(self, ctx: Context, path: str, loose: list[str | None], host: str) -> Verdict:
+    def _of(self, ctx: Context, path: str, loose: list[str], host: str) -> Verdict:
         method = ctx.method
         rule = self._plain.find(path, method, host)
         verdict = self._by(rule, ctx)
         for each in loose:
-            other = self._loose.find(each or "/", method, host)
+            other = self._loose.find(each, method, host)
             if other is not None and other is not rule and verdict.decision.allowed:
                 strict = self._by(other, ctx)
                 if not strict.decision.allowed:

@@ -15,7 +15,7 @@ from wheatpaste.config.options import OptionError
 from wheatpaste.config.origin import BuildSite, Origin, building
 from wheatpaste.middleware.auth.authority import Authority
 from wheatpaste.middleware.auth.permissions import HasRole, Nobody, parse
-from wheatpaste.middleware.auth.readings import is_unusual, loose_path
+from wheatpaste.middleware.auth.readings import is_unusual, loose_paths
 from wheatpaste.middleware.auth.rules import RULES_READER, RuleOptions, Rules, Verdict, rules_of
 from wheatpaste.middleware.auth.site import Site
 from wheatpaste.middleware.auth.visit import Visit
@@ -153,6 +153,8 @@ PUBLIC = {"/admin/*": "role admin", "/files/*": "authenticated", "/*": "everyone
         "/admin#/static",
         "/admin?",
         "/admin?/static",
+        "/;#/admin",
+        "/;%3f/ADMIN",
         "/admin%23",
         "/admin%3fx",
         "\\admin",
@@ -196,7 +198,7 @@ def test_what_is_only_unusual_is_allowed(path: str) -> None:
 def test_a_path_that_is_not_unusual_reads_loosely_as_it_stands(text: str) -> None:
     path = "/" + text
     if not is_unusual(path):
-        assert loose_path(path) == path.rstrip("/") or path == "/"
+        assert loose_paths(path) == [path.rstrip("/") or "/"]
 
 
 def test_rules_are_compared_in_any_alphabet() -> None:
@@ -216,6 +218,13 @@ def test_a_prefix_that_the_app_may_cut_off_does_not_get_past_a_rule(prefix: str)
     assert not judged(rules, path, person(), HTTP_X_SCRIPT_NAME=prefix).allowed
     for harmless in ("/other", "", "/files/admin", "\xff", "/files/../.."):
         assert judged(rules, path, person(), HTTP_X_SCRIPT_NAME=harmless).allowed
+
+
+def test_what_follows_a_number_sign_is_read_as_well_as_left_out() -> None:
+    rules = rules_of({"/wiki/*/admin": "role admin", "/*": "everyone"})
+    for path in ("/wiki/x#/ADMIN", "/wiki/x?y/Admin", "/wiki/x/admin#/y"):
+        assert not judged(rules, path).allowed
+    assert judged(rules, "/wiki/x#/y").allowed
 
 
 def test_a_loose_reading_can_only_refuse() -> None:
