@@ -91,22 +91,15 @@ def destination_complaint(text: str) -> str | None:
 class Audit:
     """Writes events and counts them. Nothing is opened before the first one.
 
-    ``destination`` is the text of ``[auth:main] audit``, whose relative path is one in ``folder``, or a sink. Raises
-    ``ValueError`` for any other text.
+    ``destination`` is the text of ``[auth:main] audit``, or a sink. Raises ``ValueError`` for any other text.
     """
 
-    def __init__(
-        self,
-        destination: str | Sink = "log:",
-        clock: Callable[[], float] = time.time,
-        *,
-        folder: str | os.PathLike[str] | None = None,
-    ) -> None:
+    def __init__(self, destination: str | Sink = "log:", clock: Callable[[], float] = time.time) -> None:
         self._clock = clock
         self._counts: dict[str, int] = {}
         self._lock = threading.Lock()
         self._has_complained = False
-        self._sink: Sink | None = _sink_of(destination, folder) if isinstance(destination, str) else destination
+        self._sink: Sink | None = _sink_of(destination) if isinstance(destination, str) else destination
 
     def note(self, event: str, visit: Visit | None = None, account: Account | None = None, **fields: Any) -> None:
         """Write that something happened.
@@ -204,7 +197,7 @@ def _clean(key: str, value: Any) -> Any:
     return f"<{type(value).__name__}>"
 
 
-def _sink_of(text: str, folder: str | os.PathLike[str] | None) -> Sink | None:
+def _sink_of(text: str) -> Sink | None:
     complaint = destination_complaint(text)
     if complaint is not None:
         raise ValueError(f"audit {complaint}")
@@ -212,7 +205,7 @@ def _sink_of(text: str, folder: str | os.PathLike[str] | None) -> Sink | None:
         return None
     if text == "log:":
         return _to_log
-    return JsonLines(Path(folder or "") / Path(text.removeprefix("json:")).expanduser())
+    return JsonLines(Path(text.removeprefix("json:")).expanduser())
 
 
 def _to_log(record: Record) -> None:

@@ -5,14 +5,15 @@ Where in the stack: around all that is to be protected, inside what rewrites add
 Reads the headers and cookies of its methods. Writes ``REMOTE_USER``, ``AUTH_TYPE``, ``REMOTE_USER_TOKENS`` and
 ``REMOTE_USER_DATA``, which it removes first, whoever has set them; ``wheatpaste.identity`` (plain data),
 ``wheatpaste.allowed``, ``wheatpaste.login``, ``wheatpaste.logout``, ``wheatpaste.csrf_token``,
-``wheatpaste.csrf_complaint`` (functions), ``wheatpaste.login_url``, ``wheatpaste.logout_url``; ``wheatpaste.visit`` for
-the parts of its own that stand further in.
+``wheatpaste.csrf_complaint``, ``wheatpaste.auth_events`` (functions), ``wheatpaste.login_url``,
+``wheatpaste.logout_url``; ``wheatpaste.visit`` for the parts of its own that stand further in.
 """
 
 from __future__ import annotations
 
 import logging
 from functools import partial
+from typing import TYPE_CHECKING
 
 from ...protocol.answer import Answer
 from ...protocol.trace import Trace
@@ -27,8 +28,11 @@ from .desk import Desk
 from .identity import Identity
 from .interception import Interception
 from .method import Failed
-from .refusals import first_step, forbidden, remedied, step_up, unauthenticated, wanted_step
+from .refusals import first_step, forbidden, leads_to_a_step, remedied, step_up, unauthenticated, wanted_step
 from .visit import Visit
+
+if TYPE_CHECKING:
+    from .rules import Verdict
 
 log = logging.getLogger(__name__)
 
@@ -67,6 +71,7 @@ class Guard:
                 environ, headers = visit.resumed, visit.headers
                 visit = Visit(self._authority, environ)
                 visit.headers = headers
+                visit.form = environ["wsgi.input"].getvalue()  # it may have to wait once more
                 answer = self._before(visit)
         except StoreError as error:
             log.error("nobody is let in while the store cannot be used: %s", error)
@@ -96,13 +101,18 @@ class Guard:
             authority.receive(visit)
         decision = authority.decide(visit)
         if decision is None or decision.allowed:
+            if decision is not None:
+                keep_to_scopes(visit, decision)
             return None
         if decision.refusal is not None:
             return authority.message(visit, "400 Bad Request", decision.refusal)
         note_denial(visit, decision.remedies, decision.reason)
-        return (self._kept(visit) if visit.identity is None and decision.remedies else None) or remedied(
-            visit, decision.remedies, decision.max_age
-        )
+        kept = None
+        if visit.identity is None:
+            kept = self._kept(visit) if decision.remedies else None
+        elif leads_to_a_step(visit, decision.remedies):
+            authority.keep_for_step(visit)
+        return kept or remedied(visit, decision.remedies, decision.max_age)
 
     def replacement(self, visit: Visit, status: str, headers: Headers) -> Answer | None:
         """The answer in place of the app's, None where it stays."""
@@ -125,6 +135,9 @@ class Guard:
         if wanted is not None and identity.method == "session" and navigates(visit.environ):
             if wanted == "mfa" and identity.has_shown_two_factors:
                 return forbidden(visit)  # there is nothing more to show, and the page for it would lead back here
+            # What the app has read is gone; a form that has waited before was received whole.
+            if visit.form is not None and not self._waits(visit):
+                return _UNAVAILABLE
             return step_up(visit, wanted)
         if code != "401" or own:
             return None  # it is known who asks, and the app does not want them
@@ -139,6 +152,15 @@ class Guard:
                 headers = [each for each in headers if each[0].lower() != _ACTION]
                 break
         return [*_private(headers), *visit.headers] if visit.headers else headers
+
+    def _waits(self, visit: Visit) -> bool:
+        """Let a form wait for a step, if it can; whether that could be decided."""
+        try:
+            self._authority.keep_for_step(visit)
+        except StoreError as error:
+            log.error("a form cannot be kept while the store cannot be used: %s", error)
+            return False
+        return True
 
     def _kept(self, visit: Visit) -> Answer | None:
         try:
@@ -175,6 +197,18 @@ def identify(visit: Visit, server_user: str | None = None) -> Answer | None:
     return None
 
 
+def keep_to_scopes(visit: Visit, verdict: Verdict) -> None:
+    """Let a request go on as nobody's where its API token is for something else, as the rules name scopes."""
+    identity, rules = visit.identity, visit.authority.rules
+    if identity is None or identity.scopes is None or rules is None or rules.takes_token(verdict, identity):
+        return
+    visit.failed[identity.method] = Failed("token for something else", description="The token is not for this.")
+    for key in FORGEABLE:
+        visit.environ.pop(key, None)
+    Trace.of(visit.environ).identity = None
+    _enter(visit, None)
+
+
 def _enter(visit: Visit, identity: Identity | None) -> None:
     environ, authority = visit.environ, visit.authority
     visit.identity = identity
@@ -185,6 +219,7 @@ def _enter(visit: Visit, identity: Identity | None) -> None:
     environ["wheatpaste.logout"] = desk.logout
     environ["wheatpaste.csrf_token"] = desk.csrf_token
     environ["wheatpaste.csrf_complaint"] = desk.csrf_complaint
+    environ["wheatpaste.auth_events"] = desk.auth_events
     mount = authority.url(visit)
     environ["wheatpaste.login_url"] = f"{mount}/login"
     environ["wheatpaste.logout_url"] = f"{mount}/logout"

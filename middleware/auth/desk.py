@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 class Desk:
-    """The functions of one request: ``wheatpaste.login``, ``wheatpaste.logout`` and ``wheatpaste.csrf_token``."""
+    """The functions of one request: ``wheatpaste.login``, ``wheatpaste.csrf_token`` and others of their names."""
 
     __slots__ = ("_visit",)
 
@@ -23,9 +23,12 @@ class Desk:
     def login(self, user: str, *, remember: bool = False) -> None:
         """Sign a user in, whom the app has checked itself: by name. Goes with the reply of this request.
 
-        Raises ``LookupError`` where no source knows the user, or it is disabled.
+        Raises ``LookupError`` where no source knows the user, or it is disabled, and ``RuntimeError`` where the site
+        has no sessions, so that nothing would come of it.
         """
         visit = self._visit
+        if "session" not in visit.authority.site.methods:
+            raise RuntimeError("this site has no sessions: its methods lack session (in AuthKit's words: cookie)")
         account = visit.authority.directory.find(user)
         if account is None or account.disabled:
             raise LookupError(f"there is no user {user!r} who can sign in")
@@ -33,8 +36,10 @@ class Desk:
         visit.authority.audit.note("login.ok", visit, account, amr=BY_APP)
 
     def logout(self) -> None:
-        """End the session of this request."""
+        """End the session of this request, or its ticket, where the site has any."""
         visit = self._visit
+        if not {"session", "tkt"} & {*visit.authority.site.methods}:
+            return
         visit.authority.sessions.end(visit)
         visit.authority.audit.note("logout", visit, None if visit.identity is None else visit.identity.account)
 
@@ -55,6 +60,10 @@ class Desk:
         authority = self._visit.authority
         complaint: str | None = authority.app_tokens.complaint(token, self._binding())
         return forgery(self._visit.environ, authority.site.trusted_origins) or complaint
+
+    def auth_events(self) -> dict[str, int]:
+        """How often each event of the audit log has happened in this process: for a status page of the app."""
+        return self._visit.authority.audit.counts()
 
     def _binding(self) -> str:
         identity = self._visit.identity

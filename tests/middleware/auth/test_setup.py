@@ -266,6 +266,19 @@ def test_an_app_may_sign_in_and_out(assemble: Any) -> None:
     assert visitor.get("/").text == "None"
 
 
+def test_an_app_is_told_that_nobody_can_be_signed_in_where_there_are_no_sessions(assemble: Any, shop: Shop) -> None:
+    Visitor(Guard(shop, assemble(site={"methods": ("basic",)}))).get("/")
+    with pytest.raises(RuntimeError, match="no sessions"):
+        shop.seen["wheatpaste.login"]("bob")
+
+
+def test_an_app_can_show_how_many_have_signed_in(assemble: Any, shop: Shop) -> None:
+    visitor = Visitor(Guard(shop, assemble()))
+    visitor.login()
+    visitor.get("/")
+    assert shop.seen["wheatpaste.auth_events"]() == {"login.ok": 1}
+
+
 def test_an_app_s_forms_have_tokens_of_their_session(assemble: Any, shop: Shop) -> None:
     app = Guard(shop, assemble())
     visitor, other = Visitor(app), Visitor(app)

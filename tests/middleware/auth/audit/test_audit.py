@@ -164,8 +164,8 @@ def lines(path: Path) -> list[dict[str, Any]]:
 
 
 def test_the_file_is_for_its_owner_alone_and_made_by_the_first_event(tmp_path: Path) -> None:
-    audit = Audit("json:audit.log", folder=tmp_path)
     path = tmp_path / "audit.log"
+    audit = Audit(f"json:{path}")
     assert not path.exists()
     audit.note("login.ok", visit(), BOB)
     audit.close()

@@ -19,6 +19,7 @@ from wheatpaste import loadapp
 from wheatpaste.config.problems import ConfigError
 from wheatpaste.middleware.auth import authkit
 from wheatpaste.middleware.auth.authkit_filter.assembly import Guarded
+from wheatpaste.middleware.auth.authkit_filter.filter import AuthKit
 from wheatpaste.middleware.auth.authkit_filter.keys import read
 from wheatpaste.middleware.auth.authkit_filter.login_form import fill
 from wheatpaste.middleware.auth.authkit_filter.wishes import Terms, Text
@@ -154,6 +155,16 @@ def test_basic_with_a_function(site: Callable[..., Client]) -> None:
     client = site("setup.method = basic\nbasic.authenticate.function = auth_authkit_app.check")
     assert "REMOTE_USER=zoe AUTH_TYPE=basic" in client.get("/private", headers=basic("zoe", "zoe")).text
     assert client.get("/private", headers=basic("zoe", "other")).status == 401
+
+
+def test_a_logout_by_header_is_nothing_where_there_are_no_sessions() -> None:
+    def app(environ: dict[str, Any], start_response: Any) -> list[bytes]:
+        start_response("200 OK", [("Content-Type", "text/plain"), ("X-Auth-Action", "logout")])
+        return [environ["REMOTE_USER"].encode()]
+
+    keys = {"setup.method": Text("basic"), "basic.authenticate.function": Text("auth_authkit_app.check")}
+    reply = Client(AuthKit(app, keys=keys, argon2="small")).get("/", headers=basic("zoe", "zoe"))
+    assert (reply.text, "X-Auth-Action" in reply.headers) == ("zoe", False)
 
 
 def test_a_class_of_the_sites_own(site: Callable[..., Client]) -> None:
