@@ -170,6 +170,16 @@ class Authority:
             return None
         return see_other(login_url(visit))
 
+    def keep_for_step(self, visit: Visit) -> bool:
+        """Keep a form whose user has to show more before it goes on; whether it is kept.
+
+        The page where that is shown leads on to it (:meth:`resume`).
+        """
+        account = None if visit.identity is None else visit.identity.account
+        if self.interrupted is None or account is None or "resume" not in self.routes:
+            return False
+        return self.interrupted.receive(visit) and self.interrupted.keep(visit, account.id)
+
     def decide(self, visit: Visit) -> Verdict | None:
         """What the rules say of a request; None where there are none, and the app decides."""
         return self.rules.decide(visit) if self.rules is not None and self.rules.says_something else None

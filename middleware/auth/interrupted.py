@@ -1,8 +1,9 @@
-"""A form that was sent when the session had ended: it is kept for a few minutes, and goes on after the new login.
+"""A form that was sent when the session had ended, or by who has to show more before it may go on: it is kept for a
+few minutes, and goes on after the new login, or after what had to be shown.
 
 It is sealed with a key of which one part is ours and the other in the browser's cookie alone, so that it is readable
-only while that browser asks for it. It goes on once, for the user whose session had ended, and only when they say so on
-a page of ours. A form that another site's page has sent is not kept: a login would turn it into a forgery that works.
+only while that browser asks for it. It goes on once, for the user whose session it was, and only when they say so on a
+page of ours. A form that another site's page has sent is not kept: a login would turn it into a forgery that works.
 
 Reads ``CONTENT_TYPE``, ``CONTENT_LENGTH``, ``HTTP_REFERER`` and ``wsgi.input``, which is replaced where the form was
 received. The request that goes on has ``wheatpaste.resumed``.

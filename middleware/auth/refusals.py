@@ -106,6 +106,17 @@ def remedied(visit: Visit, remedies: Collection[str], max_age: float | None = No
     return forbidden(visit)
 
 
+def leads_to_a_step(visit: Visit, remedies: Collection[str]) -> bool:
+    """Whether :func:`remedied` sends the browser to a page where its user shows more, or the same once more."""
+    identity = visit.identity
+    return (
+        identity is not None
+        and identity.method == "session"
+        and any(each == "mfa" or each.startswith("fresh") for each in remedies)
+        and navigates(visit.environ)
+    )
+
+
 def step_up(visit: Visit, wanted: str, max_age: float | None = None) -> Answer:
     """The answer to who has to show more (``mfa``), or the same once more (``fresh``): RFC 9470."""
     if navigates(visit.environ):

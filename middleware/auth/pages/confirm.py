@@ -56,6 +56,8 @@ def take_passkey(visit: Visit, user: Identity, fields: Fields) -> Answer:
 
 def _confirmed(visit: Visit, account: Account, amr: tuple[str, ...], target: str) -> Answer:
     visit.authority.sessions.step_up(visit, amr)
+    if target.partition("?")[0] == visit.authority.url(visit, "enrol"):
+        return see_other(target)  # a form that waits for a second factor waits until there is one
     return see_other(visit.authority.resume(visit, account, target or visit.authority.url(visit, "account")))
 
 
