@@ -130,7 +130,7 @@ class Guard:
         if identity is None:
             if own and wanted_step(own) is None and not self._authority.site.intercept_prechallenged:
                 return None
-            return self._kept(visit) or unauthenticated(visit)
+            return self._kept(visit) or asked_for(visit)
         wanted = wanted_step(own)
         if wanted is not None and identity.method == "session" and navigates(visit.environ):
             if wanted == "mfa" and identity.has_shown_two_factors:
@@ -202,11 +202,19 @@ def keep_to_scopes(visit: Visit, verdict: Verdict) -> None:
     identity, rules = visit.identity, visit.authority.rules
     if identity is None or identity.scopes is None or rules is None or rules.takes_token(verdict, identity):
         return
-    visit.failed[identity.method] = Failed("token for something else", description="The token is not for this.")
+    visit.failed[identity.method] = Failed(
+        "token for something else", description="The token is not for this.", status=403
+    )
     for key in FORGEABLE:
         visit.environ.pop(key, None)
     Trace.of(visit.environ).identity = None
     _enter(visit, None)
+
+
+def asked_for(visit: Visit) -> Answer:
+    """The answer where somebody has to be known: a login, but 403 to a token that is for something else."""
+    elsewhere = next((each for each in visit.failed.values() if each.status == 403), None)
+    return unauthenticated(visit) if elsewhere is None else forbidden(visit, elsewhere.description)
 
 
 def _enter(visit: Visit, identity: Identity | None) -> None:

@@ -27,8 +27,8 @@ from ...protocol.peers import Networks
 from ...protocol.wsgi import Environ, Headers
 from .allowed import note_denial
 from .answers import problem
-from .auth import identify
-from .refusals import remedied, unauthenticated
+from .auth import asked_for, identify, keep_to_scopes
+from .refusals import remedied
 from .visit import Visit
 
 if TYPE_CHECKING:
@@ -105,9 +105,11 @@ class ForwardAuth:
         verdict = authority.decide(inner)
         if verdict is not None and verdict.refusal is not None:
             return self._unclear(verdict.refusal)
+        if verdict is not None and verdict.allowed:
+            keep_to_scopes(inner, verdict)
         if verdict is None or (verdict.rule is None and authority.site.default == "app"):
             # The app behind the proxy cannot answer 401 to us: what it would decide has to be decided here.
-            return unauthenticated(inner) if inner.identity is None else _passed(inner.identity)
+            return asked_for(inner) if inner.identity is None else _passed(inner.identity)
         if verdict.allowed:
             return _passed(inner.identity)
         note_denial(inner, verdict.remedies, verdict.reason)

@@ -35,6 +35,7 @@ from .readings import is_unusual, loose_paths, other_methods, other_paths
 from .rule_table import Rule, RuleTable, asks_for_scopes
 
 if TYPE_CHECKING:
+    from .identity import Identity
     from .visit import Visit
 
 log = logging.getLogger(__name__)
@@ -188,6 +189,14 @@ class Rules:
         """What a permission decides that stands in no rule, for a request that may carry a token with few scopes."""
         return self._limited(permission, ctx, not self._scoped or asks_for_scopes(permission))
 
+    def takes_token(self, verdict: Verdict, identity: Identity) -> bool:
+        """Whether a token that is limited to scopes says who asks to the app, too: not where anybody may come, but
+        under the rules that name scopes, if there are any. The scopes of a JWT are its issuer's words.
+        """
+        if not self._scoped or self._dry_run or identity.method == "jwt":
+            return True
+        return verdict.rule is not None and verdict.rule.index in self._scoped
+
     def _judged(self, ctx: Context) -> Verdict:
         environ = ctx.environ
         refused = refusal(environ)
@@ -234,7 +243,7 @@ class Rules:
 
     def _by(self, rule: Rule | None, ctx: Context) -> Verdict:
         if rule is None:
-            return Verdict(ALLOWED if self._default is None else self._default.decide(ctx))
+            return Verdict(ALLOWED if self._default is None else self._limited(self._default, ctx, not self._scoped))
         decision = self._limited(rule.permission, ctx, not self._scoped or rule.index in self._scoped)
         return self._passed[rule.index] if decision is ALLOWED else Verdict(decision, rule)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Callable
 from typing import Any
 
@@ -54,6 +55,34 @@ def show_two_factors(visitor: Visitor, authority: Authority) -> Reply:
 def must_change(authority: Authority) -> None:
     account = authority.users.find("bob")
     authority.users.set_password(account.id, authority.passwords.hasher.hash(PASSWORD), must_change=True)
+
+
+@pytest.mark.parametrize("way", ["Bearer", "Basic"])
+@pytest.mark.parametrize("default", ["app", "authenticated", "deny"])
+def test_a_token_counts_nowhere_but_under_the_rules_that_name_scopes(
+    default: str, way: str, assemble: Assemble
+) -> None:
+    site = {"methods": ("session", "bearer", "basic"), "default": default, "trusted_proxies": ("192.0.2.0/24",)}
+    rules = {"/metrics": "scope metrics:read", "/open": "everyone", "/all": "authenticated"}
+    authority = assemble(site=site, rules=RuleOptions(rules=rules))
+    text, _ = authority.tokens.create(authority.users.find("bob"), "found", ["metrics:read"], None)
+    shown = f"Bearer {text}" if way == "Bearer" else "Basic " + base64.b64encode(f"bob:{text}".encode()).decode()
+    visitor = Visitor(Guard(hello, authority))
+
+    def ask(path: str) -> Reply:
+        return visitor.get(path, HTTP_AUTHORIZATION=shown, HTTP_SEC_FETCH_MODE="cors", HTTP_ACCEPT="*/*")
+
+    def asked_by_proxy(path: str) -> Reply:
+        original = {"HTTP_X_ORIGINAL_URL": f"http://wiki.example.org{path}", "HTTP_X_ORIGINAL_METHOD": "GET"}
+        return visitor.get("/-/auth/verify", HTTP_AUTHORIZATION=shown, HTTP_SEC_FETCH_MODE="cors", **original)
+
+    assert ask("/metrics").text == "hello bob"
+    assert ask("/open").text == "hello None"
+    assert [ask(path).code for path in ("/all", "/other")] == [403, 403]
+    assert "bob" not in ask("/other").text
+    told = {path: asked_by_proxy(path) for path in ("/metrics", "/open", "/all", "/other")}
+    assert [reply.code for reply in told.values()] == [200, 200, 403, 403]
+    assert [reply.header("Remote-User") for reply in told.values()] == ["bob", "", "", ""]
 
 
 @pytest.mark.parametrize("acr", ["mfa", "phr", "urn:example:gold"])
