@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from ..config.options import OptionError
 from ..config.problems import ConfigError, Problem, did_you_mean
 from .target import find_target
 
@@ -117,12 +118,19 @@ class AuthSite:
         reading = self.reading
         if reading.errors or reading.belongings is None:
             raise ConfigError(reading.errors)
-        return Assembly(reading.belongings.made)
+        return Assembly(reading.belongings.made, name=self.name)
 
     @cached_property
     def authority(self) -> Authority:
-        """The services of the site."""
-        return self.services.authority()
+        """The services of the site. Raises ``ConfigError`` for what its sections say that cannot be."""
+        try:
+            return self.services.authority()
+        except OptionError as error:
+            found = self.reading.place_of(error.part)
+            if found is None:
+                raise
+            place, read = found
+            raise ConfigError(place.refusal(error, read.said)) from error
 
     @property
     def users(self) -> LocalUsers:

@@ -65,7 +65,7 @@ class Auth:
     _guard: WSGIApp = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
-        authority = authority_of(self.parts)
+        authority = authority_of(self.parts, name=self.auth)
         object.__setattr__(self, "authority", authority)
         object.__setattr__(self, "_guard", Guard(self.app, authority))
 

@@ -23,6 +23,9 @@ from ...config.weak_secrets import weakness
 SHORTEST_SECRET = 32
 """Characters of a secret that a deployer wrote in place of a key file."""
 
+MAKE_KEY = "write secret = %(here)s/auth.key, and make that file: wheatpaste auth FILE init"
+"""What a site without a key is told."""
+
 _BYTES = 32
 _ID = re.compile(r"[0-9a-f]{8}")
 _DAY = re.compile(r"\d{4}-\d\d-\d\d")
@@ -214,7 +217,7 @@ def _read(words: list[str]) -> tuple[str, Key | None]:
 def _key_of_secret(secret: str) -> Key:
     complaint = secret_complaint(secret)
     if complaint is not None:
-        raise _error(f"secret {complaint}", "make a key file: wheatpaste auth FILE init")
+        raise _error(f"secret {complaint}", MAKE_KEY)
     # Extraction (RFC 5869): a text's characters are no evenly spread bits.
     return key_of(hmac.digest(b"wheatpaste secret", secret.encode("utf-8", "surrogatepass"), "sha256"))
 

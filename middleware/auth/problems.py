@@ -8,6 +8,8 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from ...config.mounts import KeyProblem
+from .key_file import MAKE_KEY
+from .setup import sections_lacking
 from .site import Site
 
 if TYPE_CHECKING:
@@ -15,11 +17,6 @@ if TYPE_CHECKING:
     from .accounts.options import StoreOptions
     from .factors.options import MfaOptions
 
-_NEEDED = {
-    "tkt": "with the secret of the tickets",
-    "header": "with the headers of the proxy",
-    "certificate": "that says whose certificates are whose",
-}
 _TLS = re.compile(r"tls|ssl|.*cert")
 """What keys begin with by which servers, ours and others, are told to speak TLS."""
 
@@ -30,13 +27,17 @@ def problems_of(name: str, parts: Mapping[str, Any], stack: Surroundings) -> Ite
     """What is wrong with the sections ``[auth:NAME…]``; ``parts`` are as they were read."""
     site: Site = parts[""]
     if site.secret is None:
-        yield KeyProblem(
-            "secret", "is missing: nothing can be signed", "make a key file: wheatpaste auth FILE init", part=""
-        )
+        yield KeyProblem("secret", "is missing: nothing can be signed", MAKE_KEY, part="")
     yield from _methods(name, site, parts)
     yield from _login(name, site, parts)
     yield from _second_factors(name, site, parts)
     yield from _store(name, parts, stack)
+    if site.audit.startswith("json:") and not os.path.isabs(site.audit.removeprefix("json:")):
+        what = "is a file in the folder in which a server or a command is started, another one for each"
+        yield KeyProblem("audit", what, "write json:%(here)s/audit.log", "warning", part="")
+    if site.templates is not None and not site.templates.is_dir():
+        what = "is no folder: all pages would be ours"
+        yield KeyProblem("templates", what, "name one that is there", part="")
     header = parts.get("header")
     if "header" in site.methods and not site.trusted_proxies and not (header is not None and header.is_signed):
         yield KeyProblem(
@@ -72,9 +73,9 @@ def _speaks_tls(site: Site, stack: Surroundings) -> bool:
 
 
 def _methods(name: str, site: Site, parts: Mapping[str, Any]) -> Iterator[KeyProblem]:
-    for word, what in _NEEDED.items():
-        if word in site.methods and word not in parts:
-            yield KeyProblem("methods", f"names {word}, and there is no section [auth:{name}:{word}] {what}", part="")
+    lacking = sections_lacking(name, site, parts)
+    if lacking is not None:
+        yield KeyProblem("methods", lacking, part="")
     if "session" not in site.methods:
         if "tkt" in site.methods and "tkt" in parts and parts["tkt"].exchange:
             what = "must name session, too: tickets are exchanged for one"
@@ -82,8 +83,6 @@ def _methods(name: str, site: Site, parts: Mapping[str, Any]) -> Iterator[KeyPro
         if any(word.startswith("oidc:") for word in parts):
             what = "must name session: a login at a provider begins one, which nobody would look at"
             yield KeyProblem("methods", what, part="")
-    if "jwt" in site.methods and not any(part.startswith("jwt:") for part in parts):
-        yield KeyProblem("methods", f"names jwt, and there is no section [auth:{name}:jwt:NAME] of an issuer", part="")
     for part in parts:
         word = part.partition(":")[0]
         if word in _OF_METHODS and word not in site.methods:
@@ -146,16 +145,22 @@ def _store(name: str, parts: Mapping[str, Any], stack: Surroundings) -> Iterator
         elif place == "memory:" and key == "url" and stack.public:
             what = f"keeps {kept[key]} in memory alone: they are gone when the server ends"
             yield KeyProblem(said, what, fixes[key], "warning", part=part)
-        elif place is not None and not _has_folder(place):
-            yield KeyProblem(
-                key,
-                "is a file in a folder that is not there: every request would be answered with 503",
-                "make the folder, for the user of the server",
-                part=part,
-            )
+        elif place is not None and place.startswith("sqlite:///"):
+            yield from _file(key, place.removeprefix("sqlite:///"), "sqlite:///%(here)s/auth.db", part)
 
 
-def _has_folder(place: str) -> bool:
-    """False where a database's file cannot be made."""
-    file = place.removeprefix("sqlite:///")
-    return file == place or os.path.isdir(os.path.dirname(file) or ".")
+def _file(key: str, path: str, whole: str, part: str) -> Iterator[KeyProblem]:
+    """What is wrong with the place of a file that the server makes; ``whole`` is how its path can be written."""
+    if os.path.isdir(os.path.dirname(path) or "."):
+        if not os.path.isabs(path):
+            what = "is a file in the folder in which a server or a command is started, another one for each"
+            yield KeyProblem(key, what, f"write {whole}", "warning", part=part)
+        return
+    what = "is a file in a folder that is not there: every request would be answered with 503"
+    lacks_slash = not os.path.isabs(path) and os.path.isdir(os.path.dirname(f"/{path}"))
+    fix = (
+        f"write {whole}, with a third slash before %(here)s"
+        if lacks_slash
+        else "make the folder, for the user of the server"
+    )
+    yield KeyProblem(key, what, fix, part=part)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from ...config.options import OptionError
+from ...config.problems import ConfigError
 from ..storage.places import store_of, tables_of
 from ..storage.store import Store
 from ..storage.table_store import SCHEMA as STORE
@@ -25,6 +27,7 @@ from .factors.tables import SCHEMA as FACTORS
 from .identities import SCHEMA as IDENTITIES
 from .identities import Identities
 from .interrupted import Interrupted
+from .key_file import MAKE_KEY
 from .links import SCHEMA as LINKS
 from .links import Links
 from .method import Method
@@ -52,19 +55,43 @@ if TYPE_CHECKING:
 Clock = Callable[[], float]
 
 
-def authority_of(parts: Mapping[str, Any], clock: Clock = time.time) -> Authority:
-    """The authority of a site, from the components of its sections by their names (``""`` for ``[auth:main]``).
+_SECTIONS = {
+    "tkt": ("tkt", "with the secret of the tickets"),
+    "header": ("header", "with the headers of the proxy"),
+    "certificate": ("certificate", "that says whose certificates are whose"),
+    "jwt": ("jwt:NAME", "of an issuer"),
+}
+"""The methods that mean nothing without a section of their own, and what is in it."""
+
+
+def authority_of(parts: Mapping[str, Any], clock: Clock = time.time, name: str = "main") -> Authority:
+    """The authority of a site, from the components of its sections by their names (``""`` for ``[auth:NAME]``).
 
     Raises ``ConfigError`` and ``OptionError`` for what sections say that cannot be.
     """
-    return Assembly(parts, clock).authority()
+    return Assembly(parts, clock, name).authority()
+
+
+def sections_lacking(name: str, site: Site, parts: Mapping[str, Any]) -> str | None:
+    """A phrase that names the sections without which methods of a site mean nothing; None if they are there."""
+    present = {part.partition(":")[0] for part in parts}
+    words = [word for word in site.methods if word in _SECTIONS and word not in present]
+    if not words:
+        return None
+    sections = [f"[auth:{name}:{_SECTIONS[word][0]}] {_SECTIONS[word][1]}" for word in words]
+    return f"names {' and '.join(words)}, and there is no section {', nor '.join(sections)}"
 
 
 class Assembly:
     """The services of a site while they are put together: each is made when the first other needs it."""
 
-    def __init__(self, parts: Mapping[str, Any], clock: Clock = time.time) -> None:
+    # Which options name stores: component, option, section.
+    _url: tuple[str, str, str | None] = ("StoreOptions", "url", "store")
+    _sessions: tuple[str, str, str | None] = ("StoreOptions", "sessions", "store")
+
+    def __init__(self, parts: Mapping[str, Any], clock: Clock = time.time, name: str = "main") -> None:
         self.parts = parts
+        self.name = name
         self.clock = clock
         self.site: Site = parts[""]
         self._methods: dict[str, Method] = {}
@@ -110,7 +137,10 @@ class Assembly:
 
     @cached_property
     def methods(self) -> tuple[Method, ...]:
-        """The methods of the site, in the order in which they are asked."""
+        """The methods of the site, in the order in which they are asked. Raises ``OptionError``."""
+        lacking = sections_lacking(self.name, self.site, self.parts)
+        if lacking is not None:
+            raise OptionError("Site", "methods", lacking, part="")
         return tuple(self.method(word) for word in METHODS if word in self.site.methods)
 
     def wire(self, authority: Authority) -> None:
@@ -153,10 +183,11 @@ class Assembly:
 
     @cached_property
     def vault(self) -> Vault:
-        """The keys. Raises ``OptionError`` where the site has none."""
+        """The keys. Raises ``OptionError`` where the site has none, and ``ConfigError`` for a key file."""
         if self.site.secret is None:
-            raise OptionError("Site", "secret", "is missing; make a key file: wheatpaste auth FILE init", part="")
-        return Vault.read(self.site.secret)
+            raise OptionError("Site", "secret", f"is missing: nothing can be signed; {MAKE_KEY}", part="")
+        with _said_of("Site", "secret", ""):
+            return Vault.read(self.site.secret)
 
     @cached_property
     def audit(self) -> Audit:
@@ -171,13 +202,17 @@ class Assembly:
     @cached_property
     def tables(self) -> Tables:
         """Users, tokens and what else is not gone with its time; sessions, too, unless they are kept elsewhere."""
-        return tables_of(self._store_options.url, ACCOUNTS, TOKENS, DIGESTS, FACTORS, LINKS, IDENTITIES, STORE)
+        with _said_of(*self._url):
+            return tables_of(self._store_options.url, ACCOUNTS, TOKENS, DIGESTS, FACTORS, LINKS, IDENTITIES, STORE)
 
     @cached_property
     def store(self) -> Store:
         """Sessions, counters and whatever is good once."""
         place = self._store_options.sessions
-        return TableStore(self.tables, self.clock) if place is None else store_of(place, self.clock)
+        if place is None:
+            return TableStore(self.tables, self.clock)
+        with _said_of(*self._sessions):
+            return store_of(place, self.clock)
 
     @cached_property
     def users(self) -> LocalUsers:
@@ -365,10 +400,7 @@ class Assembly:
         from .methods.header import header_method
         from .methods.header_options import HeaderOptions
 
-        options: HeaderOptions | None = self.parts.get("header")
-        if options is None:
-            what = "names header, and there is no section with the headers of the proxy"
-            raise OptionError("Site", "methods", what, part="")
+        options: HeaderOptions = self.parts["header"]
         return header_method(
             options,
             self.site.trusted_proxies,
@@ -381,10 +413,7 @@ class Assembly:
     def _certificate(self) -> Method:
         from .methods.certificate import CertificateMethod, CertificateOptions
 
-        options: CertificateOptions | None = self.parts.get("certificate")
-        if options is None:
-            what = "names certificate, and there is no section that says whose certificates are whose"
-            raise OptionError("Site", "methods", what, part="")
+        options: CertificateOptions = self.parts["certificate"]
         return CertificateMethod(options, self.site.trusted_proxies, self.directory, self.users.complete, self.clock)
 
     def _jwt(self) -> Method:
@@ -395,18 +424,31 @@ class Assembly:
             for name, options in self.parts.items()
             if name.startswith("jwt:")
         ]
-        if not issuers:
-            raise OptionError("Site", "methods", "names jwt, and there is no section with an issuer", part="")
         roles: RoleOptions = self.options("roles", RoleOptions)
         return Jwt(issuers, self.groups, roles.roles)
 
     def _tkt(self) -> Method:
-        from .methods.tkt import Tkt
+        from .methods.tkt import Tkt, TktOptions
 
-        options = self.parts.get("tkt")
-        if options is None:
-            raise OptionError("Site", "methods", "names tkt, and there is no section with its secret", part="")
+        options: TktOptions = self.parts["tkt"]
         if options.exchange and "session" not in self.site.methods:
             what = "must name session, too: tickets are exchanged for one (or say exchange = false, in their section)"
             raise OptionError("Site", "methods", what, part="")
         return Tkt(options, self.store, self.directory, self.clock)
+
+
+@contextmanager
+def _said_of(component: str, option: str, part: str | None) -> Iterator[None]:
+    """Say of an option what is wrong with what it names, so that it is told where the option stands.
+
+    What stands in a file of its own keeps its place there.
+    """
+    try:
+        yield
+    except ConfigError as error:
+        problem = error.problems[0]
+        if problem.file is not None:
+            raise
+        what = problem.what.removeprefix(f"{option} ")
+        what = f"{what}; {problem.fix}" if problem.fix else what
+        raise OptionError(component, option, what, part=part) from error

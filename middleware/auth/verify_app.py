@@ -48,7 +48,7 @@ class Verify:
     _endpoint: ForwardAuth = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
-        authority = authority_of(self.parts)
+        authority = authority_of(self.parts, name=self.auth)
         if not authority.site.trusted_proxies:
             raise OptionError("Verify", "trusted_proxies", "must name the server that asks", part="")
         object.__setattr__(self, "authority", authority)

@@ -19,7 +19,8 @@ STORES = f"{TABLES}, or redis://HOST:PORT/NUMBER"
 
 _POSTGRES = frozenset({"postgresql", "postgres"})
 _REDIS = frozenset({"redis", "rediss", "valkey", "valkeys", "unix"})
-_HOST = re.compile(r"(?:\[[0-9A-Fa-f:.]+\]|[^:\[\]]*)(?::[0-9]*)?")
+_HOST = re.compile(r"(?:\[[0-9A-Fa-f:.]+\]|[^:\[\]]*)(?::([0-9]*))?")
+_LAST_PORT = 65535
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*(?=:)")
 
 
@@ -107,7 +108,10 @@ def _host_complaint(url: str) -> str | None:
         hosts = urlsplit(url).netloc.rpartition("@")[2].split(",")
     except ValueError:
         hosts = ["["]
-    if all(_HOST.fullmatch(each) for each in hosts):
+    found = [_HOST.fullmatch(each) for each in hosts]
+    if any(each is not None and int(each[1] or 0) > _LAST_PORT for each in found):
+        return f"has a port that does not exist: the last is {_LAST_PORT}"
+    if all(found):
         return None
     return "has a host or port that cannot be read; in a password write / as %2F, @ as %40 and so on"
 

@@ -252,6 +252,23 @@ class TestInit:
         assert code == 2
         assert "[auth:main]: names no key file yet; write secret = %(here)s/auth.key" in err
 
+    @pytest.mark.parametrize(
+        ("wrong", "sentence"),
+        [
+            ("secret = \n", "[auth:main] secret: "),
+            ("secret = %(here)s/auth.key\nmethods = session jwt\n", "[auth:main] methods: names jwt, and there is no"),
+        ],
+        ids=["no secret", "no section"],
+    )
+    def test_what_a_site_lacks_is_said_at_its_line(self, say: Say, site: Path, wrong: str, sentence: str):
+        say("init", "--no-admin")
+        text = site.read_text().replace("methods = session digest\n", "")
+        site.write_text(text.replace("secret = %(here)s/auth.key\n", wrong))
+        code, out, err = say("user", "list")
+        assert (code, out) == (2, "")
+        assert re.match(r"site\.ini:\d+: ", err), err
+        assert sentence in err
+
     def test_a_key_that_others_can_read_is_refused(self, say: Say, site: Path):
         say("init", "--no-admin")
         (site.parent / "auth.key").chmod(0o644)

@@ -80,6 +80,8 @@ class _Md5Alone(DigestOptions):
 class Assembly(setup.Assembly):
     """The services of a site as others have them, but for its users, the keys of its vault and its pages."""
 
+    _url = _sessions = (_COMPONENT, "store", None)
+
     def __init__(self, terms: Terms, wishes: Wishes, clock: Callable[[], float]) -> None:
         super().__init__(_parts(terms, wishes), clock)
         self._terms = terms

@@ -62,7 +62,23 @@ def test_a_site_without_mistakes_is_fine(told: Told) -> None:
 
 
 MISTAKES = {
-    "no secret": ("", "error - secret: is missing"),
+    "no secret": ("", "error - secret: is missing: nothing can be signed"),
+    "a secret that can be guessed": ("secret = four words and no more", "error - secret: has 22 characters; 32 are"),
+    "methods without their sections": (
+        f"{KEY}methods = session tkt header\ntrusted_proxies = 127.0.0.1",
+        "error - methods: names tkt and header, and there is no section [auth:main:tkt] with the secret of the tickets,"
+        " nor [auth:main:header] with",
+    ),
+    "templates that are not there": (f"{KEY}templates = %(here)s/none", "error - templates: is no folder"),
+    "an audit log somewhere": (f"{KEY}audit = json:audit.log", "warning - audit: is a file in the folder in which"),
+    "a database somewhere": (
+        f"{KEY}[auth:main:store]\nurl = sqlite:///auth.db",
+        "warning :store url: is a file in the folder in which",
+    ),
+    "a port that cannot be": (
+        f"{KEY}[auth:main:store]\nsessions = redis://cache:99999/0",
+        "error :store sessions: has a port that does not exist",
+    ),
     "tickets without a secret": (f"{KEY}methods = session tkt", "error - methods: names tkt, and there is no section"),
     "certificates of nobody": (f"{KEY}methods = certificate", "error - methods: names certificate, and there is no"),
     "a header of no proxy": (
@@ -199,3 +215,19 @@ def test_what_to_write_is_said_by_the_name_of_the_site(told: Told, tmp_path: Pat
     path.write_text(path.read_text().replace("[auth:main]", "[auth:wiki]").replace("#auth", "#auth\nauth = wiki", 1))
     fixes = [each.fix for each in check_file(str(path)) if "in memory alone" in each.what]
     assert fixes == ["name a file: [auth:wiki:store] url = sqlite:///%(here)s/auth.db"]
+
+
+def test_a_slash_too_few_before_a_whole_path_is_known_for_what_it_is(tmp_path: Path) -> None:
+    make_key_file(tmp_path / "auth.key")
+    path = tmp_path / "site.ini"
+    path.write_text(SITE.format(site=f"{KEY}[auth:main:store]\nurl = sqlite://%(here)s/auth.db", server="", around=""))
+    assert [each.fix for each in check_file(str(path)) if each.code != "unused-section"] == [
+        "write sqlite:///%(here)s/auth.db, with a third slash before %(here)s"
+    ]
+
+
+def test_what_a_site_is_told_to_write_for_its_key_is_what_makes_it(tmp_path: Path) -> None:
+    path = tmp_path / "site.ini"
+    path.write_text(SITE.format(site="", server="", around=""))
+    (told,) = [each.message for each in check_file(str(path)) if each.key == "secret"]
+    assert told.endswith("; write secret = %(here)s/auth.key, and make that file: wheatpaste auth FILE init")
