@@ -59,13 +59,13 @@ def first_step(visit: Visit, identity: Identity) -> Failed | None:
     return PASSWORD_FIRST if account.must_change_password else None
 
 
-def unauthenticated(visit: Visit, own: Headers | None = None) -> Answer:
-    """The answer to who has not shown who it is. ``own`` are challenges of the app, which are sent along."""
+def unauthenticated(visit: Visit) -> Answer:
+    """The answer to who has not shown who it is."""
     if is_interactive(visit) and navigates(visit.environ):
         step = visit.failed.get("session")
         return see_other(login_url(visit, "login" if step is None else PAGE_OF_STEP.get(step, "login")))
     failed = next(iter(visit.failed.values()), None)
-    headers = [("WWW-Authenticate", each) for each in _challenges(visit)] + (own or [])
+    headers = [("WWW-Authenticate", each) for each in _challenges(visit)]
     if failed is not None and failed.retry_after is not None:
         headers.append(("Retry-After", str(failed.retry_after)))
     if not headers:
@@ -79,9 +79,7 @@ def unauthenticated(visit: Visit, own: Headers | None = None) -> Answer:
 def forbidden(visit: Visit, detail: str = "This is not for you.") -> Answer:
     """The answer to who is known and may not: final."""
     if navigates(visit.environ):
-        page = visit.authority.message(visit, "403 Forbidden", detail)
-        if page is not None:
-            return page
+        return visit.authority.message(visit, "403 Forbidden", detail)
     return problem("403 Forbidden", detail)
 
 

@@ -101,7 +101,7 @@ def delete_group(connection: Connection, name: str) -> None:
     refresh(connection, members)
 
 
-def add_member(connection: Connection, group: str, member: str, origin: str = OURS) -> bool:
+def add_member(connection: Connection, group: str, member: str) -> bool:
     """Put a user or a group into a group, by their ids; whether that was new.
 
     Raises ``ValueError`` where a group would become a member of itself.
@@ -110,7 +110,7 @@ def add_member(connection: Connection, group: str, member: str, origin: str = OU
         raise ValueError("a group cannot be a member of itself, nor of its own members")
     added = connection.execute(
         "INSERT INTO account_members (group_id, member, origin) VALUES (?, ?, ?) ON CONFLICT DO NOTHING",
-        (group, member, origin),
+        (group, member, OURS),
     ).rowcount
     refresh(connection, _accounts_of(connection, member))
     return added == 1

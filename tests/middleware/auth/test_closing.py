@@ -9,16 +9,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from auth_pages import CHEAP, PASSWORD, Visitor
+from auth_assembled import assembling
+from auth_pages import CHEAP, Clock, Visitor
 
 from wheatpaste.middleware.auth.accounts.options import StoreOptions
 from wheatpaste.middleware.auth.auth import Guard
 from wheatpaste.middleware.auth.authkit_filter.filter import AuthKit
 from wheatpaste.middleware.auth.authkit_filter.wishes import Text
 from wheatpaste.middleware.auth.authority import Authority
-from wheatpaste.middleware.auth.passwords.options import PasswordOptions
-from wheatpaste.middleware.auth.setup import authority_of
-from wheatpaste.middleware.auth.site import Site
 from wheatpaste.middleware.auth.sources.callable_source import CallableSource
 from wheatpaste.middleware.auth.sources.options import UserOptions
 
@@ -65,17 +63,9 @@ def open_files(folder: Path) -> set[str]:
 @pytest.fixture
 def assemble(tmp_path: Path) -> Iterator[Callable[..., Authority]]:
     """A site whose tables, sessions and users are in files of their own: ``assemble(UserOptions(…))``."""
-    made: list[Authority] = []
-
-    def of(users: UserOptions) -> Authority:
-        store = StoreOptions(url=f"sqlite:///{tmp_path / 'auth.db'}", sessions=f"sqlite:///{tmp_path / 'sessions.db'}")
-        site = Site(secret="7f3a9c51e2d84b06a5c1908e6fd2b743bb1e6c0d94f7a258", audit="none", allow_insecure=True)
-        made.append(authority_of({"": site, "store": store, "users": users, "password": PasswordOptions(argon2=CHEAP)}))
-        return made[-1]
-
-    yield of
-    for each in made:
-        each.close()
+    store = StoreOptions(url=f"sqlite:///{tmp_path / 'auth.db'}", sessions=f"sqlite:///{tmp_path / 'sessions.db'}")
+    with assembling(tmp_path, Clock()) as of:
+        yield lambda users: of(store=store, users=users)
 
 
 @pytest.fixture
@@ -102,8 +92,6 @@ def test_it_closes_tables_and_store_and_the_databases_of_others(
 ) -> None:
     authority = assemble(options_for(theirs))
     visitor = Visitor(Guard(hello, authority))
-    bob = authority.users.create("bob")
-    authority.users.set_password(bob.id, authority.passwords.hasher.hash(PASSWORD))
     visitor.login()
     assert authority.directory.find("ada") is not None
     assert open_files(theirs.parent) == {"auth.db", "sessions.db", "theirs.db"}
@@ -143,7 +131,6 @@ def test_it_closes_all_the_rest_where_one_cannot_be_closed(assemble: Any, theirs
             raise OSError("the line is dead")
 
     authority = assemble(UserOptions(source=("local", "callable"), callable=Broken))
-    authority.users.create("bob")
     authority.store.put("tests", "key", b"value")
     with pytest.raises(OSError, match="the line is dead"):
         authority.close()

@@ -9,22 +9,19 @@ from typing import Any
 from urllib.parse import parse_qs, urlencode
 
 import pytest
-from auth_pages import CHEAP, PASSWORD, Clock, Visitor
+from auth_assembled import assembling
+from auth_pages import PASSWORD, Clock, Visitor
 
 from wheatpaste.config.options import OptionError
-from wheatpaste.middleware.auth.accounts.options import RoleOptions, StoreOptions
+from wheatpaste.middleware.auth.accounts.options import RoleOptions
 from wheatpaste.middleware.auth.auth import Guard
 from wheatpaste.middleware.auth.auth_filter import Auth
 from wheatpaste.middleware.auth.authority import Authority
 from wheatpaste.middleware.auth.factors.options import MfaOptions
 from wheatpaste.middleware.auth.oidc.options import OidcOptions
-from wheatpaste.middleware.auth.passwords.options import PasswordOptions
 from wheatpaste.middleware.auth.rules import RuleOptions
-from wheatpaste.middleware.auth.setup import authority_of
 from wheatpaste.middleware.auth.site import Site
 from wheatpaste.middleware.storage.store import StoreError
-
-SECRET = "7f3a9c51e2d84b06a5c1908e6fd2b743bb1e6c0d94f7a258"
 
 
 class Shop:
@@ -59,25 +56,8 @@ def moved() -> Clock:
 @pytest.fixture
 def assemble(moved: Clock, tmp_path: Path) -> Iterator[Callable[..., Authority]]:
     """Put a site together, with bob in it: ``assemble(site={"methods": …}, rules=RuleOptions(…))``."""
-    made = []
-
-    def of(site: dict[str, Any] | None = None, **parts: Any) -> Authority:
-        given = {
-            "": Site(**{"secret": SECRET, "audit": "none", "allow_insecure": True, **(site or {})}),
-            "password": PasswordOptions(argon2=CHEAP),
-            "store": StoreOptions(url=f"sqlite:///{tmp_path / 'auth.db'}"),
-            **{name.replace("__", ":"): part for name, part in parts.items()},
-        }
-        authority = authority_of(given, moved)
-        made.append(authority)
-        if authority.users.find("bob") is None:
-            account = authority.users.create("bob")
-            authority.users.set_password(account.id, authority.passwords.hasher.hash(PASSWORD))
-        return authority
-
-    yield of
-    for each in made:
-        each.close()
+    with assembling(tmp_path, moved) as found:
+        yield found
 
 
 def test_who_logs_in_reaches_what_was_wanted(assemble: Any, shop: Shop) -> None:
