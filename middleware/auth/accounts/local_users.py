@@ -13,7 +13,7 @@ from ..account import NOBODY, OWN, Account
 from ..names import composed, folded
 from . import memberships
 from .memberships import Grant, Group, Member
-from .naming import email_complaint, line_complaint, look, name_complaint
+from .naming import email_complaint, line_complaint, look, mailbox, name_complaint
 from .roles import Roles
 
 _USERS = (
@@ -71,7 +71,9 @@ class LocalUsers:
         """The accounts that have a mail address; it need not be one, nor that they have shown that it is theirs."""
         if not address or email_complaint(address) is not None:
             return []
-        return [self._account(row) for row in self._tables.query(_BY_EMAIL, (folded(address),))]
+        # Names are folded further than addresses may be: straße.de and strasse.de belong to two people.
+        found = [self._account(row) for row in self._tables.query(_BY_EMAIL, (folded(address),))]
+        return [each for each in found if mailbox(each.email) == mailbox(address)]
 
     def all(self, prefix: str = "", *, after: str = "", limit: int = 1000) -> list[Account]:
         """Accounts whose names begin so, in the order of their names, from the one that follows ``after``."""

@@ -20,6 +20,7 @@ _LIKE_LATIN = str.maketrans(
     "авсԁеһнікӏмоԛрѕтԝхуј" + "αβεζηικμνορτυχγ",
     "abcdehhiklmoqpstwxyj" + "abezhikmvoptuxy",
 )
+_SMALL = str.maketrans("ABCDEFGHIJKLMNOPQRSTUVWXYZ", "abcdefghijklmnopqrstuvwxyz")
 _EMAIL = re.compile(r"[^\s@<>\"(),:;\\\[\]\x00-\x1f\x7f-\x9f]{1,64}@(?!-)[^\W_](?:[\w.-]{0,251}\w)?")
 _DOTS = re.compile(r"\.\.|^\.|\.@|@\.")
 
@@ -41,6 +42,11 @@ def email_complaint(address: str) -> str | None:
     if address and (len(address) > 254 or not _EMAIL.fullmatch(address) or _DOTS.search(address)):
         return "must be a mail address such as bob@example.org"
     return None
+
+
+def mailbox(address: str) -> str:
+    """What two spellings of one mail address have in common: there is no difference of ASCII's case."""
+    return address.translate(_SMALL)
 
 
 def line_complaint(text: str) -> str | None:

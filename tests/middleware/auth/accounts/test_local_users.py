@@ -127,6 +127,22 @@ def test_users_are_found_by_mail_address(users: LocalUsers):
         assert users.with_email(nobody) == []
 
 
+@pytest.mark.parametrize(
+    ("theirs", "other"),
+    [
+        ("bob@straße.de", "bob@strasse.de"),
+        ("kate@example.org", "\u212aate@example.org"),
+        ("ﬁona@example.org", "fiona@example.org"),
+        ("bob@ϐeta.gr", "bob@βeta.gr"),
+    ],
+    ids=["sharp s", "Kelvin", "ligature", "beta"],
+)
+def test_an_address_that_is_only_like_another_is_nobodys(users: LocalUsers, theirs: str, other: str):
+    bob = users.create("bob", email=theirs)
+    assert users.with_email(other) == []
+    assert [each.id for each in users.with_email(theirs)] == [bob.id]
+
+
 def test_an_address_is_verified_only_for_as_long_as_it_stays(users: LocalUsers):
     bob = users.create("bob")
     users.set_email(bob.id, "bob@example.org", verified=True)

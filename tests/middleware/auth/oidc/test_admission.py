@@ -136,6 +136,16 @@ def test_linking_by_mail(
     assert who(browser) == ("anders" if is_linked else "-")
 
 
+def test_an_address_that_letters_of_other_languages_fold_to_links_nobody(
+    make_site: Made, provider: HostileProvider
+) -> None:
+    site = make_site(provision="link", trust_email=True)
+    account = site.users.create("anders", email="anders@straße.de", email_verified=True)
+    provider.user |= {"email": "anders@strasse.de", "email_verified": True}
+    assert log_in(site.browser()).status == 403
+    assert site.identities.of(account.id) == []
+
+
 def test_a_mail_address_that_the_provider_gives_to_another_links_no_more(
     make_site: Made, provider: HostileProvider
 ) -> None:
