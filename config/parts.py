@@ -51,18 +51,19 @@ from typing import Any
 
 from .chapters import Chapter, find_chapter
 from .ini import Section
-from .node import Values
+from .node import TYPES, Values
 from .options import OptionError, parsed
 from .origin import building
 from .problems import Problem, did_you_mean
 from .reader import Place, Reader, Reading
-from .records import record
+from .records import record, replace
 from .values import is_import
 
 NO_PARTS: Mapping[str, Any] = MappingProxyType({})
 """The default of a component's ``parts``."""
 
 _WORD = r"[\w.-]+"
+_SERVED = frozenset(prefix for each in TYPES.values() for prefix in each.prefixes)
 
 
 @record
@@ -170,7 +171,7 @@ class Parts:
         chapter, problems = find_chapter(head, paths, place, said.get(self.file, key))
         if chapter is None:
             return Belongings(problems=tuple(problems))
-        found = dict(self._parts_of(chapter, owner.component, problems, importing))
+        found = dict(self._parts_of(chapter, owner, problems, importing))
         problems += [*chapter.problems, *(each for part in found.values() for each in part.reading.problems)]
         problems += self._lacking(chapter, found, key, place)
         sections = tuple(section for _, section in chapter.sections)
@@ -179,6 +180,13 @@ class Parts:
     def head(self, owner: Reader) -> str:
         """What the headers begin with where a section does not say otherwise: ``auth:main``."""
         return f"{self.prefix}:{self._usual(owner) or 'NAME'}"
+
+    def home_of(self, key: str, owner: Reader, head: str | None = None) -> str | None:
+        """The header of the section that has this option, of those that belong to ``owner``; None if none has it."""
+        for part in self.parts:
+            if key in part.reader(owner.component).spellings():
+                return part.header(head or self.head(owner), "NAME")
+        return None
 
     def _usual(self, owner: Reader) -> Any:
         return next(each.default for each in owner.options if each.name == self.option)
@@ -191,7 +199,7 @@ class Parts:
         return [each for each in (place.global_conf.get("__file__"), place.origin(key).file) if each]
 
     def _parts_of(
-        self, chapter: Chapter, owner: type, problems: list[Problem], importing: bool
+        self, chapter: Chapter, owner: Reader, problems: list[Problem], importing: bool
     ) -> Iterator[tuple[str, PartReading]]:
         seen: dict[str, Section] = {}
         for name, section in chapter.sections:
@@ -204,7 +212,18 @@ class Parts:
                 problems.append(_of(section, what, "join the two"))
             else:
                 seen[name] = section
-                yield name, _read(chapter, section, part.reader(owner), importing)
+                part_read = _read(chapter, section, part.reader(owner.component), importing)
+                part_read.reading.problems[:] = [
+                    self._led_home(each, chapter.head, owner) for each in part_read.reading.problems
+                ]
+                yield name, part_read
+
+    def _led_home(self, problem: Problem, head: str, owner: Reader) -> Problem:
+        """The same; of an option that is none there but in another section, with that section."""
+        if problem.code != "unknown-option" or problem.fix.startswith("did you mean") or problem.key is None:
+            return problem
+        home = self.home_of(problem.key, owner, head)
+        return problem if home is None else replace(problem, fix=f"write it into [{home}]")
 
     def _lacking(
         self, chapter: Chapter, found: Mapping[str, PartReading], key: str | None, place: Place
@@ -213,8 +232,10 @@ class Parts:
             if part.required and part.name not in found:
                 header = part.header(chapter.head, "NAME")
                 elsewhere = "" if chapter.file.path == place.origin(key).file else f" in {chapter.file.path}"
-                near = did_you_mean(header, chapter.file.sections)
-                fix = near if near.startswith("did you mean") else ""
+                # What has to be served has a prefix of its own: [app:main] is nobody's slip for [auth:main].
+                strays = [each for each in chapter.file.sections if each.partition(":")[0].strip() not in _SERVED]
+                near = did_you_mean(header, strays)
+                fix = near if near.startswith("did you mean") else "add it"
                 what = f"there is no section [{header}]{elsewhere}"
                 yield place.problem(key, what, fix, code="missing-section")
 

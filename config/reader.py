@@ -285,6 +285,8 @@ class Reader:
             hint = "remove it: this takes no options"
         elif nearest(key, known) is None and self.unknown == "warning":
             hint = "it has no effect"
+        elif nearest(key, known) is None and self.parts is not None and (home := self.parts.home_of(key, self)):
+            hint = f"write it into [{home}]"
         elif nearest(key, known) is None and self.family is not None:
             hint += f", and {self.family.key}"
         return place.problem(key, "no such option", hint, severity=self.unknown, code="unknown-option")

@@ -238,6 +238,26 @@ WRONG = {
         "gate = side\n[gate:main]\n",
         "site.ini:4: [app:main] gate: there is no section [gate:side]; did you mean 'gate:main'?",
     ),
+    "no section, and none that it could be": (
+        "[server:main]\nuse = egg:wheatpaste#main\n",
+        "site.ini:2: [app:main]: there is no section [gate:main]; add it",
+    ),
+    "an option of the sections": (
+        "motto = a\n[gate:main]\n",
+        "site.ini:4: [app:main] motto: no such option; write it into [gate:main]",
+    ),
+    "an option of one of several sections": (
+        "colour = a\n[gate:main]\n",
+        "site.ini:4: [app:main] colour: no such option; write it into [gate:main:door:NAME]",
+    ),
+    "an option of another section": (
+        "[gate:main]\nbolts = 3\n",
+        "site.ini:5: [gate:main] bolts: no such option; write it into [gate:main:locks]",
+    ),
+    "an option of a section with keys of its own": (
+        "[gate:main]\n[gate:main:locks]\nword = 0123456789abcdef\ncolour = 3\n",
+        "site.ini:7: [gate:main:locks] colour: no such option; write it into [gate:main:door:NAME]",
+    ),
     "a name that is none": (
         "gate = main:locks\n[gate:main]\n",
         "site.ini:4: [app:main] gate = main:locks: must be one word: main means [gate:main]",
