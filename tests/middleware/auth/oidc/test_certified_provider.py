@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import re
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -16,6 +14,7 @@ from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 import oidc_provider
 import pytest
 import requests
+from auth_command import auth
 from oidc_provider import SECRET, Person, fields_of
 from oidc_site import MOUNT, OidcSite
 from running_server import RunningServer, free_port, poll
@@ -227,14 +226,7 @@ def test_a_site_of_an_ini_from_login_to_logout(
     port, provider_port = free_port(), free_port()
     ini = write_ini(SITE.format(port=port, provider=provider_port, secret=SECRET))
     (tmp_path / "whoami.py").write_text(APP)
-    made = subprocess.run(
-        [sys.executable, "-m", "wheatpaste", "auth", str(ini), "init", "--no-admin"],
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-    assert made.returncode == 0, made.stderr
+    auth(ini, "init", "--no-admin")
     provider = oidc_provider.start(provider_port, f"http://127.0.0.1:{port}", USERS)
     try:
         site = running_server(ini.name, "--listen", f"127.0.0.1:{port}", env={"PYTHONPATH": str(tmp_path)})

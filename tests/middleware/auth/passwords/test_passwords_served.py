@@ -1,13 +1,12 @@
 """What can be seen from outside of a served site's passwords: ASVS 5.0, 6.2 and 6.3."""
 
 import re
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import httpx
 import pytest
+from auth_command import auth
 from running_server import RunningServer
 
 pytestmark = pytest.mark.slow
@@ -51,16 +50,7 @@ class Served:
         self.url = f"http://127.0.0.1:{start(ini).port}"
 
     def run(self, *words: str, given: str = "") -> str:
-        done = subprocess.run(
-            [sys.executable, "-m", "wheatpaste", "auth", str(self.ini), *words],
-            input=given + "\n",
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=False,
-        )
-        assert done.returncode == 0, done.stdout + done.stderr
-        return done.stdout
+        return auth(self.ini, *words, given=given)
 
     def browser(self) -> httpx.Client:
         """A browser, as far as headers tell."""

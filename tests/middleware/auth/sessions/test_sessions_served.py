@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import json
 import re
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
+from auth_command import auth
 from running_server import RunningServer, poll
 
 pytestmark = pytest.mark.slow
@@ -117,16 +116,7 @@ class Served:
         self.url = f"http://127.0.0.1:{start(ini).port}"
 
     def run(self, *words: str, given: str = "") -> str:
-        done = subprocess.run(
-            [sys.executable, "-m", "wheatpaste", "auth", str(self.ini), *words],
-            input=given + "\n",
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=False,
-        )
-        assert done.returncode == 0, done.stdout + done.stderr
-        return done.stdout
+        return auth(self.ini, *words, given=given)
 
     def agent(self) -> Agent:
         return Agent(self.url)
