@@ -108,6 +108,8 @@ class Authority:
         """Who each provider is, by its name: what its users are known by, together with their subjects."""
         self.linkable: tuple[str, ...] = ()
         """The providers at which users may connect a login with their accounts."""
+        self.editable: frozenset[str] = frozenset()
+        """What users whom the site keeps itself may change of themselves: ``display``, ``email``."""
         self.leaving: Callable[[Visit], str | None] | None = None
         """Where a browser goes after its logout, if it has to go elsewhere; asked while the session is still there."""
         self.closers: list[Callable[[], object]] = []

@@ -25,6 +25,7 @@ from ...protocol.hosts import read_host
 from ...protocol.paths import refusal
 from ...protocol.peers import Networks
 from ...protocol.wsgi import Environ, Headers
+from .account import NOBODY, OWN
 from .allowed import note_denial
 from .answers import problem
 from .auth import asked_for, identify, keep_to_scopes
@@ -109,9 +110,9 @@ class ForwardAuth:
             keep_to_scopes(inner, verdict)
         if verdict is None or (verdict.rule is None and authority.site.default == "app"):
             # The app behind the proxy cannot answer 401 to us: what it would decide has to be decided here.
-            return asked_for(inner) if inner.identity is None else _passed(inner.identity)
+            return asked_for(inner) if inner.identity is None else _passed(inner.identity, authority.editable)
         if verdict.allowed:
-            return _passed(inner.identity)
+            return _passed(inner.identity, authority.editable)
         note_denial(inner, verdict.remedies, verdict.reason)
         return remedied(inner, verdict.remedies, verdict.max_age)
 
@@ -193,11 +194,15 @@ def environ_of(environ: Environ, asked: Original) -> Environ:
     return inner
 
 
-def _passed(identity: Identity | None) -> Answer:
+def _passed(identity: Identity | None, editable: frozenset[str] = NOBODY) -> Answer:
+    address = "" if identity is None else identity.email
+    account = None if identity is None else identity.account
+    if "email" in editable and account is not None and account.source == OWN and not account.email_verified:
+        address = ""  # its user may have typed it, and programs behind a proxy tell users apart by it
     known = {
         "Remote-User": "" if identity is None else identity.name,
         "Remote-Name": "" if identity is None else identity.display or identity.name,
-        "Remote-Email": "" if identity is None else identity.email,
+        "Remote-Email": address,
         # Group names with a comma in them would be read as two.
         "Remote-Groups": ""
         if identity is None

@@ -47,12 +47,17 @@ class Identity(NamedTuple):
         return MFA in self.amr
 
     def as_dict(self) -> dict[str, Any]:
-        """Plain data for ``environ['wheatpaste.identity']``."""
+        """Plain data for ``environ['wheatpaste.identity']``.
+
+        ``email_verified`` is whether the site knows that the address is the user's.
+        """
+        account = self.account
         return {
             "id": self.id,
             "name": self.name,
             "display": self.display or self.name,
             "email": self.email,
+            "email_verified": account is not None and account.email_verified and account.email == self.email != "",
             "groups": sorted(self.groups) if self.groups else [],
             "roles": sorted(self.roles) if self.roles else [],
             "permissions": sorted(self.permissions) if self.permissions else [],

@@ -127,6 +127,7 @@ class Assembly:
         if "digest" in self.site.methods:
             self.users.forgetters.append(self.digest_secrets.forget)
         authority.needs_second_factor = self.mfa.needs_second_factor
+        authority.editable = frozenset(self.options("users", UserOptions).editable)
         authority.closers.append(self.tables.close)
         self.wire(authority)
         self._add_providers(authority)

@@ -5,7 +5,20 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from . import account, confirm, enrol, invitation, login, passkeys, password, providers, resume, second, security
+from . import (
+    account,
+    confirm,
+    enrol,
+    invitation,
+    login,
+    passkeys,
+    password,
+    profile,
+    providers,
+    resume,
+    second,
+    security,
+)
 from .files import static_file
 from .messages import message
 from .ways import takes_tokens
@@ -26,6 +39,7 @@ def routes(authority: Authority) -> Mapping[str, Page]:
         **account.ROUTES,
         **(account.TOKEN_ROUTES if takes_tokens(authority) else {}),
         **(providers.ROUTES if authority.providers else {}),
+        **(profile.ROUTES if authority.editable else {}),
         **password.ROUTES,
         **passkeys.ROUTES,
         **invitation.ROUTES,

@@ -14,7 +14,7 @@ from ..answers import html
 from .files import FILES, theme_of
 from .language import Catalogue, catalogue_for
 from .moments import Moments
-from .ways import can_change_password, takes_tokens
+from .ways import can_change_password, editable, takes_tokens
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -79,6 +79,8 @@ def _menu(visit: Visit, user: Identity) -> list[str]:
     """The pages of the account that this user has."""
     authority = visit.authority
     found = ["account", "account/security", "account/devices"]
+    if user.account is not None and editable(authority, user.account):
+        found.append("account/profile")
     if user.account is not None and can_change_password(authority, user.account):
         found.append("account/password")
     if authority.providers:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from ..account import Account
+from ..account import NOBODY, OWN, Account
 from ..passwords.checker import Changeable
 
 if TYPE_CHECKING:
@@ -34,6 +34,11 @@ def has_password(authority: Authority, account: Account) -> bool:
 def can_change_password(authority: Authority, account: Account) -> bool:
     """Whether the account's source keeps passwords that its users can change."""
     return isinstance(authority.directory.source_of(account), Changeable)
+
+
+def editable(authority: Authority, account: Account) -> frozenset[str]:
+    """What the user of the account may change: ``display``, ``email``. Other sources are not ours to write."""
+    return authority.editable if account.source == OWN else NOBODY
 
 
 def takes_tokens(authority: Authority) -> bool:

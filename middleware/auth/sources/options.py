@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 SOURCES = ("local", "htpasswd", "htdigest", "authkit", "authkit_db", "sql", "ldap", "callable")
 """The words of ``source``."""
 
+EDITABLE = ("display", "email")
+"""The words of ``editable``."""
+
 _NEEDS = {
     "htpasswd": ("htpasswd",),
     "htdigest": ("htdigest",),
@@ -35,6 +38,10 @@ _NEEDS = {
 
 def _source_complaint(word: str) -> str | None:
     return None if word in SOURCES else f"must be of: {', '.join(SOURCES)}"
+
+
+def _editable_complaint(word: str) -> str | None:
+    return None if word in EDITABLE else f"must be of: {', '.join(EDITABLE)}"
 
 
 @component
@@ -103,6 +110,13 @@ class UserOptions:
         default=None,
         doc="A function (username) that returns what is known of a user, as a mapping, or None.",
         sample="wiki.users:find",
+    )
+
+    editable: tuple[str, ...] = option(
+        default=("display",),
+        doc="What users of local may change of themselves: display (the full name), email (not verified then).",
+        check=each(_editable_complaint),
+        sample="display email",
     )
 
     def __post_init__(self) -> None:
