@@ -43,9 +43,7 @@ def sign_in(browser: Chrome, url: str) -> None:
         if each.address == "127.0.0.1":
             sessions.end_one(each.account, each.id)
     browser.get(f"{url}/-/auth/login?next=/-/auth/account")
-    browser.find_element(By.NAME, "username").send_keys("ada")
-    browser.find_element(By.NAME, "password").send_keys(PASSWORD)
-    browser.find_element(By.CSS_SELECTOR, "form[action$='/login'] .main").click()
+    fill(browser, "ada")
     if "/second" in browser.current_url:
         CLOCK.move(30)  # each code counts once
         browser.find_element(By.ID, "code").send_keys(code_of(site()))
@@ -58,38 +56,27 @@ def sign_out(browser: Chrome, url: str) -> None:
     browser.delete_all_cookies()
 
 
-def half_way(browser: Chrome, url: str) -> None:
-    """Sign in as far as the second step."""
-    sign_out(browser, url)
-    browser.get(f"{url}/-/auth/login")
-    browser.find_element(By.NAME, "username").send_keys("ada")
-    browser.find_element(By.NAME, "password").send_keys(PASSWORD)
-    browser.find_element(By.CSS_SELECTOR, "form[action$='/login'] .main").click()
+def half_way_as(name: str) -> Callable[[Chrome, str], None]:
+    """Sign in by a password, as far as something else has to come: a second factor, or another password."""
+
+    def prepare(browser: Chrome, url: str) -> None:
+        sign_out(browser, url)
+        browser.get(f"{url}/-/auth/login")
+        fill(browser, name)
+
+    return prepare
 
 
-def half_way_as_nora(browser: Chrome, url: str) -> None:
-    """The same for who has no second factor yet and needs one."""
-    sign_out(browser, url)
-    browser.get(f"{url}/-/auth/login")
-    browser.find_element(By.NAME, "username").send_keys("nora")
-    browser.find_element(By.NAME, "password").send_keys(PASSWORD)
-    browser.find_element(By.CSS_SELECTOR, "form[action$='/login'] .main").click()
-
-
-def as_kim(browser: Chrome, url: str) -> None:
-    """Who has to choose a new password."""
-    sign_out(browser, url)
-    browser.get(f"{url}/-/auth/login")
-    browser.find_element(By.NAME, "username").send_keys("kim")
-    browser.find_element(By.NAME, "password").send_keys(PASSWORD)
+def fill(browser: Chrome, name: str, password: str = PASSWORD) -> None:
+    """Fill in the login page, and send it."""
+    browser.find_element(By.NAME, "username").send_keys(name)
+    browser.find_element(By.NAME, "password").send_keys(password)
     browser.find_element(By.CSS_SELECTOR, "form[action$='/login'] .main").click()
 
 
 def fail(browser: Chrome) -> None:
     """Type a wrong password."""
-    browser.find_element(By.NAME, "username").send_keys("ada")
-    browser.find_element(By.NAME, "password").send_keys("not this one")
-    browser.find_element(By.CSS_SELECTOR, "form[action$='/login'] .main").click()
+    fill(browser, "ada", "not this one")
 
 
 def make_token(browser: Chrome) -> None:
@@ -133,11 +120,11 @@ PICTURES = (
     Picture("auth-login-phone", "/-/auth/login", prepare=sign_out, **PHONE),
     Picture("auth-login-german", "/-/auth/login", prepare=speak("de"), **CARD),
     Picture("auth-login-failed", "/-/auth/login", prepare=sign_out, act=fail, **CARD),
-    Picture("auth-second", "/-/auth/second", prepare=half_way, **CARD),
-    Picture("auth-second-phone", "/-/auth/second", dark=True, prepare=half_way, **PHONE),
-    Picture("auth-enrol", "/-/auth/enrol", width=900, height=1080, prepare=half_way_as_nora),
-    Picture("auth-enrol-phone", "/-/auth/enrol", prepare=half_way_as_nora, **PHONE),
-    Picture("auth-new-password", "/-/auth/password", prepare=as_kim, **CARD),
+    Picture("auth-second", "/-/auth/second", prepare=half_way_as("ada"), **CARD),
+    Picture("auth-second-phone", "/-/auth/second", dark=True, prepare=half_way_as("ada"), **PHONE),
+    Picture("auth-enrol", "/-/auth/enrol", width=900, height=1080, prepare=half_way_as("nora")),
+    Picture("auth-enrol-phone", "/-/auth/enrol", prepare=half_way_as("nora"), **PHONE),
+    Picture("auth-new-password", "/-/auth/password", prepare=half_way_as("kim"), **CARD),
     Picture("auth-invitation", "/-/auth/invite/INVITE", width=900, height=880, prepare=sign_out),
     Picture("auth-reset", "/-/auth/reset/RESET", dark=True, prepare=sign_out, **CARD),
     Picture("auth-not-found", "/-/auth/nowhere", width=900, height=560, prepare=sign_out),
