@@ -1,14 +1,18 @@
-"""From the options of the server to what an engine is told."""
+"""From the options of the server to what an engine is told, and to the engine of one process."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import socket
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
+from ..config.records import replace
 from ..protocol.peers import Networks
+from ..protocol.wsgi import WSGIApp
 from .settings import Deadlines, Forwarding, Limits, Settings
 
 if TYPE_CHECKING:
+    from .engine import Engine
     from .http_server import HTTPServer
 
 _USUAL_PROXY_HEADERS = ("x-forwarded-for", "x-forwarded-proto")
@@ -79,6 +83,34 @@ def settings_of(server: HTTPServer) -> Settings:
         multiprocess=server.has_parent,
         **told,
     )
+
+
+def engine_of(
+    server: HTTPServer,
+    app: WSGIApp,
+    sockets: Sequence[socket.socket],
+    told: Settings,
+    on_ready: Callable[[], object] | None,
+    *,
+    handle_signals: bool,
+) -> Engine:
+    """An engine with these settings. Where nobody else answers for it, it answers for itself."""
+    from .engine import Engine
+    from .processes.told import with_status
+    from .server_status import KEY
+
+    if told.max_requests is not None and server.max_requests_jitter:
+        import random  # two milliseconds of a check, which draws nothing
+
+        told = replace(told, max_requests=told.max_requests + random.randint(0, server.max_requests_jitter))
+    if KEY in told.environ:
+        return Engine(app, sockets, told, on_ready=on_ready, handle_signals=handle_signals)
+    from .engine_status import EngineStatus
+
+    alone = EngineStatus(server.urls(sockets))
+    told = with_status(told, alone)
+    alone.engine = Engine(app, sockets, told, on_ready=on_ready, handle_signals=handle_signals)
+    return alone.engine
 
 
 def _forwarding(server: HTTPServer) -> Forwarding | None:

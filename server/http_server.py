@@ -1,7 +1,7 @@
 """``egg:wheatpaste#main`` and ``#http``: the server, with every option that it has.
 
-Also ``egg:Paste#http``. ``keywords`` translates those of ``paste.httpserver.serve()`` and of Waitress. The ``Settings``
-that an engine is told are made here; nothing of the engine, and nothing of TLS, is imported before it serves.
+Also ``egg:Paste#http``. ``keywords`` translates those of ``paste.httpserver.serve()`` and of Waitress. What an
+engine is told follows in ``engine_settings``; nothing of the engine, and nothing of TLS, is imported before it serves.
 """
 
 from __future__ import annotations
@@ -31,17 +31,14 @@ from .complaints import (
     read_workers,
 )
 from .contradictions import contradictions
-from .engine_settings import settings_of
+from .engine_settings import engine_of, settings_of
 from .keywords import KEYWORDS
 from .listeners import (
     DEFAULT_PORT,
     Address,
     ListenError,
-    close_listeners,
     open_listeners,
     parse_address,
-    remove_socket_files,
-    socket_files,
     url_of,
 )
 from .settings import Deadlines, Limits, Settings
@@ -425,23 +422,8 @@ class HTTPServer:
 
         ``settings`` are those that :meth:`settings` made before, such as by a process that could read private keys.
         """
-        from .engine import Engine
-        from .processes.told import with_status
-        from .server_status import KEY
-
         told = self.settings() if settings is None else settings
-        if told.max_requests is not None and self.max_requests_jitter:
-            import random  # two milliseconds of a check, which draws nothing
-
-            told = replace(told, max_requests=told.max_requests + random.randint(0, self.max_requests_jitter))
-        if KEY in told.environ:
-            return Engine(app, sockets, told, on_ready=on_ready, handle_signals=handle_signals)
-        from .engine_status import EngineStatus
-
-        alone = EngineStatus(self.urls(sockets))
-        told = with_status(told, alone)
-        alone.engine = Engine(app, sockets, told, on_ready=on_ready, handle_signals=handle_signals)
-        return alone.engine
+        return engine_of(self, app, sockets, told, on_ready, handle_signals=handle_signals)
 
     def serve(
         self,
@@ -459,31 +441,9 @@ class HTTPServer:
         ``KeyboardInterrupt`` at a second Ctrl-C. Where workers have a parent, also ``RuntimeError`` in another thread
         than the main one, and ``SystemExit`` when no worker could be started.
         """
-        opened = list(sockets) if sockets is not None else self.bind()
-        # Read now: an engine that stops closes the sockets.
-        urls = self.urls(opened)
-        files = socket_files(opened)
+        from .until_stopped import serve
 
-        def ready() -> None:
-            if started is not None:
-                started(urls)
-
-        try:
-            if self.has_parent:
-                from .processes.forked_app import serve_forked
-
-                serve_forked(self, app, opened, ready, ended)
-            else:
-                engine = self.engine(app, opened, on_ready=ready)
-                try:
-                    engine.run()
-                finally:
-                    if ended is not None:
-                        ended()
-        finally:
-            if sockets is None:
-                close_listeners(opened)
-                remove_socket_files(files)
+        serve(self, app, sockets, started, ended)
 
     def hurried(self, grace: float) -> HTTPServer:
         """The same server for the reloader: one process, that waits for running requests at most ``grace`` seconds."""
