@@ -23,7 +23,7 @@ from .allowed import Asked
 from .checks import refusal_of
 from .denials import Denied, NotAuthenticated, NotAuthorized
 from .foreign_checks import PermissionSetupError, adapted, probed
-from .names import folded
+from .names import folded, spelled
 from .permissions import circumstances, permission
 from .permissions.context import Context
 from .permissions.decision import ALLOWED, LOGIN, Decision
@@ -172,12 +172,12 @@ class UserIn(_Shipped):
 
     def __init__(self, users: str | Iterable[str]) -> None:
         self.users = _words(users, "users")
-        self._folded = frozenset(map(folded, self.users))
+        self._folded = frozenset(map(spelled, self.users))
 
     def decide(self, ctx: Context) -> Decision:
         """Whether one of them asks."""
         who = ctx.identity
-        return ALLOWED if who is not None and folded(who.name) in self._folded else self.denied_to(ctx)
+        return ALLOWED if who is not None and spelled(who.name) in self._folded else self.denied_to(ctx)
 
     def __str__(self) -> str:
         return phrase("user", self.users)

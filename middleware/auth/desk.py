@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from ...protocol.csrf import forgery
 from .identity import BY_APP
 from .interrupted import RESUMED
+from .names import is_only_like
 
 if TYPE_CHECKING:
     from .visit import Visit
@@ -30,7 +31,7 @@ class Desk:
         if "session" not in visit.authority.site.methods:
             raise RuntimeError("this site has no sessions: its methods lack session (in AuthKit's words: cookie)")
         account = visit.authority.directory.find(user)
-        if account is None or account.disabled:
+        if account is None or account.disabled or is_only_like(account.name, user):
             raise LookupError(f"there is no user {user!r} who can sign in")
         visit.authority.sessions.begin(visit, account, (BY_APP,), remember=remember)
         visit.authority.audit.note("login.ok", visit, account, amr=BY_APP)

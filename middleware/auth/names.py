@@ -22,3 +22,16 @@ def folded(name: str) -> str:
     return (
         name.lower() if name.isascii() else unicodedata.normalize("NFC", unicodedata.normalize("NFC", name).casefold())
     )
+
+
+def spelled(name: str) -> str:
+    """The same for whoever tells more names apart than we do: each letter stays one, so ``ſam`` is not ``sam``.
+
+    Rules, and what others have verified, are compared so: at a provider the two may be two people.
+    """
+    return name.lower() if name.isascii() else unicodedata.normalize("NFC", unicodedata.normalize("NFC", name).lower())
+
+
+def is_only_like(name: str, told: str) -> bool:
+    """Whether a name that somebody else vouches for has found an account's though its letters are others."""
+    return name != told and spelled(name) != spelled(told) and folded(name) == folded(told)

@@ -9,6 +9,7 @@ from typing import Literal, Protocol
 from ..account import Account
 from ..identity import Identity
 from ..method import Failed
+from ..names import is_only_like
 
 Whose = Literal["none", "known", "required"]
 """Whether a name is one of our own users as well: never, where there is such a user, or it has to be."""
@@ -44,6 +45,8 @@ class Guests:
     def identity(self, guest: Account) -> Identity | Failed:
         """Who it is; ``account`` is None for a guest, since no source of ours keeps it."""
         account = None if self._whose == "none" else self._ours.find(guest.name)
+        if account is not None and is_only_like(account.name, guest.name):
+            return Failed("a name that is only like that of a user")
         if account is not None:
             return Failed("disabled user") if account.disabled else Identity.of(account, self._method, amr=self._amr)
         if self._whose == "required":

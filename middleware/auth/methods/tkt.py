@@ -23,6 +23,7 @@ from ..account import Account
 from ..identity import BY_APP, Identity
 from ..key_file import secret_complaint
 from ..method import Failed
+from ..names import is_only_like
 from ..sessions.options import cookie_name_complaint
 from ..tkt import Ticket, read_ticket, write_ticket
 
@@ -164,7 +165,7 @@ class Tkt:
         if isinstance(ticket, Failed):
             return ticket
         account = self._directory.find(ticket.user)
-        if account is None or account.disabled:
+        if account is None or account.disabled or is_only_like(account.name, ticket.user):
             return Failed("user of the ticket gone or disabled")
         if account.must_change_password:
             return Failed("password has to be changed")
@@ -263,7 +264,7 @@ class Setter:
         """
         visit = self._visit
         account = visit.authority.directory.find(userid)
-        if account is None or account.disabled:
+        if account is None or account.disabled or is_only_like(account.name, userid):
             raise LookupError(f"there is no user {userid!r} who can sign in")
         words = tokens.split(",") if isinstance(tokens, str) else list(tokens)
         claims = {"tokens": [word.strip() for word in words if word.strip()], "userdata": str(user_data)}

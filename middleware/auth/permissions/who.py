@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from ....config.values import Seconds, parse, to_text
-from ..names import folded
+from ..names import spelled
 from .context import Context
 from .decision import ALLOWED, FRESH, LOGIN, SCOPE, SECOND_FACTOR, Decision
 from .permission import Permission
@@ -87,13 +87,13 @@ class User(_Named):
         # What looks like an id is compared with ids alone: some sources let people choose their names.
         self._keep(
             _ids=frozenset(each for each in names if ":" in each),
-            _names=frozenset(folded(each) for each in names if ":" not in each),
+            _names=frozenset(spelled(each) for each in names if ":" not in each),
         )
 
     def decide(self, ctx: Context) -> Decision:
         """Whether one of them asks."""
         who = ctx.identity
-        if who is not None and (folded(who.name) in self._names or who.id in self._ids):
+        if who is not None and (spelled(who.name) in self._names or who.id in self._ids):
             return ALLOWED
         return self.denied_to(ctx)
 

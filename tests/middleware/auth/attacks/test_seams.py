@@ -14,6 +14,7 @@ from wheatpaste.middleware.auth.auth import Guard
 from wheatpaste.middleware.auth.authority import Authority
 from wheatpaste.middleware.auth.factors import totp
 from wheatpaste.middleware.auth.factors.options import MfaOptions
+from wheatpaste.middleware.auth.methods.header_options import HeaderOptions
 from wheatpaste.middleware.auth.methods.tkt import TktOptions
 from wheatpaste.middleware.auth.oidc.options import OidcOptions
 from wheatpaste.middleware.auth.rules import RuleOptions
@@ -83,6 +84,71 @@ def test_a_token_counts_nowhere_but_under_the_rules_that_name_scopes(
     told = {path: asked_by_proxy(path) for path in ("/metrics", "/open", "/all", "/other")}
     assert [reply.code for reply in told.values()] == [200, 200, 403, 403]
     assert [reply.header("Remote-User") for reply in told.values()] == ["bob", "", "", ""]
+
+
+LIKE = {"strasse": "straße", "sam": "\u017fam", "fiona": "\ufb01ona"}
+"""Names of ours, and others that folding makes the same: two people, where somebody else tells them apart."""
+
+
+@pytest.mark.parametrize("ours", LIKE)
+@pytest.mark.parametrize("accounts", ["known", "required"])
+def test_a_proxy_s_user_is_none_of_ours_by_letters_that_fold(accounts: Any, ours: str, assemble: Assemble) -> None:
+    authority = assemble(
+        site={"methods": ("session", "header"), "trusted_proxies": ("192.0.2.0/24",)},
+        header=HeaderOptions(preset="authelia", accounts=accounts, underscores_dropped=True),
+    )
+    authority.users.create(ours)
+    visitor = Visitor(Guard(hello, authority))
+
+    def ask(name: str) -> str:
+        sent = name.encode().decode("latin-1")
+        return visitor.get("/open", HTTP_REMOTE_USER=sent, SERVER_SOFTWARE="waitress").text
+
+    assert ask(ours.upper()) == f"hello {ours}"
+    assert ask(LIKE[ours]) == "hello None"
+
+
+@pytest.mark.parametrize("ours", LIKE)
+def test_a_ticket_s_user_is_none_of_ours_by_letters_that_fold(ours: str, assemble: Assemble) -> None:
+    authority = assemble(site={"methods": ("session", "tkt")}, tkt=TktOptions(secret=TICKETS))
+    authority.users.create(ours)
+
+    def ask(name: str) -> str:
+        text = write_ticket(TICKETS, Ticket(name, int(authority.clock()), (), ""), "sha512", "0.0.0.0")
+        return Visitor(Guard(hello, authority)).get("/open", HTTP_COOKIE=f"auth_tkt={text}").text
+
+    assert ask(ours.upper()) == f"hello {ours}"
+    assert ask(LIKE[ours]) == "hello None"
+
+
+@pytest.mark.parametrize("ours", LIKE)
+@pytest.mark.parametrize("key", ["wheatpaste.login", "paste.auth_tkt.set_user"])
+def test_an_app_signs_in_nobody_by_letters_that_fold(key: str, ours: str, assemble: Assemble) -> None:
+    authority = assemble()
+    authority.users.create(ours)
+
+    def app(environ: dict[str, Any], start_response: Any) -> list[bytes]:
+        with pytest.raises(LookupError, match="there is no user"):
+            environ[key](LIKE[ours])
+        environ[key](ours.upper())
+        return hello(environ, start_response)
+
+    assert Visitor(Guard(app, authority)).get("/open").text == "hello None"
+
+
+@pytest.mark.parametrize("ours", LIKE)
+def test_a_rule_names_nobody_whose_letters_fold_to_it(ours: str, assemble: Assemble) -> None:
+    authority = assemble(
+        site={"methods": ("header",), "trusted_proxies": ("192.0.2.0/24",), "login": ()},
+        header=HeaderOptions(preset="authelia", underscores_dropped=True),
+        rules=RuleOptions(rules={"/*": f"user {ours.capitalize()}"}),
+    )
+    visitor = Visitor(Guard(hello, authority))
+    codes = [
+        visitor.get("/open", HTTP_REMOTE_USER=name.encode().decode("latin-1"), SERVER_SOFTWARE="waitress").code
+        for name in (ours, ours.upper(), LIKE[ours])
+    ]
+    assert codes == [200, 200, 403]
 
 
 @pytest.mark.parametrize("acr", ["mfa", "phr", "urn:example:gold"])
