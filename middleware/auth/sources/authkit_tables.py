@@ -7,6 +7,7 @@ outdated password is replaced by its argon2id hash after a login, which AuthKit 
 from __future__ import annotations
 
 from ..account import NOBODY, Account
+from ..names import folded
 from ..passwords.hasher import Hasher
 from .authkit_file import Encrypt, authkit_hash
 from .epochs import epoch_of
@@ -91,5 +92,7 @@ class AuthKitTables:
         self._tables.close()
 
     def _row(self, name: str) -> Row | None:
-        rows = self._tables.query(_USER, name=name.lower())
+        # A database may compare otherwise than we do, without accents or blanks: then guesses at one user would have
+        # many names.
+        rows = [row for row in self._tables.query(_USER, name=name.lower()) if folded(row["username"]) == folded(name)]
         return rows[0] if rows else None

@@ -64,6 +64,17 @@ def test_it_finds_users_with_their_group_and_roles(database: Path) -> None:
     source.close()
 
 
+def test_a_database_that_compares_otherwise_finds_nobody_under_another_name(tmp_path: Path) -> None:
+    path = tmp_path / "loose.db"
+    with sqlite3.connect(path) as connection:
+        connection.executescript(MADE.replace("username VARCHAR(255)", "username VARCHAR(255) COLLATE RTRIM"))
+    connection.close()
+    source = source_of(path)
+    assert source.find("bob") is not None
+    assert source.find("bob ") is None, "guesses at one user would have many names"
+    source.close()
+
+
 def test_passwords_are_what_the_configuration_says(database: Path) -> None:
     plain = GuardedSite(source_of(database))
     assert isinstance(plain.passwords.check(plain.visit(), "bob", "sesame"), Account)
