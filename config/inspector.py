@@ -281,8 +281,7 @@ def _named_objects(values: Values, reader: Reader, traits: _Traits) -> list[tupl
     named = [(key, word) for key in traits.imports if key in values for word in values[key].text.split()]
     family = reader.family
     if family is not None:
-        texts = {key: value.text for key, value in values.items() if family.takes(key)}
-        named += [(key, word) for key, text in texts.items() for word in family.objects(text)]
+        named += family.objects_in({key: value.text for key, value in values.items()})
     return named
 
 

@@ -271,7 +271,7 @@ def _read(chapter: Chapter, section: Section, reader: Reader, importing: bool) -
 def _imports(reader: Reader, texts: Mapping[str, str], reading: Reading) -> bool:
     """Whether an object of Python is due among the values."""
     family = reader.family
-    if family is not None and any(any(family.objects(text)) for key, text in texts.items() if family.takes(key)):
+    if family is not None and any(family.objects_in(texts)):
         return True
     return any(is_import(each.kind) for each in reader.options if each.name in reading.values)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal
@@ -60,7 +60,8 @@ class Family:
     folder that relative paths are relative to, and raises ``ValueError`` with a phrase. ``key``, ``kind`` and ``doc``
     are what people are told; ``sample`` is a key with its value, ``beside`` others that it needs. ``objects`` are the
     objects of Python that a value names (``module:object``) and the component imports when it is made; none where the
-    value is wrong. ``complaint`` says what is wrong with a key that belongs to it.
+    value is wrong. ``names`` says of which keys: of all unless it says otherwise. ``complaint`` says what is wrong with
+    a key that belongs to it.
     """
 
     name: str
@@ -71,8 +72,16 @@ class Family:
     sample: tuple[str, str]
     takes: Callable[[str], bool] = lambda key: True
     objects: Callable[[str], Iterable[str]] = lambda text: ()
+    names: Callable[[str], bool] = lambda key: True
     complaint: Callable[[str], str | None] = lambda key: None
     beside: tuple[tuple[str, str], ...] = ()
+
+    def objects_in(self, texts: Texts) -> Iterator[tuple[str, str]]:
+        """The keys of a section whose values name objects of Python, and each object that they name."""
+        for key, text in texts.items():
+            if self.takes(key) and self.names(key):
+                for word in self.objects(text):
+                    yield key, word
 
 
 @record

@@ -30,7 +30,7 @@ from ..key_file import secret_complaint
 from ..methods.tkt import last_day
 from ..passwords.hasher import Profile
 from ..site import mount_complaint, public_url_complaint
-from .keys import belongs, complaint_about_key, plain, read
+from .keys import belongs, complaint_about_key, names_object, objects_in, plain, read
 from .wishes import Terms, Text, Wishes
 
 if TYPE_CHECKING:
@@ -60,6 +60,8 @@ FAMILY = Family(
         ("authkit.basic.authenticate.user.data", "alice:correct-horse"),
     ),
     complaint=complaint_about_key,
+    names=names_object,
+    objects=objects_in,
 )
 
 

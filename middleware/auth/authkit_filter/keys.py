@@ -76,6 +76,20 @@ def plain(key: str) -> str:
     return key.removeprefix(PREFIX)
 
 
+def names_object(key: str) -> bool:
+    """Whether the value of a key is the name of an object of Python."""
+    return plain(key).endswith((".function", ".user.type", ".user.encrypt", "template.obj"))
+
+
+def objects_in(text: str) -> list[str]:
+    """The objects of Python that are imported for such a value; AuthKit's own are known, and it need not be there."""
+    try:
+        name = module_object(text.strip())
+    except ValueError:
+        return []
+    return [] if name == MD5 or name in (_FROM_TEXT, _FROM_FILE, *_FROM_TABLES) else [name]
+
+
 def complaint_about_key(key: str) -> str | None:
     """What is wrong with a key that has the form of one of AuthKit's, or None."""
     name = plain(key)

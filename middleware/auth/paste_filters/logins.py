@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from ....config.factories import make_filter_factory
 from ....config.options import OptionError, component, option, readable
-from ....config.values import module_object
+from ....config.values import Imported, module_object
 from ....protocol.wsgi import Body, Environ, StartResponse, WSGIApp
 from ...storage.places import store_complaint
 from ..answers import problem
@@ -30,12 +30,18 @@ _REALM_IDLE = {"realm": "a form has no realm"}
 _SECURE_IDLE = {"secure": "over TLS the cookie is always for TLS alone"}
 
 
-def _object_complaint(text: str) -> str | None:
-    wrong = _is_name(text)
-    return None if wrong is None else f"{wrong}; it is not evaluated, so no calls and no expressions"
+def _name(text: str) -> str:
+    """The name of an object as text: ``check`` has to know that it names one, and what is wrong with it.
+
+    Raises ``ValueError``.
+    """
+    try:
+        return module_object(text)
+    except ValueError as error:
+        raise ValueError(f"{error}; it is not evaluated, so no calls and no expressions") from None
 
 
-_is_name = readable(module_object)
+_complaint = readable(_name)
 
 
 def _function(component_name: str, text: str) -> str:
@@ -69,8 +75,11 @@ class AuthBasic:
 
     app: WSGIApp = field(kw_only=False)
     realm: str = option(doc="The name of what is protected, which browsers show.", check=realm_complaint)
-    authfunc: str = option(
-        doc="A function(environ, username, password) that accepts.", check=_object_complaint, sample="shop.users:check"
+    authfunc: Imported = option(
+        doc="A function(environ, username, password) that accepts.",
+        parse=_name,
+        check=_complaint,
+        sample="shop.users:check",
     )
     allow_insecure: bool = option(default=False, doc="Take passwords over plain http from other machines, too.")
     _guarded: Guarded = field(init=False, repr=False)
@@ -95,9 +104,10 @@ class AuthDigest:
 
     app: WSGIApp = field(kw_only=False)
     realm: str = option(doc="The name of what is protected, which browsers show.", check=realm_complaint)
-    authfunc: str = option(
+    authfunc: Imported = option(
         doc="A function(environ, realm, username) that returns the MD5 of username:realm:password, or None.",
-        check=_object_complaint,
+        parse=_name,
+        check=_complaint,
         sample="shop.users:digest",
     )
     secret: str | None = option(
@@ -132,13 +142,17 @@ class AuthForm:
     """Ask everybody for name and password on a page, and remember it."""
 
     app: WSGIApp = field(kw_only=False)
-    authfunc: str = option(
-        doc="A function(environ, username, password) that accepts.", check=_object_complaint, sample="shop.users:check"
+    authfunc: Imported = option(
+        doc="A function(environ, username, password) that accepts.",
+        parse=_name,
+        check=_complaint,
+        sample="shop.users:check",
     )
-    template: str | None = option(
+    template: Imported | None = option(
         default=None,
         doc="A text as module:NAME: a page in which %s stands for the form's address.",
-        check=_object_complaint,
+        parse=_name,
+        check=_complaint,
     )
     secret: str | None = option(
         default=None,

@@ -18,6 +18,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from wheatpaste import loadapp
+from wheatpaste.config.check import check_file
 from wheatpaste.config.options import OptionError
 from wheatpaste.config.problems import ConfigError
 from wheatpaste.middleware.auth.paste_filters.cookie import AuthCookie
@@ -125,6 +126,45 @@ def test_a_function_is_imported_and_never_evaluated(
 ) -> None:
     with pytest.raises(ConfigError, match=message):
         site(name, f"realm = Wiki\nauthfunc = {text}")
+
+
+CHECKED = """
+[app:main]
+use = egg:wheatpaste#echo
+filter-with = login
+
+[filter:login]
+use = egg:{name}
+{keys}
+
+[wheatpaste]
+python_path = %(here)s
+"""
+FUNCTIONS = {
+    "auth_basic": ("Paste#auth_basic", "realm = Wiki\nauthfunc = beside_the_file:{}"),
+    "auth_digest": ("Paste#auth_digest", "realm = Wiki\nauthfunc = beside_the_file:{}"),
+    "auth_form": ("Paste#auth_form", "authfunc = beside_the_file:{}"),
+    "auth_form's template": ("Paste#auth_form", "authfunc = beside_the_file:there\ntemplate = beside_the_file:{}"),
+    "authkit": (
+        "wheatpaste#authkit",
+        "authkit.setup.method = basic\nauthkit.basic.authenticate.function = beside_the_file:{}",
+    ),
+    "authkit's users": (
+        "wheatpaste#authkit",
+        "setup.method = basic\nbasic.authenticate.user.data = ada:x\nbasic.authenticate.user.type = beside_the_file:{}",
+    ),
+}
+
+
+@pytest.mark.parametrize(("name", "keys"), FUNCTIONS.values(), ids=FUNCTIONS)
+def test_a_check_looks_for_a_function_and_runs_nothing_of_it(name: str, keys: str, tmp_path: Path) -> None:
+    (tmp_path / "beside_the_file.py").write_text("open(__file__ + '.ran', 'w')\ndef there(*given): ...\n")
+    path = tmp_path / "site.ini"
+    for word, told in (("there", []), ("nowhere", ["beside_the_file has no 'nowhere'"])):
+        path.write_text(CHECKED.format(name=name, keys=keys.format(word)))
+        found = [each.what for each in check_file(str(path)) if each.severity == "error"]
+        assert [each.partition(": ")[2] for each in found] == told
+    assert not (tmp_path / "beside_the_file.py.ran").exists()
 
 
 # --- auth_digest ------------------------------------------------------------------------------------------------------
