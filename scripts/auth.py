@@ -41,6 +41,7 @@ AREAS = (
     Area("role", "auth_roles", "Give roles to users and groups, and take them away."),
     Area("token", "auth_tokens", "Make API tokens, list and revoke them."),
     Area("session", "auth_sessions", "List who is signed in where, and end it."),
+    Area("bans", "auth_bans", "See who has to wait after wrong passwords and codes, and let them go on."),
     Area("identity", "auth_identities", "Say which users of login providers are which of the site's."),
     Area("mfa", "auth_factors", "See and reset second factors."),
     Area("invite", "auth_invite", "Make a link by which a user sets a password, once."),

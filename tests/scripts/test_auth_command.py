@@ -26,9 +26,11 @@ import pytest
 from wheatpaste.middleware.auth.accounts.local_users import LocalUsers
 from wheatpaste.middleware.auth.accounts.tables import SCHEMA
 from wheatpaste.middleware.auth.passwords.hasher import Hasher
+from wheatpaste.middleware.auth.passwords.throttle import Rate, Throttle
 from wheatpaste.middleware.storage.places import tables_of
 from wheatpaste.scripts.auth import AREAS
 from wheatpaste.scripts.main import main
+from wheatpaste.testing import Clock
 
 SITE = """
     [app:main]
@@ -416,6 +418,53 @@ class TestUsers:
         assert (throttle.peek(visit, "bob") or 0) > 0
         assert ready("user", "unblock", "Bob")[1] == "nobody waits for Bob any more\n"
         assert throttle.peek(visit, "bob") is None
+        here.close()
+
+    def test_who_has_to_wait_is_listed_and_let_go_on(self, ready: Say, site: Path):
+        from wheatpaste.scripts.auth_site import AuthSite
+
+        assert ready("bans", "list")[1] == "Nobody has to wait.\n"
+        assert ready("user", "add", "eve", "--no-password")[0] == 0
+        here = AuthSite(str(site), {})
+        visit: Any = SimpleNamespace(address="192.0.2.1", is_secure=True, environ={}, cookies=lambda name: [])
+
+        def guess() -> None:
+            # So far ahead that everything still has to wait when the test is slow.
+            clock = Clock(time.time())
+            throttle = Throttle(here.authority.store, here.authority.vault, clock.time, address_rate=Rate(30, 3600.0))
+            for name in ("bob", "eve", "mallory"):
+                for _ in range(14):
+                    clock.advance(throttle.wait(visit, name) or 0)
+            for _ in range(40):
+                throttle.admit(visit)
+            account = here.account("eve")
+            here.users.set_second_factor(account.id, True)
+            for _ in range(12):
+                here.authority.factors.attempts.admit(account.id)
+
+        def listed(*names: str) -> list[tuple[str, str]]:
+            return sorted((each["kind"], each["who"]) for each in data(ready("bans", "list", *names, "--json")))
+
+        guess()
+        unknown = ("name", "(no user of the site)")
+        everything = [("address", ""), ("code", "eve"), unknown, ("name", "bob"), ("name", "eve")]
+        assert listed() == everything
+        assert ("name", "mallory") in listed("mallory")
+        assert "192.0.2.1" in ready("bans", "list")[1]
+        assert ready("bans", "clear", "Bob")[1] == "nobody waits for Bob any more\n"
+        assert listed() == [each for each in everything if each[1] != "bob"]
+        assert ready("bans", "clear", "eve")[0] == 0
+        assert listed() == [("address", ""), unknown]
+        rows = data(ready("bans", "list", "--json"))
+        assert ready("bans", "clear", *(each["id"] for each in rows if each["kind"] == "name"))[0] == 0
+        assert listed() == [("address", "")]
+        assert ready("bans", "clear", "192.0.2.1")[0] == 0
+        assert listed() == []
+        guess()
+        assert ready("bans", "clear", "--all")[0] == 0
+        assert listed() == []
+        assert ready("bans", "clear")[0] == ready("bans", "clear", "bob", "--all")[0] == 1
+        assert events(site)[-1]["name"] == "everybody"
         here.close()
 
     def test_a_link_stands_in_for_a_password(self, ready: Say):

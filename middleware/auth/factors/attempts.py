@@ -28,6 +28,15 @@ class Attempts:
         """Give back what :meth:`admit` has counted."""
         self._counts.count(account_id, -1, _HOUR)
 
+    def until(self, account_id: str) -> float | None:
+        """When an account that has had its share may try again (seconds since 1970); None where it may now."""
+        tally = self._counts.count(account_id, 0)
+        return tally.until if tally.number >= self._per_hour else None
+
+    def forget_all(self) -> int:
+        """Begin to count anew for all; how many there were."""
+        return self._counts.clear()
+
     def forget(self, account_id: str) -> None:
         """Begin to count anew."""
         self._counts.delete(account_id)

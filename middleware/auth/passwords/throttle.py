@@ -10,11 +10,13 @@ hundred at the same time are a hundred.
 
 from __future__ import annotations
 
+import hashlib
 import hmac
 import re
 import secrets
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
+from ipaddress import IPv6Address
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ....protocol.peers import is_direct, read_address
@@ -30,6 +32,9 @@ COOKIE = "wheatpaste.device"
 _DEVICE_SECONDS = 90 * 86400.0
 _PLACE_SECONDS = 30 * 86400.0
 _LONGEST_DELAY = 900.0
+_NAMES = ("name ", "place ", "device ")
+_MOST = 100_000
+"""How many counts are looked through for whoever administers the site."""
 
 
 class Rate(NamedTuple):
@@ -45,6 +50,23 @@ class Rate(NamedTuple):
         if found is None:
             raise ValueError("must be a number of attempts and a time, such as 5/15m or 30/m")
         return cls(int(found[1]), int(found[2] or 1) * {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}[found[3]])
+
+
+class Slowed(NamedTuple):
+    """What has to wait at the moment, until ``until`` (seconds since 1970), after ``number`` attempts.
+
+    ``kind`` is ``name``, ``address`` or ``everybody``. ``name`` is the one that was tried, None where nobody has given
+    it; ``device`` is whether only a browser that its user has signed in with, or an address that they have used, waits.
+    ``place`` is the address or network of the last attempt. ``id`` is what :meth:`Throttle.release` takes.
+    """
+
+    id: str
+    kind: str
+    name: str | None
+    device: bool
+    place: str
+    number: int
+    until: float
 
 
 ACCOUNT_RATE = Rate(5, 900.0)
@@ -87,6 +109,9 @@ class Throttle:
             counts.append(("all", self._ceiling))
         for key, rate in counts:
             tally = self._accounts.count(key, 1, rate.seconds)
+            if tally.number == rate.number and tally.until is not None:
+                # Counts cannot be listed, values can.
+                self._accounts.put(key, rate.number, max(1.0, tally.until - self._clock()))
             if tally.number > rate.number:
                 return max(1.0, (tally.until or 0.0) - self._clock())
         return None
@@ -97,6 +122,8 @@ class Throttle:
         It counts as a wrong one until :meth:`succeeded` is called. One that has to wait counts nothing.
         """
         refused: list[float] = []
+        key = self._key(visit, name)
+        last = {"of": self._digest(folded(name)), "from": _shown(network_of(visit.address))}
 
         def begun(state: dict[str, Any] | None) -> dict[str, Any]:
             now = self._clock()
@@ -107,11 +134,11 @@ class Throttle:
                 return state
             number = state["n"] + 1
             if number < self._rate.number:
-                return {**state, "n": number}
+                return {**state, **last, "n": number}
             free = now + self._delay(number)
-            return {"n": number, "free": free, "end": free + self._rate.seconds}
+            return {**last, "n": number, "free": free, "end": free + self._rate.seconds}
 
-        self._change(self._key(visit, name), begun)
+        self._change(key, begun)
         return refused[0] if refused else None
 
     def peek(self, visit: Visit, name: str) -> float | None:
@@ -151,9 +178,57 @@ class Throttle:
         """Know from now on that this user comes from this address, for programs that keep no cookies."""
         self._places.put(self._place(visit, name), 1, _PLACE_SECONDS)
 
-    def forget(self, name: str) -> None:
-        """Let an account begin anew, for whoever administers it."""
-        self._accounts.delete(f"name {self._digest(folded(name))}")
+    def slowed(self, names: Iterable[str] = ()) -> list[Slowed]:
+        """What has to wait, the longest first, for whoever administers the site.
+
+        The store knows no names, since people type passwords where names belong: those of ``names`` are recognized.
+        """
+        known = {self._digest(folded(each)): each for each in names}
+        found = [self._slowed_name(key, known) for prefix in _NAMES for key in self._accounts.keys(prefix, _MOST)]
+        found += [
+            self._slowed_count(key, "address", _shown(key.partition(" ")[2]), self._address_rate)
+            for key in self._accounts.keys("address ", _MOST)
+        ]
+        if self._ceiling is not None:
+            found.append(self._slowed_count("all", "everybody", "", self._ceiling))
+        return sorted((each for each in found if each is not None), key=lambda each: (-each.until, each.id))
+
+    def forget(self, name: str) -> int:
+        """Let a name begin anew, wherever it was tried from; how many counts there were."""
+        wanted = self._digest(folded(name))
+        gone = int(self._accounts.delete(f"name {wanted}"))
+        for prefix in _NAMES[1:]:
+            for key in self._accounts.keys(prefix, _MOST):
+                if (self._accounts.get(key) or {}).get("of") == wanted:
+                    gone += self._accounts.delete(key)
+        return gone
+
+    def forget_address(self, address: str) -> bool:
+        """Let an address, or the network of 64 bits that it is in, begin anew; whether it was counted."""
+        return self._accounts.delete(f"address {network_of(address)}")
+
+    def release(self, slowed: Slowed) -> bool:
+        """Let something that :meth:`slowed` has told begin anew; whether it still waited."""
+        keys = [key for prefix in (*_NAMES, "address ") for key in self._accounts.keys(prefix, _MOST)]
+        return any(self._accounts.delete(key) for key in (*keys, "all") if _id_of(key) == slowed.id)
+
+    def forget_all(self) -> int:
+        """Let everything begin anew; how many counts there were."""
+        return self._accounts.clear()
+
+    def _slowed_name(self, key: str, known: Mapping[str, str]) -> Slowed | None:
+        state = self._accounts.get(key)
+        if state is None or state["free"] <= self._clock():
+            return None
+        kind, _, digest = key.partition(" ")
+        name = known.get(state.get("of", digest))
+        return Slowed(_id_of(key), "name", name, kind != "name", state.get("from", ""), state["n"], state["free"])
+
+    def _slowed_count(self, key: str, kind: str, place: str, rate: Rate) -> Slowed | None:
+        tally = self._accounts.count(key, 0)
+        if tally.number < rate.number or tally.until is None or tally.until <= self._clock():
+            return None
+        return Slowed(_id_of(key), kind, None, False, place, tally.number, tally.until)
 
     def _change(self, key: str, change: Callable[[Any], Any]) -> None:
         # The lifetime is that of the state, which only the change knows.
@@ -219,3 +294,13 @@ def network_of(address: str) -> str:
     if read is None or read.version == 4:
         return str(read) if read is not None else address
     return str(int(read) >> 64)
+
+
+def _shown(network: str) -> str:
+    """What :func:`network_of` returns, as people write it."""
+    is_number = network.isdecimal() and int(network) < 1 << 64
+    return f"{IPv6Address(int(network) << 64)}/64" if is_number else network
+
+
+def _id_of(key: str) -> str:
+    return hashlib.sha256(key.encode("utf-8", "surrogatepass")).hexdigest()[:10]

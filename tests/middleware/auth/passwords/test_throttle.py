@@ -239,3 +239,95 @@ def test_a_rate_is_a_number_and_a_time(text: str, rate: Rate) -> None:
 def test_everything_else_is_no_rate(text: str) -> None:
     with pytest.raises(ValueError, match="such as 5/15m"):
         Rate.read(text)
+
+
+# ---- what an administrator sees
+
+
+def told(site: GuardedSite, *names: str) -> list[tuple[str, str | None, bool, str, int, float]]:
+    """What has to wait: kind, name, whether it is a device of the user's own, place, attempts, seconds."""
+    return [
+        (each.kind, each.name, each.device, each.place, each.number, each.until - site.clock.time())
+        for each in site.throttle.slowed(names)
+    ]
+
+
+def test_nothing_is_told_before_anything_has_to_wait() -> None:
+    site = GuardedSite()
+    attempts(site, "bob", 4)
+    for _ in range(29):
+        site.throttle.admit(site.visit())
+    assert told(site, "bob") == []
+
+
+def test_names_that_have_to_wait_are_told_for_as_long_as_they_do() -> None:
+    site = GuardedSite()
+    attempts(site, "Bob", 5, REMOTE_ADDR="192.0.2.1")
+    site.clock.advance(1)
+    attempts(site, "bob", 1, REMOTE_ADDR="2001:db8:0:1::7")
+    attempts(site, "nobody", 5, REMOTE_ADDR="192.0.2.9")
+    assert told(site, "bob") == [
+        ("name", "bob", False, "2001:db8:0:1::/64", 6, 2),
+        ("name", None, False, "192.0.2.9", 5, 1),
+    ]
+    assert told(site)[0][1] is None
+    site.clock.advance(2)
+    assert told(site, "bob") == []
+
+
+def test_a_device_of_the_user_is_told_as_one() -> None:
+    site = GuardedSite()
+    site.throttle.succeeded(site.visit(REMOTE_ADDR="192.0.2.1"), "bob", browser=False)
+    attempts(site, "bob", 6, REMOTE_ADDR="192.0.2.1")
+    assert told(site, "bob") == [("name", "bob", True, "192.0.2.1", 5, 1)]
+    assert site.throttle.forget("BOB") == 1
+    assert told(site, "bob") == []
+    assert attempts(site, "bob", 1, REMOTE_ADDR="192.0.2.1") == [None]
+
+
+@pytest.mark.parametrize(("address", "place"), [("192.0.2.1", "192.0.2.1"), ("2001:db8:0:1::7", "2001:db8:0:1::/64")])
+def test_addresses_that_have_to_wait_are_told(address: str, place: str) -> None:
+    site = GuardedSite()
+    found = [site.throttle.admit(site.visit(REMOTE_ADDR=address)) for _ in range(32)]
+    assert found[29:] == [None, 60, 60]
+    assert told(site) == [("address", None, False, place, 32, 60)]
+    assert site.throttle.forget_address(address)
+    assert told(site) == []
+    assert site.throttle.admit(site.visit(REMOTE_ADDR=address)) is None
+
+
+def test_an_address_whose_attempts_were_right_does_not_wait() -> None:
+    site = GuardedSite()
+    for _ in range(30):
+        site.throttle.admit(site.visit(REMOTE_ADDR="192.0.2.1"))
+    site.throttle.succeeded(site.visit(REMOTE_ADDR="192.0.2.1"), "bob", browser=False)
+    assert told(site) == []
+
+
+def test_the_ceiling_is_told_and_can_be_lifted() -> None:
+    site = GuardedSite()
+    site.throttle = Throttle(site.store, site.vault, site.clock.time, ceiling=Rate(3, 60.0))
+    for number in range(5):
+        site.throttle.admit(site.visit(REMOTE_ADDR=f"192.0.2.{number}"))
+    assert told(site) == [("everybody", None, False, "", 5, 60)]
+    assert site.throttle.release(site.throttle.slowed()[0])
+    assert told(site) == []
+
+
+def test_one_of_those_told_can_go_on_and_the_others_still_wait() -> None:
+    site = GuardedSite()
+    attempts(site, "bob", 5)
+    attempts(site, "kim", 5)
+    found = {each.name: each for each in site.throttle.slowed(["bob", "kim"])}
+    assert site.throttle.release(found["bob"])
+    assert not site.throttle.release(found["bob"])
+    assert [each.name for each in site.throttle.slowed(["bob", "kim"])] == ["kim"]
+    assert site.throttle.forget_all() > 0
+    assert site.throttle.slowed() == []
+
+
+@pytest.mark.parametrize("address", ["", "unix", "9" * 30, "²", "fe80::1%eth0", "[::1]"])
+def test_a_strange_address_is_told_as_it_is(address: str) -> None:
+    site = GuardedSite()
+    attempts(site, "bob", 5, REMOTE_ADDR=address)
+    assert len(told(site, "bob")) == 1
