@@ -39,6 +39,7 @@ _SAMPLES = frozenset(
     """.split()  # noqa: SIM905
 )
 _URL = r"[a-z][a-z0-9+.-]*:(?://|$)"
+_PATH = r"/(?:[\w.~+-]+/)+[\w.~+-]+"
 _REPEATED = r"(.)\1*"
 _COUNTED = ("0123456789", "1234567890", "abcdefghijklmnopqrstuvwxyz")
 
@@ -70,6 +71,8 @@ def weakness(key: str, text: str, *, declared: bool = False) -> str | None:
         return None
     if not speaks and re.match(_URL, value):
         return None  # an option for a place, which is secret for the password that may stand in it
+    if declared and re.fullmatch(_PATH, value):
+        return None  # where an option takes a file for the secret, too, it says itself what is wrong with others
     plain = _letters(value)
     if plain in _SAMPLES or plain.startswith(("djangoinsecure", "changeme", "replaceme", "replacewith")):
         return "is one that samples and starter files use"

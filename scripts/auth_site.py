@@ -56,7 +56,7 @@ class AuthSite:
         if not found:
             raise ConfigError(
                 Problem(
-                    what=f"{self.file} has no filter that signs people in",
+                    what=f"{self.file} has nothing that signs people in",
                     fix="put egg:wheatpaste#auth around the app, with a section [auth:main]",
                     code="target",
                 )
@@ -206,7 +206,7 @@ class AuthSite:
 def _found_in(stack: Stack, mounted_at: str) -> Iterator[_Found]:
     from ..config.outline import reader_of, reading_of
 
-    for node in stack.filters:
+    for node in (*stack.filters, stack.app):  # one that only answers other servers is an app
         reader = reader_of(node)
         if reader is None or reader.parts is None or reader.parts.prefix != _PREFIX:
             continue

@@ -68,6 +68,12 @@ def test_a_place_is_no_secret_that_could_be_guessed(place: str) -> None:
     assert weakness("url", place, declared=True) is None
 
 
+def test_a_file_that_holds_a_secret_is_not_judged_by_its_name() -> None:
+    assert weakness("secret", "/srv/w/auth.key", declared=True) is None
+    assert weakness("secret", "/srv/w/auth.key") == "has 15 characters, and can be guessed"
+    assert weakness("secret", "/changeme", declared=True) == "is one that samples and starter files use"
+
+
 def test_a_declared_secret_is_judged_whatever_it_is_called() -> None:
     assert weakness("colour", "blue", declared=True) == "has 4 characters, and can be guessed"
 

@@ -162,7 +162,15 @@ class TestTheWords:
         (site.parent / "other.ini").write_text("[app:main]\nuse = egg:wheatpaste#echo\n")
         code, _, err = say("user", "list", file="other.ini")
         assert code == 2
-        assert "other.ini has no filter that signs people in; put egg:wheatpaste#auth around the app" in err
+        assert "other.ini has nothing that signs people in; put egg:wheatpaste#auth around the app" in err
+
+    def test_a_site_that_only_answers_other_servers_has_users_too(self, say: Say, site: Path):
+        text = site.read_text().replace("use = egg:wheatpaste#echo\nfilter-with = auth", "use = egg:wheatpaste#verify")
+        assert "#verify" in text
+        text = re.sub(r"\[filter:auth\]\nuse = .*\n", "", text)
+        site.write_text(text.replace("realm = wiki", "realm = wiki\ntrusted_proxies = 127.0.0.1"))
+        assert LINK.search(say("init")[1])
+        assert [each["name"] for each in data(say("user", "list", "--json"))] == ["admin"]
 
     def test_user_is_short_for_auth_user(self, ready: Say, capsys: pytest.CaptureFixture[str]):
         assert main(["user", "site.ini", "list"]) == 0
