@@ -148,22 +148,27 @@ def test_it_goes_on_after_the_second_factor(
 
 
 @pytest.mark.parametrize("path", ["/vault", "/app/vault"])
-@pytest.mark.parametrize("seconds", [0, 400], ids=["fresh", "to be confirmed first"])
-def test_it_goes_on_after_a_second_factor_was_set_up(
-    path: str, seconds: float, bob: Visitor, authority: Authority, moved: Clock, shop: Shop
-) -> None:
+def test_it_goes_on_after_a_second_factor_was_set_up(path: str, bob: Visitor, moved: Clock, shop: Shop) -> None:
     page = interrupted(bob, moved, path)
-    moved.move(seconds)
     reply = bob.get(bob.fill(page, "/resume").location)
     assert reply.location.startswith("/-/auth/enrol?")
-    if seconds > authority.factors.options.fresh:
-        reply = confirm(bob, bob.get(reply.location))
-    page = enrol(bob, reply, moved)
-    if page.code == 303:
-        page = bob.follow(page)
+    page = bob.follow(enrol(bob, reply, moved))
     assert path in page.words
     assert bob.fill(page, "/resume").text == "hello bob"
     assert shop.orders == [(path, b"item=ink")]
+
+
+def test_it_waits_until_both_steps_are_done_that_a_second_factor_takes(
+    bob: Visitor, authority: Authority, moved: Clock, shop: Shop
+) -> None:
+    moved.move(authority.factors.options.fresh + 1)
+    reply = bob.get(bob.post("/vault", {"item": "ink"}).location)
+    assert reply.location.startswith("/-/auth/enrol?")
+    reply = confirm(bob, bob.get(reply.location))
+    assert reply.location.startswith("/-/auth/enrol?"), "the form cannot go on yet"
+    page = bob.follow(enrol(bob, reply, moved))
+    assert bob.fill(page, "/resume").text == "hello bob"
+    assert shop.orders == [("/vault", b"item=ink")]
 
 
 def test_it_waits_as_well_where_the_session_had_not_ended(bob: Visitor, moved: Clock, shop: Shop) -> None:
@@ -228,6 +233,17 @@ def test_it_does_not_wait_for_what_would_not_help(bob: Visitor, authority: Autho
     assert authority.store.keys("auth.posts") == []
     assert bob.post("/pay", {"item": "ink"}, HTTP_SEC_FETCH_MODE="cors").code == 401
     assert authority.store.keys("auth.posts") == []
+
+
+def test_a_script_that_lets_it_go_on_is_told_what_is_missing(
+    bob: Visitor, authority: Authority, moved: Clock, shop: Shop
+) -> None:
+    page = interrupted(bob, moved, "/pay")
+    moved.move(400)
+    form = page.form("/resume")
+    assert bob.post(form.pop("action"), form, HTTP_SEC_FETCH_MODE="cors").code == 401
+    assert authority.store.keys("auth.posts") == []
+    assert shop.orders == []
 
 
 @pytest.mark.parametrize(
