@@ -10,6 +10,7 @@ import pytest
 
 from wheatpaste.middleware.auth.identities import SCHEMA, Identities
 from wheatpaste.middleware.storage.places import tables_of
+from wheatpaste.middleware.storage.schema import Schema
 from wheatpaste.testing import Clock
 
 A, B = "https://a.example", "https://b.example"
@@ -77,3 +78,64 @@ def test_an_account_that_is_gone_is_forgotten(links: Identities) -> None:
     links.forget("local:1")
     assert links.find(A, "s") is None
     assert links.find(A, "t") is not None
+
+
+def test_a_link_that_was_removed_leads_nowhere(links: Identities) -> None:
+    links.link(A, "s", "local:1", "corp", "Alice")
+    assert not links.unlink("local:2", A, "s"), "it is another account's"
+    assert not links.unlink("local:1", B, "s")
+    assert [each.label for each in links.of("local:1")] == ["Alice"]
+    assert links.unlink("local:1", A, "s")
+    assert links.find(A, "s") is None
+    assert not links.unlink("local:1", A, "s")
+    assert links.link(A, "s", "local:2", "corp").account == "local:2"
+
+
+@pytest.mark.parametrize(
+    ("keep", "is_removed"),
+    [(None, True), ((A,), True), ((B,), False), ((), False), ((A, B), True)],
+    ids=["no wish", "one of the same stays", "of another none stays", "none counts", "one of both stays"],
+)
+def test_one_can_be_kept(links: Identities, keep: tuple[str, ...] | None, is_removed: bool) -> None:
+    links.link(A, "s", "local:1", "corp")
+    links.link(A, "t", "local:1", "corp")
+    links.link(B, "s", "local:2", "corp")
+    assert links.unlink("local:1", A, "s", keep_one_of=keep) is is_removed
+    assert len(links.of("local:1")) == (1 if is_removed else 2)
+
+
+def test_of_the_last_two_that_are_removed_at_once_one_stays(links: Identities) -> None:
+    for number in range(8):
+        account = f"local:{number}"
+        links.link(A, f"s{number}", account, "corp")
+        links.link(A, f"t{number}", account, "corp")
+        removed: list[bool] = []
+        start = threading.Barrier(2)
+
+        def remove(subject: str, account: str = account, start: threading.Barrier = start) -> None:
+            start.wait(10)
+            removed.append(links.unlink(account, A, subject, keep_one_of=(A,)))  # noqa: B023
+
+        threads = [threading.Thread(target=remove, args=(f"{each}{number}",)) for each in "st"]
+        for each in threads:
+            each.start()
+        for each in threads:
+            each.join(20)
+        assert sorted(removed) == [False, True]
+        assert len(links.of(account)) == 1
+
+
+def test_links_from_before_have_no_label(tmp_path: Path, clock: Clock) -> None:
+    url = f"sqlite:///{tmp_path}/links.sqlite"
+    before = tables_of(url, Schema(SCHEMA.name, SCHEMA.steps[:1]))
+    before.query(
+        "INSERT INTO identities (issuer, subject, account, provider, created, used) VALUES (?, ?, ?, ?, ?, ?)",
+        (A, "s", "local:1", "corp", 1.0, 2.0),
+    )
+    before.close()
+    tables = tables_of(url, SCHEMA)
+    links = Identities(tables, clock.time)
+    assert [each.label for each in links.of("local:1")] == [""]
+    links.used(A, "s", "Alice")
+    assert [each.label for each in links.of("local:1")] == ["Alice"]
+    tables.close()
