@@ -30,8 +30,13 @@ from .media_types import MediaTypes
 from .pages import CONTENT_SECURITY_POLICY, HTML
 from .representation import FileChanged, respond
 
-DENIED = ("*.py", "*.pyc", "*.pyo", "*~", "*.bak", "*.orig", "*.swp", "*.tmp", "__pycache__")
-"""What lies in a folder of files by accident: code, and what editors leave behind."""
+DENIED = (
+    *("*.py", "*.pyc", "*.pyo", "*~", "*.bak", "*.orig", "*.swp", "*.tmp", "__pycache__"),
+    *("*.ini", "*.key", "*key.pem", "*.secret", "*.db", "*.db-*", "*.sqlite*", "audit.log"),
+)
+"""What lies in a folder of files by accident: code, what editors leave behind, and what a site keeps beside its INI
+file, above all the keys and tables of its logins. Who reads a table's file here takes SQLite's locks of it away, too.
+"""
 
 _OWN = frozenset(
     {
@@ -384,7 +389,10 @@ def _narrower(values: Mapping[str, Any]) -> Iterator[KeyProblem]:
         if key not in values
     ]
     if undecided:
-        what = "names that begin with a dot, Python code, and links that lead out of the folder are no longer served"
+        what = (
+            "names that begin with a dot, Python code, configuration, keys, databases, and links that lead out of the"
+            " folder are no longer served"
+        )
         yield KeyProblem("use", what, f"if you need them: {', '.join(undecided)}")
 
 

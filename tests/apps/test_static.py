@@ -145,6 +145,29 @@ def test_an_environ_that_no_server_sends_is_no_error(serve: Make, path: str) -> 
     assert response.status == 404
 
 
+KEPT_BESIDE = [
+    "site.ini",
+    "auth.key",
+    "AUTH.KEY",
+    "privkey.pem",
+    "corp.secret",
+    "auth.db",
+    "auth.db-wal",
+    "auth.db-shm",
+]
+
+
+@pytest.mark.parametrize("name", [*KEPT_BESIDE, "wiki.sqlite3", "wiki.sqlite-journal", "audit.log"])
+def test_what_a_site_keeps_beside_its_file_is_not_served(serve: Make, site: Path, name: str) -> None:
+    (site / name).write_text("SECRET")
+    client = serve(listing=True)
+    assert client.get(f"/{name}").status == 404
+    (site / "sub").mkdir(exist_ok=True)
+    (site / "sub" / name).write_text("SECRET")
+    assert name not in client.get("/sub/").text
+    assert serve(deny=()).get(f"/{name}").body == b"SECRET"
+
+
 def test_links_lead_out_where_that_is_wanted(serve: Make) -> None:
     client = serve(follow_symlinks=True)
     assert client.get("/out.txt").body == b"SECRET"
