@@ -5,6 +5,7 @@ Only their source is read, unless ``importing``. Each question is answered once.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Hashable, Iterable, Iterator
 from typing import TYPE_CHECKING
 
@@ -30,15 +31,15 @@ class ForeignCode:
         self._found: dict[tuple[str, str], Found | Flaw | None] = {}
         self._judged: dict[Hashable, tuple[Flaw | None, list[Mismatch]]] = {}
 
-    def flaw_of(self, reference: Reference) -> Mismatch | None:
-        """Why there is no such object, or None where there is one, and where that is in doubt."""
+    def flaw_of(self, reference: Reference, file: str | None) -> Mismatch | None:
+        """Why there is no such object, or None where there is one, and where that is in doubt. ``file`` names it."""
         if self._importing:
             from .imports import imported
 
             found = imported(reference)
             return found if isinstance(found, Mismatch) else None
         flaw = self._look_up(reference)
-        return Mismatch(flaw.what, _instead(flaw), flaw.code) if isinstance(flaw, Flaw) else None
+        return Mismatch(flaw.what, _instead(flaw, file), flaw.code) if isinstance(flaw, Flaw) else None
 
     def flaws_of_factory(self, node: Node, target: Reference) -> Iterator[Mismatch]:
         """What is wrong with the factory of a node, and with the keys that it is called with."""
@@ -85,15 +86,22 @@ class ForeignCode:
 def _advice(node: Node, flaw: Flaw) -> str:
     if node.entry_point is not None:
         return f"reinstall {node.entry_point.distribution}, or name another"
-    return _instead(flaw)
+    return _instead(flaw, (node.reference_origin or node.where).file)
 
 
-def _instead(flaw: Flaw) -> str:
+def _instead(flaw: Flaw, file: str | None) -> str:
     if flaw.code == "missing-name":
         return did_you_mean(flaw.word, flaw.near) or "it defines nothing"
     if flaw.code == "broken-module":
         return "correct it first"
+    if flaw.is_top and file is not None and _lies_beside(file, flaw.word):
+        return "it lies beside this file: write python_path = %(here)s in [wheatpaste], or start in that folder"
     near = nearest(flaw.word, flaw.near)
     if near is not None:
         return f"did you mean {near!r}?"
     return "install what has it, or add its folder to python_path in [wheatpaste]"
+
+
+def _lies_beside(file: str, module: str) -> bool:
+    beside = os.path.join(os.path.dirname(file), module)
+    return os.path.isfile(f"{beside}.py") or os.path.isfile(os.path.join(beside, "__init__.py"))

@@ -211,7 +211,7 @@ class Inspector:
                 reference = Reference.parse_module(word)
             except BadReference:
                 continue  # its form is looked at with that of all other values
-            flaw = self._foreign.flaw_of(reference) if reference.object else None
+            flaw = self._foreign.flaw_of(reference, values[key].origin.file) if reference.object else None
             if flaw is not None:
                 sound = False
                 self._report_value(section, key, values[key], f"{word}: {flaw.what}", flaw.fix, flaw.code)

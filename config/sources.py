@@ -31,12 +31,16 @@ _ANY_PATH = rb"\b(?:__path__|meta_path|path_hooks)\b|\bsys\s*\.\s*(?:modules|pat
 
 @record
 class Flaw:
-    """Why ``module:object`` surely cannot be imported: ``what`` is a sentence, ``near`` the names that there are."""
+    """Why ``module:object`` surely cannot be imported: ``what`` is a sentence, ``near`` the names that there are.
+
+    ``is_top``: the module that is missing is in no package.
+    """
 
     what: str
     code: str
     word: str = ""
     near: tuple[str, ...] = ()
+    is_top: bool = False
 
 
 @frozen
@@ -163,7 +167,7 @@ class Sources:
             if found is not None:
                 return found
         near = [each for folder in self.folders for each in _modules_in(folder)]
-        return Flaw(f"there is no module {name!r}", "missing-module", name, tuple(near))
+        return Flaw(f"there is no module {name!r}", "missing-module", name, tuple(near), is_top=True)
 
     def _below(self, spec: ModuleSpec, name: str) -> ModuleSpec | None:
         # By its last name: for a folder without an __init__.py in another, Python would look for the other one in

@@ -331,4 +331,7 @@ def _parse_import(text: str, importing: bool) -> Any:
     try:
         return import_object(text)
     except (ImportError, AttributeError) as error:
-        raise ValueError(f"cannot be imported ({type(error).__name__}: {error})") from error
+        what = f"cannot be imported ({type(error).__name__}: {error})"
+        if isinstance(error, ModuleNotFoundError) and error.name == text.partition(":")[0].partition(".")[0]:
+            what += f" from {os.getcwd()}; start in its folder, or name that in python_path of [wheatpaste]"
+        raise ValueError(what) from error

@@ -46,8 +46,8 @@ def run(options: Namespace) -> int:
     for name in options.names:
         found = look_up(name, known)
         if not found:
-            hint = suggestion(name, known)
-            terminal.error(f"nothing that is installed is called {name!r}" + (f"; {hint}" if hint else ""))
+            hint = suggestion(name, known) or "`wheatpaste describe` lists what is"
+            terminal.error(f"nothing that is installed is called {name!r}; {hint}")
             return 1
         chosen += [each for each in found if each not in chosen]
     if options.json:
@@ -116,7 +116,10 @@ def detail(each: Described, known: list[Described], out: Terminal) -> Iterator[s
     yield from _keys(each, "options", width, out)
     if each.any_key:
         yield ""
-        yield "  Every other key mounts an app." if each.mounts else "  Any other key is accepted, too."
+        other = (
+            "Any other key is accepted, too." if each.keys else "Any key is accepted; it does not say which it knows."
+        )
+        yield "  Every other key mounts an app." if each.mounts else f"  {other}"
     elif not each.keys and not each.note:
         yield ""
         yield "  It takes no options."

@@ -203,6 +203,16 @@ def _open_all(
     return opened
 
 
+def _instead(host: str) -> str:
+    from ipaddress import IPv6Address
+
+    before, _, port = host.rpartition(":")
+    if port.isdecimal():
+        with contextlib.suppress(ValueError):
+            return f"write [{IPv6Address(before)}]:{port}"
+    return "write an address of this machine, 127.0.0.1 for this machine alone or * for every interface"
+
+
 def _resolve(address: Address, families: Sequence[socket.AddressFamily]) -> list[tuple[socket.AddressFamily, Place]]:
     if address.host == "*":
         every: list[tuple[socket.AddressFamily, Place]] = []
@@ -220,7 +230,7 @@ def _resolve(address: Address, families: Sequence[socket.AddressFamily]) -> list
         raise ListenError(
             address,
             f"{address.host!r} does not resolve ({reason})",
-            "write an address of this machine, 127.0.0.1 for this machine alone or * for every interface",
+            _instead(address.host),
             about="host",
         ) from error
     found = []

@@ -417,6 +417,24 @@ def test_no_module_of_the_deployer_is_imported(write_ini: Write, tmp_path: Path)
     assert not [name for name in sys.modules if name.startswith("spied")]
 
 
+@pytest.mark.parametrize("where", ["lonely.py", "lonely/__init__.py"])
+@pytest.mark.parametrize(
+    "section", ["use = egg:wheatpaste#wsgi\napp = lonely:app", "paste.app_factory = lonely:app"], ids=["key", "factory"]
+)
+def test_a_module_that_lies_beside_the_file_is_found_by_its_path(
+    section: str, where: str, write_ini: Write, tmp_path: Path
+) -> None:
+    module = tmp_path / "site" / where
+    module.parent.mkdir(parents=True)
+    module.write_text("def app(*_, **__): ...\n")
+    text = f"[app:main]\n{section}\n"
+    beside = write_ini(text, "site/site.ini")
+    (problem,) = check_file(str(beside))
+    assert problem.what == "lonely:app: there is no module 'lonely'"
+    assert problem.fix.startswith("it lies beside this file: write python_path = %(here)s in [wheatpaste]")
+    assert check_file(str(write_ini(f"[wheatpaste]\npython_path = %(here)s\n{text}", "site/told.ini"))) == []
+
+
 @pytest.mark.usefixtures("spy")
 def test_modules_are_imported_when_that_is_asked_for(write_ini: Write, tmp_path: Path) -> None:
     problems = check_file(str(write_ini(REFERENCES)), importing=True)

@@ -66,6 +66,7 @@ BAD: list[tuple[str, Any, str]] = [
     ("os.path", Imported, "module:object"),
     ("os.path:nope", Imported, "cannot be imported (AttributeError"),
     ("no_such_module_here:x", Imported, "cannot be imported (ModuleNotFoundError"),
+    ("no_such_module_here.at:x", Imported, "start in its folder, or name that in python_path of [wheatpaste]"),
     ("os;evil:x", Imported, "module:object"),
     ("", AppReference, "must not be empty"),
 ]

@@ -64,6 +64,16 @@ def test_a_wrong_name_is_refused_with_the_nearest(capsys: pytest.CaptureFixture[
     assert (out, "did you mean 'static'?" in err) == ("", True)
 
 
+def test_a_name_like_no_other_leads_to_the_list(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["describe", "zzzzzzzzzz"]) == 1
+    assert capsys.readouterr().err.endswith("; `wheatpaste describe` lists what is\n")
+
+
+def test_what_takes_any_key_says_so(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["describe", "egg:waitress#main"]) == 0
+    assert "Any key is accepted; it does not say which it knows." in capsys.readouterr().out
+
+
 def test_json_holds_the_same(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["describe", "prefix", "--json"]) == 0
     (each,) = json.loads(capsys.readouterr().out)

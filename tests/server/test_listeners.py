@@ -221,6 +221,12 @@ def test_a_port_in_use_is_refused_and_another_named(opened: list[socket.socket])
     assert "choose another port, such as" in caught.value.fix
 
 
+def test_an_ipv6_address_and_its_port_are_told_apart_in_the_way_out() -> None:
+    with pytest.raises(ListenError) as caught:
+        open_listeners([parse_address("::1:18082")])
+    assert caught.value.fix == "write [::1]:18082"
+
+
 @pytest.mark.parametrize(
     ("address", "what"),
     [
