@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 _AUTH = "wheatpaste.middleware.auth.auth_filter"
 _REQUIRE = "wheatpaste.middleware.auth.require"
+_VERIFY = "wheatpaste.middleware.auth.verify_app"
 _AUTHKIT = "wheatpaste.middleware.auth.authkit_filter.filter"
 
 
@@ -72,13 +73,16 @@ class Asker:
         return copy(self)
 
     def access(self, node: Node, environ: Environ | None) -> Access | None:
-        """What a filter says of the request that reaches it; None where none does, or it does not ask who may."""
+        """What a filter, or an app that answers other servers, says of the request that reaches it.
+
+        None where none does, or it does not ask who may.
+        """
         if environ is None:
             return None
         factory = own_factory(node)
         module = getattr(getattr(factory, "component", None), "__module__", None)
-        if module == _AUTH:
-            return self._by_rules(node, environ)
+        if module in (_AUTH, _VERIFY):
+            return self._by_rules(node, environ, is_last=module == _VERIFY)
         if module == _AUTHKIT:
             self._knows_who_asks = True
             self._known = (None if self.name is None else self._named(), None)
@@ -86,7 +90,7 @@ class Asker:
             return self._by_require(node, environ)
         return None
 
-    def _by_rules(self, node: Node, environ: Environ) -> Access | None:
+    def _by_rules(self, node: Node, environ: Environ, *, is_last: bool) -> Access | None:
         from ..middleware.auth.permissions.context import Context
         from ..middleware.auth.rules import RuleOptions, Rules
         from ..middleware.auth.site import Site
@@ -105,7 +109,9 @@ class Asker:
         # Mistakes elsewhere in the section, such as a key that is not there yet, change nothing here.
         site = parts.get("") or parsed(Site, reading.parts[""].reading.values)
         options = parts.get("rules") or RuleOptions()
-        rules = self._rules = Rules(options, site.default)
+        # Where there is no app behind it that could answer 401, whoever is signed in may.
+        default = "authenticated" if is_last and site.default == "app" else site.default
+        rules = self._rules = Rules(options, default)
         path = environ.get("PATH_INFO", "")
         if path == site.mount or path.startswith(f"{site.mount}/"):
             return Access(200, None, "", None, own=True)
@@ -114,7 +120,7 @@ class Asker:
         rule = verdict.rule
         return self._told(decision, verdict.refusal, dry_run=verdict.would is not None)._replace(
             rule=None if rule is None else rule.key,
-            text=f"default = {site.default}" if rule is None else str(rule.permission),
+            text=f"default = {default}" if rule is None else str(rule.permission),
             origin=None if rule is None else rule.origin,
         )
 

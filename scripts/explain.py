@@ -160,6 +160,7 @@ def _print_hop(hop: Hop, terminal: Terminal, indent: str, everything: bool, aske
         line(f"{inner}  {paint(f'answers {hop.answer}', 'yellow')}")
     elif not hop.next and app.shape != "missing":
         line(f"{inner}  sees SCRIPT_NAME {hop.script_name!r}, PATH_INFO {hop.path_info!r}")
+        _print_access(asker.access(app, seen.get(id(app))), terminal, f"{inner}  ")
     if hop.guess and not hop.next:
         line(f"{inner}  {paint('what it mounts is known only to its own code; show --build asks it', 'yellow')}")
     in_turn = len(hop.next) > 1
@@ -233,13 +234,16 @@ def _request(environ: Environ) -> dict[str, str]:
 def _hop_data(hop: Hop, asker: Asker) -> dict[str, Any]:
     asker = asker.branch()
     seen = {id(node): environ for node, environ in hop.passed}
+    app = hop.stack.app
+    filters = [
+        {**_node_data(each), "access": _access_data(asker.access(each, seen.get(id(each))))}
+        for each in hop.stack.filters
+    ]
+    access = asker.access(app, seen.get(id(app)))
     return {
         "mount": None if hop.mounted is None else _mount_data(hop.mounted),
-        "filters": [
-            {**_node_data(each), "access": _access_data(asker.access(each, seen.get(id(each))))}
-            for each in hop.stack.filters
-        ],
-        "app": _node_data(hop.stack.app),
+        "filters": filters,
+        "app": _node_data(app) | ({} if access is None else {"access": _access_data(access)}),
         "script_name": hop.script_name,
         "path_info": hop.path_info,
         "answer": hop.answer,

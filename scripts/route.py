@@ -33,8 +33,8 @@ class Hop:
 
     ``mounted`` is how it got here from the composite above (None at the start); ``script_name`` and ``path_info`` are
     what the app sees. ``answer`` is set where something of ours answers by itself on the way: the status and
-    text of a mount table's 404. ``passed`` are the filters with what each of them sees. ``next`` are the stops below:
-    one for a mount, several where apps are asked in turn.
+    text of a mount table's 404. ``passed`` are the filters and the app with what each of them sees. ``next`` are the
+    stops below: one for a mount, several where apps are asked in turn.
     """
 
     stack: Stack
@@ -57,6 +57,7 @@ def follow(stack: Stack, environ: Environ, mounted: Mounted | None = None) -> Ho
         answer = _through(each, seen)
         if answer is not None:
             return _hop(stack, mounted, seen, passed, answer=f"{answer}, from the filter {each.name}")
+    passed.append((stack.app, seen.copy()))
     hop = _hop(stack, mounted, seen, passed)
     factory = own_factory(stack.app)
     if stack.mounts and factory is not None:

@@ -225,3 +225,25 @@ def test_rules_that_ask_functions_are_asked(explain: Any, tmp_path: Path) -> Non
 def test_a_factor_without_a_user_is_a_mistake(explain: Any, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["explain", "site.ini", "/wiki/", "--mfa"]) == 2
     assert "add --user NAME" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("default", "words", "rule", "status"),
+    [
+        ("app", ["/static/x"], "/static/*", 200),
+        ("app", ["/wiki/"], "/wiki/*", 401),
+        ("app", ["/wiki/", "--user", "eve"], "/wiki/*", 200),
+        ("app", ["/elsewhere"], None, 401),
+        ("app", ["/elsewhere", "--user", "eve"], None, 200),
+        ("deny", ["/elsewhere", "--user", "eve"], None, 403),
+    ],
+)
+def test_it_knows_the_rules_by_which_other_servers_are_answered(
+    default: str, words: list[str], rule: str | None, status: int, explain: Any, write_ini: WriteIni
+) -> None:
+    text = SITE[SITE.index("    [auth:main]") :].replace("default = deny", f"default = {default}")
+    app = "    [app:main]\n    use = egg:wheatpaste#verify\n\n"
+    write_ini(app + text.replace("[auth:main]", "[auth:main]\n    trusted_proxies = 127.0.0.1", 1))
+    found = json.loads(explain(*words, "--json"))["route"]["app"]["access"]
+    assert (found["rule"], found["status"]) == (rule, status)
+    assert ("refuses it with" in explain(*words)) is (status != 200)

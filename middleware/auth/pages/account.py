@@ -11,7 +11,7 @@ from ..answers import see_other
 from ..identity import Identity
 from .form import Fields, UserPage, account_of, is_fresh, query
 from .sheet import sheet
-from .ways import can_change_password, editable, takes_tokens
+from .ways import can_change_password, editable, has_password, takes_tokens
 
 if TYPE_CHECKING:
     from ..tokens.api_tokens import TokenInfo
@@ -39,6 +39,7 @@ def show_account(visit: Visit, user: Identity) -> Answer:
         takes_tokens=takes_tokens(authority),
         tokens=[each for each in authority.tokens.of(account.id) if _counts(visit, each)],
         can_change_password=can_change_password(authority, account),
+        has_password=has_password(authority, account),
         can_edit=bool(editable(authority, account)),
         has_providers=bool(authority.providers),
         connected=len(authority.identities.of(account.id)) if authority.providers else 0,

@@ -76,6 +76,18 @@ def move(site: AuthSite, seconds: float) -> None:
 # Passwords
 
 
+def test_the_overview_says_whether_there_is_a_password(site: AuthSite, bob: Visitor) -> None:
+    assert "Change your password" in bob.get("/-/auth/account").text
+    account = site.add("ann", password=None)
+    device = passkey_of(site, account)
+    ann = Visitor(site.app, scheme="https")
+    page = ann.get("/-/auth/login")
+    ann.fill(page, "/login/passkey", credential=device.get(options_of(ann, page, "login")))
+    page = ann.get("/-/auth/account")
+    assert "You have none. Set one" in page.text
+    assert "Change your password" not in page.text
+
+
 def test_a_new_password_needs_the_current_one(site: AuthSite, bob: Visitor) -> None:
     page = bob.get("/-/auth/account/password")
     reply = bob.fill(page, "/password", current="not this one", new=NEW, again=NEW)
