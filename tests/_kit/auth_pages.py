@@ -85,7 +85,10 @@ def front(environ: dict[str, Any], start_response: Any) -> list[bytes]:
 
 
 class AuthSite:
-    """A site, its services and its users. ``clock`` may be the real one."""
+    """A site, its services and its users. ``clock`` may be the real one.
+
+    ``providers`` are named on pages, by their titles, and there is none behind them.
+    """
 
     def __init__(
         self,
@@ -95,6 +98,8 @@ class AuthSite:
         mfa: Mapping[str, Any] | None = None,
         passkeys: Mapping[str, Any] | None = None,
         sessions: Mapping[str, Any] | None = None,
+        providers: Mapping[str, str] | None = None,
+        editable: tuple[str, ...] = (),
         app: Any = front,
     ) -> None:
         self.clock = clock if clock is not None else Clock()
@@ -152,6 +157,10 @@ class AuthSite:
             clock=self.clock,
         )
         self.authority.needs_second_factor = self.factors.options.needs_second_factor
+        self.authority.providers = dict(providers or {})
+        self.authority.issuers = {name: f"https://{name}.example" for name in self.authority.providers}
+        self.authority.linkable = tuple(self.authority.providers)
+        self.authority.editable = frozenset(editable)
         self.authority.add_routes(routes(self.authority))
         self.app = Guard(app, self.authority)
 

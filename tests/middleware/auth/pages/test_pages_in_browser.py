@@ -25,8 +25,14 @@ def clock() -> Clock:
 
 @pytest.fixture
 def place(clock: Clock) -> Iterator[tuple[AuthSite, str]]:
-    with served(clock=clock, mfa={"require_for": ("user:nora",)}) as found:
-        found[0].add("bob", display="Bob <b>", email="bob@example.org")
+    others = {"corp": "Example Corporation", "github": "GitHub"}
+    with served(
+        clock=clock, mfa={"require_for": ("user:nora",)}, providers=others, editable=("display", "email")
+    ) as found:
+        bob = found[0].add("bob", display="Bob <b>", email="bob@example.org")
+        found[0].authority.identities.link(
+            "https://corp.example", "s-1", bob.id, "corp", "Robert von Wien · bob · bob@mail.example.org"
+        )
         yield found
 
 
@@ -116,7 +122,8 @@ def pages(site: AuthSite, browser: Chrome, url: str) -> Iterator[str]:
     yield "second, wrong"
     browser.find_element(By.ID, "code").send_keys(code_of(site), Keys.ENTER)
     arrives(browser, "/wall")
-    for path in ("account", "account/password", "account/security", "account/totp", "account/devices"):
+    for path in ("", "/password", "/security", "/totp", "/devices", "/providers", "/profile"):
+        path = f"account{path}"
         browser.get(f"{url}/-/auth/{path}")
         yield path
     browser.get(f"{url}/-/auth/account/tokens")
