@@ -24,6 +24,7 @@ from ..sessions.sessions import Sessions
 from ..site import Site
 from ..sources.authkit_file import AuthKitFile
 from ..sources.authkit_tables import AuthKitTables
+from ..sources.callable_source import CallableSource
 from ..vault import Vault
 from .cookie_sessions import CookieSessions
 from .environ import Enter, Inner
@@ -32,9 +33,9 @@ from .login_form import LoginForm
 from .sign_in import Forward, Redirect
 from .sign_out import SignOut
 from .sources import (
+    SOURCE,
     Encrypted,
     FunctionSecrets,
-    FunctionUsers,
     ObjectUsers,
     PlainSecrets,
     remember_request,
@@ -169,9 +170,10 @@ class Assembly(setup.Assembly):
         """Where the users are."""
         whom = self._wishes.users
         if whom is None:
-            return FunctionUsers(lambda environ, name, password: False)
+            return CallableSource(lambda environ, name, password: False, name=SOURCE)
         if whom.kind == "function":
-            return FunctionUsers(import_named(whom.function, self._key("authenticate.function")))
+            check = import_named(whom.function, self._key("authenticate.function"))
+            return CallableSource(check, name=SOURCE)
         if whom.kind == "object":
             return self._object(whom)
         own = _has_own_encryption(whom)

@@ -19,7 +19,6 @@ from ..passwords.legacy import PLAIN
 from ..sources.htdigest import ha1_of
 from ..visit import Visit
 
-CheckPassword = Callable[[Mapping[str, Any], str, str], Any]
 Encrypt = Callable[[str, str], str]
 
 SOURCE = "authkit"
@@ -42,42 +41,6 @@ def account_of(name: str, group: str | None = None, roles: Any = ()) -> Account:
         groups=NOBODY if not group else frozenset({str(group).lower()}),
         roles=frozenset(str(role).lower() for role in roles or ()),
     )
-
-
-class FunctionUsers:
-    """Whoever a function accepts. Nobody can be listed: that a user exists is only known from a right password."""
-
-    name = SOURCE
-    keeps_hashes = False
-
-    def __init__(self, check: CheckPassword) -> None:
-        self._check = check
-
-    def find(self, name: str) -> Account | None:
-        """The account of any name: the function decides by the password."""
-        return account_of(name)
-
-    def get(self, account_id: str) -> Account | None:
-        """The account with this id."""
-        head, _, name = account_id.partition(":")
-        return account_of(name) if head == SOURCE and name else None
-
-    def password_hash(self, account: Account) -> str | None:
-        """None: there are no hashes."""
-        return None
-
-    def verify(self, account: Account, password: str) -> bool | None:
-        """Whether the function accepts it, without a request."""
-        return self.verify_for({}, account, password)
-
-    def verify_for(self, environ: Mapping[str, Any], account: Account, password: str) -> bool:
-        """Whether the function accepts it."""
-        # AuthKit's functions return what they like; an empty text has never let anybody in.
-        return bool(self._check(environ, account.name, password))
-
-    def keep_hash(self, account: Account, encoded: str) -> bool:
-        """False."""
-        return False
 
 
 class ObjectUsers:

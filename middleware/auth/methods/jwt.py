@@ -23,6 +23,7 @@ from ..account import NOBODY
 from ..accounts.options import GroupOptions
 from ..accounts.roles import Roles
 from ..answers import problem
+from ..claims import claim_at
 from ..identity import Identity
 from ..method import Failed
 from ..oidc.addresses import address_complaint
@@ -30,7 +31,7 @@ from ..oidc.failures import Unreachable, Untrue
 from ..oidc.keys import USUAL_ALGORITHMS, IssuerKeys, require_packages
 from ..oidc.metadata import keys_address
 from ..oidc.options import algorithm_complaint
-from ..oidc.profile import address_in, claim_at, groups_in, text_at
+from ..oidc.profile import address_in, groups_in, text_at
 from ..oidc.renewed import Renewed
 from ..oidc.signed import (
     SignedToken,

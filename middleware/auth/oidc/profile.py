@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 from ..account import NOBODY
 from ..accounts.naming import email_complaint, line_complaint
+from ..claims import claim_at
 
 _MOST_GROUPS = 1000
 _LONGEST_GROUP = 255
@@ -49,18 +50,6 @@ def address_in(claims: Mapping[str, Any]) -> tuple[str, bool]:
         return "", False
     # JSON's true alone: the text "false" is true for many.
     return told, claims.get("email_verified") is True
-
-
-def claim_at(claims: Mapping[str, Any], path: str) -> Any:
-    """The claim of this name, or the one that dots lead to; None where there is none."""
-    if path in claims:
-        return claims[path]
-    found: Any = claims
-    for step in path.split("."):
-        if not isinstance(found, Mapping) or step not in found:
-            return None
-        found = found[step]
-    return found
 
 
 def text_at(claims: Mapping[str, Any], path: str) -> str:

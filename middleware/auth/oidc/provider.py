@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 from urllib.parse import urlencode
 
+from ..claims import claim_at
 from .client_key import ClientKey
 from .failures import Refused, Unreachable, Untrue
 from .id_tokens import Logout, check_id_token, check_logout_token, methods_in
@@ -14,7 +15,7 @@ from .keys import IssuerKeys
 from .metadata import Metadata, fetch_metadata
 from .options import OidcOptions
 from .outbound import Outbound, Reply
-from .profile import Profile, address_in, claim_at, groups_in, text_at
+from .profile import Profile, address_in, groups_in, text_at
 from .renewed import Renewed
 from .signed import read_signed
 

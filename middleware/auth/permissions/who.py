@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from ....config.values import Seconds, parse, to_text
+from ..claims import claim_at
 from ..names import spelled
 from .context import Context
 from .decision import ALLOWED, FRESH, LOGIN, SCOPE, SECOND_FACTOR, Decision
@@ -252,7 +253,7 @@ class Claim(Permission):
         who = ctx.identity
         if who is None:
             return self.denied(LOGIN)
-        said = _texts(_found(who.claims, self._name))
+        said = _texts(claim_at(who.claims, self._name))
         holds = not self._values.isdisjoint(said) if self._values else said not in ([], ["false"])
         return ALLOWED if holds else self.denied()
 
@@ -264,17 +265,6 @@ def with_values(word: str, name: str, values: Iterable[str]) -> str:
     """``claim name``, or ``claim name = value``."""
     values = tuple(values)
     return phrase(word, [name]) + (f" = {phrase('', values).strip()}" if values else "")
-
-
-def _found(claims: Mapping[str, Any], name: str) -> Any:
-    if name in claims:
-        return claims[name]
-    found: Any = claims
-    for part in name.split("."):
-        if not isinstance(found, Mapping) or part not in found:
-            return None
-        found = found[part]
-    return found
 
 
 def _texts(value: Any) -> list[str]:

@@ -27,13 +27,13 @@ class CallableSource:
     """Source ``callable``: ``check`` says whether a password is right, ``lookup`` who the users are.
 
     Without ``lookup`` every name is taken for a user's, as the function alone knows, so this source has to come last;
-    and a session goes on when the user is gone.
+    and a session goes on when the user is gone. ``name`` is the source's.
     """
 
-    name = "callable"
     keeps_hashes = False
 
-    def __init__(self, check: Check, lookup: Lookup | None = None) -> None:
+    def __init__(self, check: Check, lookup: Lookup | None = None, name: str = "callable") -> None:
+        self.name = name
         self._check = check
         self._lookup = lookup
 
@@ -46,7 +46,7 @@ class CallableSource:
 
     def get(self, account_id: str) -> Account | None:
         """The account with this id: ``callable:NAME``."""
-        account = self.find(account_id.removeprefix("callable:"))
+        account = self.find(account_id.removeprefix(f"{self.name}:"))
         return account if account is not None and account.id == account_id else None
 
     def password_hash(self, account: Account) -> str | None:

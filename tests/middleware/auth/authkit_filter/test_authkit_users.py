@@ -12,9 +12,9 @@ from wheatpaste.middleware.auth.account import Account
 from wheatpaste.middleware.auth.accounts.local_users import LocalUsers
 from wheatpaste.middleware.auth.accounts.tables import SCHEMA
 from wheatpaste.middleware.auth.authkit_filter.sources import (
+    SOURCE,
     Encrypted,
     FunctionSecrets,
-    FunctionUsers,
     ObjectUsers,
     PlainSecrets,
     account_of,
@@ -30,6 +30,7 @@ from wheatpaste.middleware.auth.authkit_filter.users import (
 )
 from wheatpaste.middleware.auth.directory import Directory
 from wheatpaste.middleware.auth.sources.authkit_file import AuthKitFile
+from wheatpaste.middleware.auth.sources.callable_source import CallableSource
 from wheatpaste.middleware.storage.places import tables_of
 
 TEXT = """
@@ -192,7 +193,7 @@ def test_more_users_than_one_page_of_a_table_are_all_listed(own: Users) -> None:
 
 
 def test_users_whom_nobody_can_list_are_told_apart_from_none() -> None:
-    users = Users(Directory([FunctionUsers(lambda *_: True)]), lambda account, password: True)
+    users = Users(Directory([CallableSource(lambda *_: True, name=SOURCE)]), lambda account, password: True)
     with pytest.raises(AuthKitNotSupportedError, match="cannot be listed"):
         users.list_users()
 
@@ -210,7 +211,7 @@ def test_a_function_is_asked_with_the_request(returned: Any, expected: bool) -> 
         calls.append((environ, username, password))
         return returned
 
-    source = FunctionUsers(check)
+    source = CallableSource(check, name=SOURCE)
     account = source.find("Ada")
     assert account is not None
     assert source.verify_for({"REMOTE_ADDR": "x"}, account, "secret") is expected

@@ -12,7 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from oidc_site import OidcSite, log_in
 
-from wheatpaste.middleware.auth.oidc.profile import address_in, claim_at, groups_in
+from wheatpaste.middleware.auth.claims import claim_at
+from wheatpaste.middleware.auth.oidc.profile import address_in, groups_in
 from wheatpaste.testing import Client
 
 Made = Callable[..., OidcSite]
