@@ -19,6 +19,7 @@ from oidc_site import at_provider, options_for
 from wheatpaste.middleware.auth.accounts.options import GroupOptions, StoreOptions
 from wheatpaste.middleware.auth.auth import Guard
 from wheatpaste.middleware.auth.factors import totp
+from wheatpaste.middleware.auth.oidc.options import OidcOptions
 from wheatpaste.middleware.auth.pages.providers import LAST, OVER, OWN, TAKEN
 from wheatpaste.middleware.auth.passwords.options import PasswordOptions
 from wheatpaste.middleware.auth.sessions.options import SessionOptions
@@ -174,6 +175,24 @@ def test_what_is_configured_is_asked_for_instead(make_site: Callable[..., Linkin
     site = make_site(prompt="consent")
     site.add("bob")
     assert parse_qs(urlsplit(begin(site.browser("bob"))).query)["prompt"] == ["consent"]
+
+
+def test_github_is_asked_to_let_its_user_choose(tmp_path: Path) -> None:
+    parts = {
+        "": Site(secret=SECRET, audit="none", public_url="https://wiki.example.org"),
+        "store": StoreOptions(url=f"sqlite:///{tmp_path / 'hub.db'}"),
+        "password": PasswordOptions(argon2=CHEAP),
+        "oidc:hub": OidcOptions(preset="github", client_id="x", client_secret="y"),
+    }
+    authority = authority_of(parts, Clock())
+    account = authority.users.create("bob")
+    authority.users.set_password(account.id, authority.passwords.hasher.hash(PASSWORD))
+    browser = Visitor(Guard(app, authority), scheme="https")
+    browser.login()
+    assert "Connect a login that you have elsewhere" in browser.get(PAGE).words
+    asked_for = urlsplit(begin(browser, "hub"))
+    assert (asked_for.netloc, parse_qs(asked_for.query)["prompt"]) == ("github.com", ["select_account"])
+    authority.close()
 
 
 def test_the_session_stays_as_it_is(site: LinkingSite) -> None:
