@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 UNREADABLE = frozenset({"missing-file", "not-a-file", "unreadable-file", "too-large", "not-text", "not-utf-8"})
 """Codes of the problems of a file that cannot be read at all; they have no section."""
 
+_NO_FACTORY = frozenset({"missing-distribution", "missing-entry-point"})
+
 
 def check_file(
     target: str,
@@ -68,16 +70,19 @@ def check_composition(
     serving: bool = True,
     on_file: Callable[[str], object] | None = None,
     served_as: Callable[[Mapping[str, str]], Mapping[str, str]] | None = None,
+    stand_in: bool = False,
 ) -> list[Problem]:
     """Check the file of a composition of an app that was loaded with ``collect``; building it then goes on from there.
 
     ``served_as`` makes of the keys of the server's section those that it is served with, where the command line has a
-    say. Otherwise as :func:`check_file`.
+    say. With ``stand_in`` another server serves in place of the section's, which need not be installed then.
+    Otherwise as :func:`check_file`.
     """
     scope = composition.scope
     if scope is None or scope.file is None:
         return _finished(composition.problems)
     run = _Check(composition.resolver, scope, scope.file, composition.passed, False, serving, on_file, served_as)
+    run.stand_in = stand_in
     with waiting():
         return run.run(None, server_name, composition.root)
 
@@ -105,6 +110,7 @@ class _Check:
         served_as: Callable[[Mapping[str, str]], Mapping[str, str]] | None = None,
     ) -> None:
         self.served_as = served_as
+        self.stand_in = False
         self.resolver = resolver
         self.scope = scope
         self.file = file
@@ -124,7 +130,15 @@ class _Check:
             self._serve("app", app_name, required=self.serving)
         else:
             inspector.visit(root)
+        before = len(resolver.problems)
+        inspector.optional = self.stand_in
         server = self._serve("server", server_name, required=False)
+        inspector.optional = False
+        if self.stand_in:
+            resolver.problems[before:] = [
+                replace(each, severity="warning") if each.code in _NO_FACTORY else each
+                for each in resolver.problems[before:]
+            ]
         listeners = list(inspector.exposure.listeners)
         served = len(resolver.problems)
         inspector.optional = self.serving

@@ -264,6 +264,7 @@ class Evaluation:
         node = self.scope.resolve(kind, value.text, self.globals, mention, settle=False)
         if node.shape == "missing":
             node.section, node.where, node.name = self.header, self.where, self.name
+            node.values = self.local  # what a server in its place is told
             return node
         self._overlay(node)
         node.globals.put(self.additions)

@@ -131,6 +131,7 @@ class Launch:
                 server_name=None if self.wishes.server_type or ":" in server_name else self.wishes.server_name,
                 on_file=self.on_file,
                 served_as=self._served_as,
+                stand_in=self.wishes.server_type is not None,
             )
         elif self.composition is not None:
             problems = self.composition.problems

@@ -19,12 +19,16 @@ import os
 import socket
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
+from ...config.mounts import KeyProblem
 from ...config.options import OptionError, options_of
 from ...config.records import field, fields_of, replace
 from ..http_server import HTTPServer
 from ..listeners import Address, close_listeners, remove_socket_files, socket_files
+
+if TYPE_CHECKING:
+    from ...config.surroundings import Surroundings
 
 ADDRESSES = ("host", "port", "listen", "unix_socket", "unix_socket_perms", "ipv4", "ipv6", "backlog")
 UNTRUSTED = ("log_untrusted_proxy_headers", "clear_untrusted_proxy_headers")
@@ -138,6 +142,16 @@ def opened(server: Any, sockets: Sequence[socket.socket] | None) -> Iterator[lis
     finally:
         close_listeners(own)
         remove_socket_files(files)
+
+
+def needs(package: str) -> Callable[[Any, Surroundings], Iterator[KeyProblem]]:
+    """A component's ``problems``: that the server's package is not installed."""
+
+    def problems(server: Any, stack: Surroundings) -> Iterator[KeyProblem]:
+        if importlib.util.find_spec(package) is None:
+            yield KeyProblem(None, f"{package} is not installed", f"run: pip install {package}")
+
+    return problems
 
 
 def require(package: str, server: Any) -> None:

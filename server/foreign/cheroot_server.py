@@ -42,6 +42,7 @@ class CherootServer:
 
     ours = cached_property(borrowed.ours)
     addresses, prepare, urls, hurried = borrowed.addresses, borrowed.prepare, borrowed.urls, borrowed.hurried
+    problems = borrowed.needs("cheroot")
 
     def __post_init__(self) -> None:
         _ = self.ours  # it knows what cannot stand together

@@ -43,6 +43,7 @@ class GranianServer:
 
     ours = cached_property(borrowed.ours)
     addresses, prepare, urls, hurried = borrowed.addresses, borrowed.prepare, borrowed.urls, borrowed.hurried
+    problems = borrowed.needs("granian")
 
     def __post_init__(self) -> None:
         if len(self.ours.tls_certificate) > 1:

@@ -49,6 +49,7 @@ class GunicornServer:
 
     ours = cached_property(borrowed.ours)
     addresses, prepare, urls, hurried = borrowed.addresses, borrowed.prepare, borrowed.urls, borrowed.hurried
+    problems = borrowed.needs("gunicorn")
 
     def __post_init__(self) -> None:
         _ = self.ours  # it knows what cannot stand together

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from wheatpaste.config.check import check_file
 from wheatpaste.config.options import OptionError, options_of
 from wheatpaste.config.problems import ConfigError, Problem
 from wheatpaste.scripts.launch import Launch, Wishes
@@ -173,3 +174,32 @@ def test_several_addresses_are_too_many_for(name: str) -> None:
     server = MODULES[name].server_runner.make({}, listen="127.0.0.1:0 [::1]:0")
     with pytest.raises(OptionError, match=f"listen: {name} listens on one address"):
         server.bind()
+
+
+@pytest.mark.parametrize("use", ["egg:nosuchserver#main", "egg:wheatpaste#granian"])
+@pytest.mark.parametrize("name", ["main", "waitress"])
+def test_the_server_of_the_file_need_not_be_installed(
+    name: str, use: str, choose: Choose, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(importlib.util, "find_spec", _all_but("granian"))
+    server, warnings = choose(name, "host = 127.0.0.1\nport = 8123", use=use)
+    assert [str(each) for each in server.addresses()] == ["127.0.0.1:8123"]
+    assert [(each.severity, "installed" in each.what) for each in warnings] == [("warning", True)]
+
+
+@pytest.mark.parametrize("name", ["gunicorn", "cheroot", "granian"])
+def test_a_check_tells_which_package_a_server_needs(
+    name: str, write_ini: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = write_ini(f"[app:main]\nuse = egg:wheatpaste#echo\n[server:main]\nuse = egg:wheatpaste#{name}\n")
+    assert check_file(str(path)) == []
+    monkeypatch.setattr(importlib.util, "find_spec", _all_but(name))
+    (problem,) = check_file(str(path))
+    assert (problem.severity, problem.what) == ("error", f"{name} is not installed")
+    assert problem.fix == f"run: pip install {name}"
+
+
+def _all_but(package: str) -> Callable[..., Any]:
+    """``find_spec`` of an environment in which the package is not installed."""
+    find = importlib.util.find_spec
+    return lambda name, *rest: None if name == package else find(name, *rest)
