@@ -35,6 +35,9 @@ def problems_of(name: str, parts: Mapping[str, Any], stack: Surroundings) -> Ite
     if site.audit.startswith("json:") and not os.path.isabs(site.audit.removeprefix("json:")):
         what = "is a file in the folder in which a server or a command is started, another one for each"
         yield KeyProblem("audit", what, "write json:%(here)s/audit.log", "warning", part="")
+    if site.default == "deny" and "rules" not in parts:
+        what = "lets nobody see anything, for there are no rules that do"
+        yield KeyProblem("default", what, f"add [auth:{name}:rules]", "warning", part="")
     if site.templates is not None and not site.templates.is_dir():
         what = "is no folder: all pages would be ours"
         yield KeyProblem("templates", what, "name one that is there", part="")

@@ -69,6 +69,7 @@ MISTAKES = {
         "error - methods: names tkt and header, and there is no section [auth:main:tkt] with the secret of the tickets,"
         " nor [auth:main:header] with",
     ),
+    "nothing for anybody": (f"{KEY}default = deny", "warning - default: lets nobody see anything"),
     "templates that are not there": (f"{KEY}templates = %(here)s/none", "error - templates: is no folder"),
     "an audit log somewhere": (f"{KEY}audit = json:audit.log", "warning - audit: is a file in the folder in which"),
     "a database somewhere": (
