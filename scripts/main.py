@@ -106,6 +106,11 @@ def _run(command: Command, words: list[str]) -> int:
             options = parser.parse(words)
         except SystemExit as stop:  # argparse ends the process itself, after --help and on mistakes
             return stop.code if isinstance(stop.code, int) else 2
+    try:
+        os.getcwd()
+    except OSError as error:
+        print(f"wheatpaste: the working directory cannot be found ({error.strerror}); go to another", file=sys.stderr)
+        return 1
     code: int = module.run(options)
     return code
 

@@ -37,6 +37,20 @@ def test_each_command_says_what_it_takes(command: Command, capsys: pytest.Captur
     assert command.sentence.split()[0] in out
 
 
+@pytest.mark.parametrize("words", [["check", "x.ini"], ["serve", "shop:app"]], ids=" ".join)
+def test_a_working_directory_that_is_gone_is_a_sentence(
+    words: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    monkeypatch.chdir(gone)
+    gone.rmdir()
+    assert main(words) == 1
+    assert capsys.readouterr().err == (
+        "wheatpaste: the working directory cannot be found (No such file or directory); go to another\n"
+    )
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [
