@@ -20,8 +20,7 @@ from typing import Any, TypeVar
 
 from ...protocol.wsgi import Body, Environ, StartResponse, WSGIApp
 from .allowed import Asked
-from .checks import refusal_of
-from .denials import Denied, NotAuthenticated, NotAuthorized
+from .denials import Denied, NotAuthenticated, NotAuthorized, refusal_of
 from .foreign_checks import PermissionSetupError, adapted, probed
 from .names import folded, spelled
 from .permissions import circumstances, permission

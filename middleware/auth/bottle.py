@@ -22,8 +22,7 @@ from bottle import HTTPError, request
 
 from .allowed import permission_of
 from .checks import allowed as allowed_by
-from .checks import refusal_of
-from .denials import Denied
+from .denials import Denied, refusal_of
 from .permissions.permission import Everyone, Permission
 
 

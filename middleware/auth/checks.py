@@ -24,7 +24,7 @@ from typing import Any, TypeVar
 
 from ...protocol.wsgi import Body, Environ, StartResponse, WSGIApp
 from .allowed import Asked, permission_of
-from .denials import Denied, denial
+from .denials import refusal_of
 from .permissions.permission import Permission
 
 C = TypeVar("C", bound=Callable[..., Any])
@@ -40,16 +40,6 @@ def check(environ: Environ, permission: Permission | str) -> None:
     refused = refusal_of(environ, permission_of(permission), "the app")
     if refused is not None:
         raise refused
-
-
-def refusal_of(environ: Environ, permission: Permission, where: str) -> Denied | None:
-    """What to raise, or to answer with, where the request does not have a permission. It is noted as refused there."""
-    asked = Asked(environ)
-    decision = asked.decide(permission)
-    if decision.allowed:
-        return None
-    asked.note_denial(decision, where)
-    return denial(decision, asked.identity)
 
 
 class Guarded:

@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING
 
 from ...protocol.wsgi import Body, Environ, Headers, StartResponse
 from ..answers import answer
-from .allowed import KEY, Allowed
+from .allowed import KEY, Allowed, Asked
 from .answers import problem
 from .permissions.decision import FRESH, SECOND_FACTOR, Decision
 
 if TYPE_CHECKING:
     from .identity import Identity
+    from .permissions.permission import Permission
 
 _REFUSED = Decision(False)
 
@@ -88,3 +89,13 @@ def denial(decision: Decision, identity: Identity | None) -> Denied:
             "Show once more who you are.", decision=decision, headers=[("WWW-Authenticate", challenge)]
         )
     return NotAuthorized(decision=decision)
+
+
+def refusal_of(environ: Environ, permission: Permission, where: str) -> Denied | None:
+    """What to raise, or to answer with, where the request does not have a permission. It is noted as refused there."""
+    asked = Asked(environ)
+    decision = asked.decide(permission)
+    if decision.allowed:
+        return None
+    asked.note_denial(decision, where)
+    return denial(decision, asked.identity)

@@ -28,8 +28,7 @@ from django.utils.deprecation import MiddlewareMixin
 
 from .allowed import Asked, permission_of
 from .checks import allowed as allowed_by
-from .checks import refusal_of
-from .denials import Denied, NotAuthorized
+from .denials import Denied, NotAuthorized, refusal_of
 from .permissions.permission import Permission
 
 if TYPE_CHECKING:

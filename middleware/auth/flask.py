@@ -32,8 +32,7 @@ from werkzeug.local import LocalProxy
 
 from .allowed import Asked, permission_of
 from .checks import allowed as allowed_by
-from .checks import refusal_of
-from .denials import Denied, NotAuthenticated
+from .denials import Denied, NotAuthenticated, refusal_of
 from .permissions.permission import Permission
 
 if TYPE_CHECKING:

@@ -24,9 +24,9 @@ from pyramid.security import Allowed, Denied
 from pyramid.viewderivers import INGRESS
 
 from .allowed import Asked, permission_of
-from .checks import allowed, refusal_of
+from .checks import allowed
 from .denials import Denied as Refused
-from .denials import NotAuthenticated
+from .denials import NotAuthenticated, refusal_of
 from .permissions.own import HasPermission
 from .permissions.permission import Permission
 

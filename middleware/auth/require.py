@@ -15,7 +15,7 @@ from ...config.mounts import KeyProblem
 from ...config.options import component, option
 from ...config.surroundings import Surroundings
 from ...protocol.wsgi import Body, Environ, StartResponse, WSGIApp
-from .checks import refusal_of
+from .denials import refusal_of
 from .permissions.language import parse, rule_complaint
 from .permissions.permission import Nobody, Permission
 

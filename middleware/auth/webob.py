@@ -9,10 +9,8 @@ from typing import Any, TypeVar
 from webob.exc import HTTPException, HTTPForbidden, HTTPUnauthorized
 from webob.request import BaseRequest
 
-from .allowed import permission_of
-from .checks import allowed as allowed_by
-from .checks import refusal_of
-from .denials import Denied, NotAuthenticated
+from .allowed import Asked, permission_of
+from .denials import Denied, NotAuthenticated, refusal_of
 from .permissions.permission import Permission
 
 C = TypeVar("C", bound=Callable[..., Any])
@@ -42,7 +40,7 @@ def check(request: BaseRequest, permission: Permission | str) -> None:
 
 def allowed(request: BaseRequest, permission: Permission | str) -> bool:
     """Whether the request has a permission."""
-    return allowed_by(request.environ, permission)
+    return Asked(request.environ).decide(permission_of(permission)).allowed
 
 
 def exception_of(refused: Denied) -> HTTPException:
