@@ -102,7 +102,7 @@ class Variables:
         Where that fails the problem is reported, and the text stays as written.
         """
         text = option.text
-        if "%" not in text and option.over is None:
+        if ("%" not in text and option.over is None) or how == "built in":
             return Value(text, option, header, how)
         environment: tuple[str, ...] = ()
         if "%" in text:
@@ -178,7 +178,9 @@ class Variables:
             if option.line == 0 and spot.file and name not in self.injected and spot.file != option.file:
                 # Written in a file that this one extends: here is where it was written.
                 replacement = os.path.dirname(spot.file) if name == "here" else replacement
-            if "%" in replacement and not (name in self._literal and name not in local):
+            # The path of a file is no template, and may have a percent sign.
+            builtin = option.line == 0 and name not in self.injected
+            if "%" in replacement and not builtin and not (name in self._literal and name not in local):
                 self._expand(replacement, option, asked, header, local, out, names, depth + 1)
             else:
                 out.append(replacement)

@@ -12,6 +12,7 @@ import recording_factories
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
+from wheatpaste import appconfig
 from wheatpaste.config.check import check_file
 from wheatpaste.config.problems import Problem
 from wheatpaste.scripts.main import main
@@ -271,6 +272,14 @@ def test_it_looks_at_the_app_and_server_that_are_named(write_ini: Write) -> None
     assert check_file(str(path), app_name="blog") == []
     assert check_file(f"{path}#blog") == []
     assert named(check_file(str(path), server_name="unix")) == [(None, None, "missing-section")]
+
+
+@pytest.mark.parametrize("folder", ["100% sure", "a%(b)s", "50%%"])
+def test_a_folder_may_have_a_percent_sign(folder: str, write_ini: Write) -> None:
+    path = write_ini("[app:main]\nuse = egg:wheatpaste#static\nroot = %(here)s/public\n", f"{folder}/site.ini")
+    (path.parent / "public").mkdir()
+    assert check_file(str(path)) == []
+    assert appconfig(f"config:{path}")["root"] == f"{path.parent}/public"
 
 
 def test_variables_are_those_of_the_command_line(write_ini: Write) -> None:
