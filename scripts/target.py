@@ -171,8 +171,14 @@ def find_target(text: str) -> Target:
     if os.path.isfile(path):
         if path.endswith(".py"):
             return Target(text=text, script=os.path.abspath(path), attribute=fragment or None)
+        if "#" in path:
+            raise _no_target(
+                f"{path} cannot be named by a URI: # begins the name of a section", "rename it, or start in its folder"
+            )
         absolute = os.path.abspath(path)
-        return Target(text=text, uri=f"config:{absolute}", path=absolute, name=fragment or None)
+        # A folder further out may have one in its name, as long as nobody has to write it.
+        uri = f"config:{path if '#' in absolute else absolute}"
+        return Target(text=text, uri=uri, path=absolute, name=fragment or None)
     if os.path.isdir(path):
         inside = sorted(each for each in os.listdir(path) if each.endswith((".ini", ".cfg", ".conf")))
         raise _no_target(

@@ -142,6 +142,19 @@ def test_what_an_import_raises_travels(folder: Path) -> None:
         find_target("raises:app").load_object()
 
 
+def test_a_file_below_a_folder_with_a_number_sign_is_loaded_from_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    below = tmp_path / "c#"
+    below.mkdir()
+    (below / "site.ini").write_text("[app:main]\nuse = egg:wheatpaste#echo\n", encoding="utf-8")
+    with pytest.raises(ConfigError, match="# begins the name of a section; rename it, or start in its folder"):
+        find_target(str(below / "site.ini"))
+    monkeypatch.chdir(below)
+    for text in ("site.ini", "site.ini#main"):
+        assert find_target(text).compose().root.section == "app:main"
+
+
 def test_an_object_of_python_has_no_configuration() -> None:
     with pytest.raises(ValueError, match="names no configuration"):
         find_target("wares:app").compose()
