@@ -22,6 +22,9 @@ from auth_pages_served import add_authenticator, served, with_past
 from wheatpaste.middleware.auth.pages.adding import totp as drawn
 from wheatpaste.middleware.auth.pages.form import Page
 from wheatpaste.middleware.auth.pages.messages import message
+from wheatpaste.middleware.auth.pages.sheet import sheet
+from wheatpaste.middleware.auth.visit import Visit
+from wheatpaste.protocol.answer import Answer
 
 CLOCK = Clock(1_795_080_600.0)
 DESK = {"width": 1200, "height": 820}
@@ -114,6 +117,19 @@ def in_german(browser: Chrome, url: str) -> None:
     browser.execute_cdp_cmd("Network.setExtraHTTPHeaders", {"headers": {"Accept-Language": "de"}})
 
 
+SHOWN: dict[str, dict[str, object]] = {
+    "link": {"title": "Example Corp", "label": "ada@corp.example", "name": "Ada Lovelace"},
+    "resume": {"path": "/orders/new", "size": 1834},
+}
+"""Pages in the middle of something that takes others: a provider, or an app and a session that ends."""
+
+
+def shown(name: str) -> Callable[[Visit], Answer]:
+    """One of them."""
+    template = {"link": "account_link.html"}.get(name, f"{name}.html")
+    return lambda visit: sheet(visit, template, **SHOWN[name])
+
+
 PICTURES = (
     Picture("auth-login", "/-/auth/login", prepare=sign_out, **CARD),
     Picture("auth-login-dark", "/-/auth/login", dark=True, prepare=sign_out, **CARD),
@@ -140,6 +156,11 @@ PICTURES = (
     Picture("auth-devices-phone", "/-/auth/account/devices", dark=True, prepare=sign_in, **PHONE),
     Picture("auth-tokens", "/-/auth/account/tokens", prepare=sign_in, act=make_token, width=1200, height=1240),
     Picture("auth-confirm", "/-/auth/account/tokens", prepare=late, **CARD),
+    Picture("auth-profile", "/-/auth/account/profile", prepare=sign_in, **DESK),
+    Picture("auth-providers", "/-/auth/account/providers", prepare=sign_in, **DESK),
+    Picture("auth-providers-phone", "/-/auth/account/providers", dark=True, prepare=sign_in, **PHONE),
+    Picture("auth-link", "/-/auth/shown/link", prepare=sign_out, **CARD),
+    Picture("auth-resume", "/-/auth/shown/resume", prepare=sign_out, **CARD),
     Picture("auth-signed-in", "/-/auth/login", prepare=sign_in, width=900, height=620),
     Picture("auth-logout", "/-/auth/logout", prepare=sign_in, width=900, height=620),
 )
@@ -151,8 +172,13 @@ def main(names: list[str]) -> None:
     unknown = set(names) - {picture.name for picture in PICTURES}
     if unknown:
         sys.exit(f"no such picture: {', '.join(sorted(unknown))}")
-    how = {"login": ("password", "passkey", "oidc:corp")}
-    with served(clock=CLOCK, site=how, mfa={"require_for": ("user:nora",)}) as (made, url), chromium() as browser:
+    how = {
+        "site": {"login": ("password", "passkey", "oidc:corp")},
+        "mfa": {"require_for": ("user:nora",)},
+        "providers": {"corp": "Example Corp", "hub": "Code Hub"},
+        "editable": ("display", "email"),
+    }
+    with served(clock=CLOCK, **how) as (made, url), chromium() as browser:
         SITE.append(made)
         links = furnish(browser, made, url)
         for picture in PICTURES:
@@ -169,8 +195,8 @@ def main(names: list[str]) -> None:
 
 def furnish(browser: Chrome, made: AuthSite, url: str) -> dict[str, str]:
     """Make the users, with what they have; returns the tokens of links."""
-    made.authority.providers["corp"] = "Example Corp"
     made.authority.add_routes({"oidc/corp/start": Page(lambda visit: message(visit, "404 Not Found", ""))})
+    made.authority.add_routes({f"shown/{name}": Page(shown(name)) for name in SHOWN})
     # A picture of a key should be the same each time.
     drawn.new_seed = lambda: SEED
     with_past(made)
@@ -197,6 +223,7 @@ def furnish(browser: Chrome, made: AuthSite, url: str) -> dict[str, str]:
     # A device that agrees to everything would sign Ada in before the login page is photographed.
     browser.remove_virtual_authenticator()
     app_of(made, made.account("ada"))
+    made.authority.identities.link("https://corp.example", "248289", made.account("ada").id, "corp", "ada@corp.example")
     links = made.authority.links
     return {"INVITE": links.create("invite", jo.id), "RESET": links.create("reset", made.account("ada").id)}
 
