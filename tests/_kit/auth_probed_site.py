@@ -42,7 +42,7 @@ use = egg:wheatpaste#auth
 secret = %(here)s/auth.key
 public_url = https://localhost
 title = Probed
-methods = session basic bearer
+methods = {methods}
 audit = json:%(here)s/audit.log
 {main}
 
@@ -86,13 +86,13 @@ class _Stay(urllib.request.HTTPRedirectHandler):
 class Probed:
     """The site. ``server``, ``main``, ``password``, ``session`` and ``more`` are lines for its INI."""
 
-    def __init__(self, folder: Path, **lines: str) -> None:
+    def __init__(self, folder: Path, *, methods: str = "session basic bearer", **lines: str) -> None:
         self.folder = folder
         self.authority = Authority(folder)
         self.authority.issue("localhost", "127.0.0.1")
         given = {**dict.fromkeys(("server", "main", "password", "session", "more"), ""), **lines}
         self.ini = folder / "site.ini"
-        self.ini.write_text(INI.format(folder=folder, **given), encoding="utf-8")
+        self.ini.write_text(INI.format(folder=folder, methods=methods, **given), encoding="utf-8")
         self.server: RunningServer | None = None
         self.ahead = 0.0
         """By how many seconds the server's clock is ahead of ours."""

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import base64
+import json
 import re
 from concurrent.futures import ThreadPoolExecutor
+
+from typing import Any
 
 import pytest
 from auth_pages import Reply
 from auth_probed_site import OTHER, PASSWORD, Probed, Probing, add_totp
+from soft_authenticator import SoftAuthenticator, raw
 
 pytestmark = pytest.mark.slow
 
-USERS = ("bob", "kim", "lee", "max", "ned", "pat")
+USERS = ("bob", "kim", "lee", "max", "ned", "pat", "ray")
 LINES = {
     "main": "login = password passkey",
     "password": "address_throttle = 5000/1m",
@@ -142,3 +146,40 @@ def test_probe_40_7_5_1_7_5_3_important_changes_want_a_fresh_login(site: Probed)
     site.move(299)
     made = browser.fill(browser.get("/-/auth/account/tokens"), "/tokens", name="script", scopes="page:read")
     assert re.search(r"\bwpt_\w+", made.words)
+
+
+def asked(browser: Probing, page: Reply, purpose: str) -> dict[str, Any]:
+    """What the script of a page is told to ask the browser for."""
+    fields = {"token": page.forms()[0]["token"], "purpose": purpose}
+    reply = browser.send("/-/auth/passkey/options", fields, Sec_Fetch_Mode="cors")
+    assert reply.code == 200, reply.text
+    found: dict[str, Any] = json.loads(reply.text)
+    return found
+
+
+def test_probe_30_6_7_2_each_question_to_a_passkey_is_another_and_is_answered_once(site: Probed) -> None:
+    device = SoftAuthenticator("https://localhost", "localhost")
+    owner = signed_in(site, "ray")
+    page = owner.get("/-/auth/account/security")
+    owner.fill(page, "/passkeys", credential=device.create(asked(owner, page, "create")), label="Key")
+    browser = site.browser()
+    page = browser.get("/-/auth/login?next=/x")
+    questions = [asked(browser, page, "login") for _ in range(5)]
+    challenges = {each["challenge"] for each in questions}
+    assert len(challenges) == 5
+    assert all(len(raw(each)) >= 16 for each in challenges)
+    answer = device.get(questions[-1])
+    assert browser.fill(page, "/login/passkey", credential=answer).location == "/x"
+    assert browser.get("/x").code == 200
+    # Somebody who has seen the answer: in the same browser, and in their own.
+    browser.jar.clear("localhost.local", "/", "__Host-wheatpaste.session")
+    for thief in (browser, site.browser()):
+        page = thief.get("/-/auth/login?next=/x")
+        refused = thief.fill(page, "/login/passkey", credential=answer)
+        assert refused.code == 403
+        assert thief.cookie() is None
+    # And a question that has waited for too long.
+    page = browser.get("/-/auth/login?next=/x")
+    question = asked(browser, page, "login")
+    site.move(301)
+    assert browser.fill(page, "/login/passkey", credential=device.get(question)).code == 403
