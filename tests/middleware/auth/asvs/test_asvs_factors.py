@@ -6,7 +6,6 @@ import base64
 import json
 import re
 from concurrent.futures import ThreadPoolExecutor
-
 from typing import Any
 
 import pytest
