@@ -94,7 +94,8 @@ def test_each_operator_is_told_of_the_reload_that_has_read_what_was_there(site: 
     (site.folder / "hold").touch()
     with ThreadPoolExecutor(2) as operators:
         first = operators.submit(site.ask, "reload")
-        poll(lambda: site.status()["state"] == "reloading", 20, site.server.log)
+        poll((site.folder / "held").exists, 20, site.server.log)  # the file has been read
+        assert site.status()["state"] == "reloading"
         site.write(threads="many")
         second = operators.submit(site.ask, "reload")
         poll(lambda: site.server.log().count("asked over the control socket: reload") == 2, 20, site.server.log)

@@ -13,6 +13,7 @@ from wsgiref.util import FileWrapper
 import pytest
 import waitress
 from engine_in_thread import engines, wait_for
+from waitress import wasyncore
 
 from wheatpaste.middleware.errors.answer import STATUS
 from wheatpaste.middleware.errors.catch import Catcher
@@ -86,7 +87,8 @@ def returning(body: Any, headers: list[tuple[str, str]] | None = None) -> Any:
 
 @contextlib.contextmanager
 def by_waitress(app: Any) -> Iterator[tuple[str, int]]:
-    server = waitress.create_server(app, host="127.0.0.1", port=0, threads=2)
+    channels: dict[int, Any] = {}
+    server = waitress.create_server(app, map=channels, host="127.0.0.1", port=0, threads=2)
 
     def run() -> None:
         with contextlib.suppress(OSError):  # its loop may still look at the socket that is closed below
@@ -100,6 +102,7 @@ def by_waitress(app: Any) -> Iterator[tuple[str, int]]:
         server.close()
         server.task_dispatcher.shutdown()
         thread.join(5)
+        wasyncore.close_all(channels, ignore_all=True)  # connections whose end it has not seen yet
 
 
 @contextlib.contextmanager
