@@ -11,6 +11,7 @@ import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from importlib import import_module
 from typing import Any
 
 from .classes import instance_dict
@@ -149,14 +150,16 @@ def _jinja(steps: Sequence[Step], index: int) -> Place | None:
             variables=locals_of(frame),
         )
     template = of_globals(frame, "__jinja_template__")
-    if template is None or "jinja2.debug" not in sys.modules:
+    if template is None or "jinja2" not in sys.modules:
         return None
+    # Jinja imports it itself at the first error of a template; code that still runs may come before that.
+    debug = import_module("jinja2.debug")
     return Place(
         language="jinja2",
         path=template.filename or template.name or _UNNAMED,
         line=template.get_corresponding_lineno(line),
         function=frame.f_code.co_name.removeprefix("block_").replace("root", ""),
-        variables=sys.modules["jinja2.debug"].get_template_locals(locals_of(frame)),
+        variables=debug.get_template_locals(locals_of(frame)),
     )
 
 
