@@ -8,8 +8,8 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from ...config.mounts import KeyProblem
+from .chosen_methods import sections_lacking
 from .key_file import MAKE_KEY
-from .setup import sections_lacking
 from .site import Site
 
 if TYPE_CHECKING:

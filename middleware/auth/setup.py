@@ -21,6 +21,7 @@ from .accounts.options import GroupOptions, RoleOptions, StoreOptions
 from .accounts.tables import SCHEMA as ACCOUNTS
 from .audit import Audit
 from .authority import Authority
+from .chosen_methods import MAKERS, sections_lacking
 from .directory import Directory
 from .factors.options import MfaOptions, PasskeyOptions
 from .factors.tables import SCHEMA as FACTORS
@@ -48,20 +49,12 @@ if TYPE_CHECKING:
     from ..storage.tables import Tables
     from .factors.factors import Factors
     from .factors.passkeys import Passkeys
-    from .methods.bearer import Bearer
+    from .methods.digest import DigestOptions
+    from .methods.digest_secrets import DigestSecrets, Secrets
     from .passwords.checker import Changed, Passwords
     from .passwords.throttle import Throttle
 
 Clock = Callable[[], float]
-
-
-_SECTIONS = {
-    "tkt": ("tkt", "with the secret of the tickets"),
-    "header": ("header", "with the headers of the proxy"),
-    "certificate": ("certificate", "that says whose certificates are whose"),
-    "jwt": ("jwt:NAME", "of an issuer"),
-}
-"""The methods that mean nothing without a section of their own, and what is in it."""
 
 
 def authority_of(parts: Mapping[str, Any], clock: Clock = time.time, name: str = "main") -> Authority:
@@ -70,16 +63,6 @@ def authority_of(parts: Mapping[str, Any], clock: Clock = time.time, name: str =
     Raises ``ConfigError`` and ``OptionError`` for what sections say that cannot be.
     """
     return Assembly(parts, clock, name).authority()
-
-
-def sections_lacking(name: str, site: Site, parts: Mapping[str, Any]) -> str | None:
-    """A phrase that names the sections without which methods of a site mean nothing; None if they are there."""
-    present = {part.partition(":")[0] for part in parts}
-    words = [word for word in site.methods if word in _SECTIONS and word not in present]
-    if not words:
-        return None
-    sections = [f"[auth:{name}:{_SECTIONS[word][0]}] {_SECTIONS[word][1]}" for word in words]
-    return f"names {' and '.join(words)}, and there is no section {', nor '.join(sections)}"
 
 
 class Assembly:
@@ -338,13 +321,21 @@ class Assembly:
         return Interrupted(self.store, self.vault, self.clock, self.site.save_posts)
 
     @cached_property
-    def digest_secrets(self) -> Any:
+    def digest_secrets(self) -> DigestSecrets:
         """What Digest verifies against, in our tables."""
         from .methods.digest import DigestOptions
         from .methods.digest_secrets import DigestSecrets
 
         options: DigestOptions = self.options("digest", DigestOptions)
         return DigestSecrets(self.tables, self.vault, self.site.realm, options.algorithms, self.clock)
+
+    def verifying_digest(self) -> tuple[Secrets, DigestOptions]:
+        """All that Digest verifies against, and what it offers."""
+        from .methods.digest import DigestOptions
+        from .methods.digest_secrets import SeveralSecrets
+
+        files: list[Secrets] = [each for each in self.directory.sources if hasattr(each, "ha1")]  # type: ignore[misc]
+        return SeveralSecrets(*files, self.digest_secrets), self.options("digest", DigestOptions)
 
     @cached_property
     def rules(self) -> Rules:
@@ -355,87 +346,8 @@ class Assembly:
     def method(self, word: str) -> Method:
         """The method of this name, one for all who need it."""
         if word not in self._methods:
-            made: Method = getattr(self, f"_{word}")()
-            self._methods[word] = made
+            self._methods[word] = MAKERS[word](self)
         return self._methods[word]
-
-    def _session(self) -> Method:
-        return self.sessions
-
-    def _bearer(self) -> Bearer:
-        from .methods.bearer import Bearer, BearerOptions
-
-        return Bearer(self.tokens, self.directory, self.options("bearer", BearerOptions), self.audit)
-
-    def _basic(self) -> Method:
-        from .methods.basic import Basic, BasicOptions
-
-        bearer: Any = self.method("bearer") if "bearer" in self.site.methods else None
-        return Basic(
-            self.passwords,
-            self.site.realm,
-            self.audit,
-            self.options("basic", BasicOptions),
-            token=None if bearer is None else bearer.identify_password,
-            clock=self.clock,
-        )
-
-    def _digest(self) -> Method:
-        from .methods.digest import Digest, DigestOptions
-        from .methods.digest_secrets import Secrets, SeveralSecrets
-
-        files: list[Secrets] = [each for each in self.directory.sources if hasattr(each, "ha1")]  # type: ignore[misc]
-        return Digest(
-            self.directory,
-            SeveralSecrets(*files, self.digest_secrets),
-            self.throttle,
-            self.site.realm,
-            self.store,
-            self.vault,
-            self.audit,
-            self.options("digest", DigestOptions),
-            clock=self.clock,
-        )
-
-    def _header(self) -> Method:
-        from .methods.header import header_method
-        from .methods.header_options import HeaderOptions
-
-        options: HeaderOptions = self.parts["header"]
-        return header_method(
-            options,
-            self.site.trusted_proxies,
-            self.directory,
-            self.groups,
-            self.users.complete,
-            self.clock,
-        )
-
-    def _certificate(self) -> Method:
-        from .methods.certificate import CertificateMethod, CertificateOptions
-
-        options: CertificateOptions = self.parts["certificate"]
-        return CertificateMethod(options, self.site.trusted_proxies, self.directory, self.users.complete, self.clock)
-
-    def _jwt(self) -> Method:
-        from .methods.jwt import Jwt, JwtIssuer
-
-        issuers = [
-            JwtIssuer(name.partition(":")[2], options, self.clock)
-            for name, options in self.parts.items()
-            if name.startswith("jwt:")
-        ]
-        roles: RoleOptions = self.options("roles", RoleOptions)
-        return Jwt(issuers, self.groups, roles.roles)
-
-    def _tkt(self) -> Method:
-        from .methods.tkt import Tkt, TktOptions
-
-        options: TktOptions = self.parts["tkt"]
-        if options.exchange and "session" not in self.site.methods:
-            what = "must name session, too: tickets are exchanged for one (or say exchange = false, in their section)"
-            raise OptionError("Site", "methods", what, part="")
-        return Tkt(options, self.store, self.directory, self.clock)
 
 
 @contextmanager

@@ -15,8 +15,7 @@ from ..accounts.options import StoreOptions
 from ..auth import Guard
 from ..authority import Authority
 from ..directory import Directory
-from ..method import Method
-from ..methods.digest import Digest, DigestOptions
+from ..methods.digest import DigestOptions
 from ..methods.tkt import TktOptions
 from ..passwords.options import PasswordOptions
 from ..sessions.options import SessionOptions
@@ -151,20 +150,6 @@ class Assembly(setup.Assembly):
         services = self.store, self.vault, self.directory, self.parts["session"], self.clock, self.audit
         return CookieSessions(self._wishes.cookie or Cookie(""), *services)
 
-    def _digest(self) -> Method:
-        secrets, options = self._secrets()
-        return Digest(
-            self.directory,
-            secrets,
-            self.throttle,
-            self.site.realm,
-            self.store,
-            self.vault,
-            self.audit,
-            options,
-            clock=self.clock,
-        )
-
     @cached_property
     def _source(self) -> Any:
         """Where the users are."""
@@ -193,7 +178,7 @@ class Assembly(setup.Assembly):
             return Encrypted(source, function, whom.encrypt_secret)
         return source
 
-    def _secrets(self) -> tuple[Secrets, DigestOptions]:
+    def verifying_digest(self) -> tuple[Secrets, DigestOptions]:
         """What Digest verifies against, and what it can offer by that."""
         whom = self._wishes.users
         if whom is not None and whom.kind == "function":
