@@ -36,6 +36,11 @@ KEY = "secret = %(here)s/auth.key\n"
 STORED = "[auth:main:store]\nurl = sqlite:///%(here)s/auth.db\n"
 TICKETS = "0b1fe29c27d4e8a5f3609b7c1d2e4f5a68"
 OPEN = "host = 0.0.0.0"
+CORP = """[auth:main:oidc:corp]
+issuer = https://id.example.org
+client_id = wiki
+client_secret = 1f0e9d8c7b6a5f4e3d2c
+"""
 PROXIED = "public_url = https://wiki.example.org\n"
 
 
@@ -103,8 +108,7 @@ MISTAKES = {
         "error - methods: must name session, too: tickets",
     ),
     "a provider without sessions": (
-        f"{KEY}{PROXIED}methods = basic\nlogin = oidc:corp\n[auth:main:oidc:corp]\n"
-        "issuer = https://id.example.org\nclient_id = wiki\nclient_secret = 1f0e9d8c7b6a5f4e3d2c",
+        f"{KEY}{PROXIED}methods = basic\nlogin = oidc:corp\n{CORP}",
         "error - methods: must name session: a login at a provider",
     ),
     "a section of no method": (f"{KEY}[auth:main:basic]\ncache = 0", "warning :basic -: does nothing"),
@@ -124,8 +128,7 @@ MISTAKES = {
     "a provider that is not there": (f"{KEY}{PROXIED}login = oidc:corp", "error - login: names oidc:corp"),
     "passkeys of no address": (f"{KEY}login = passkey", "error - public_url: is missing, and login has passkey"),
     "a provider that is not offered": (
-        f"{KEY}{PROXIED}[auth:main:oidc:corp]\n"
-        "issuer = https://id.example.org\nclient_id = wiki\nclient_secret = 1f0e9d8c7b6a5f4e3d2c",
+        f"{KEY}{PROXIED}{CORP}",
         "warning :oidc:corp -: is not offered",
     ),
     "a folder that is not there": (

@@ -132,15 +132,18 @@ def test_users_of_other_sources_are_asked_for_each_time(site: Site) -> None:
     assert site.reason(browser) == "user disabled"
 
 
-def test_a_retired_key_opens_nothing_that_was_known(clock: Clock, tmp_path: Path) -> None:
-    old, new = tmp_path / "old.key", tmp_path / "new.key"
-    for path in (old, new):
+def key_files(folder: Path) -> tuple[Path, Path, Path]:
+    """A file with an old key, one with a new key, and one with both."""
+    old, new, both = (folder / f"{name}.key" for name in ("old", "new", "both"))
+    for path in (old, new, both):
         make_key_file(path)
-    both = tmp_path / "auth.key"
     both.write_text(new.read_text() + old.read_text())
-    both.chmod(0o600)
-    vault = Vault(read_key_file(old))
-    site = Site(clock, tmp_path / "auth.db", vault=vault)
+    return old, new, both
+
+
+def test_a_retired_key_opens_nothing_that_was_known(clock: Clock, tmp_path: Path) -> None:
+    old, new, both = key_files(tmp_path)
+    site = Site(clock, tmp_path / "auth.db", vault=Vault(read_key_file(old)))
     browser = site.browser()
     site.login(browser)
     now = [0.0]
@@ -153,12 +156,7 @@ def test_a_retired_key_opens_nothing_that_was_known(clock: Clock, tmp_path: Path
 
 
 def test_a_key_that_retires_while_a_cookie_is_looked_up_opens_nothing_later(clock: Clock, tmp_path: Path) -> None:
-    old, new = tmp_path / "old.key", tmp_path / "new.key"
-    for path in (old, new):
-        make_key_file(path)
-    both = tmp_path / "auth.key"
-    both.write_text(new.read_text() + old.read_text())
-    both.chmod(0o600)
+    old, new, both = key_files(tmp_path)
     site = Site(clock, tmp_path / "auth.db", vault=Vault(read_key_file(old)))
     browser = site.browser()
     site.login(browser)
