@@ -182,12 +182,20 @@ class Engine:
         self.watchdog.stop()
         self.crew.end()
         self.handshakers.end()
-        for listener in self._listeners.values():
-            listener.close()
+        self._close_listeners()
         self.connections.close()
         while self.crew.waiting:
             self.connections.drop(self.crew.waiting.popleft().connection)  # nobody will run their requests
         self.poller.close()
+
+    def _close_listeners(self) -> None:
+        # A leader that was in the middle of a request may begin to drain at the very end: each is taken out by one.
+        while True:
+            try:
+                _, listener = self._listeners.popitem()
+            except KeyError:
+                return
+            listener.close()
 
     # ---- the leader ----
 
@@ -255,6 +263,8 @@ class Engine:
 
     def _look_around(self, now: float) -> None:
         """Once a second: deadlines, pauses that are over, requests that wait too long, the end of a drain."""
+        if self.crew.finished:
+            return  # whoever ends the engine does not wait for a request that runs, and may be closing all of it
         self._next_look = now + _LOOK_EVERY
         for listener in list(self._listeners.values()):
             if listener.paused_until is not None and listener.paused_until <= now:
@@ -281,9 +291,7 @@ class Engine:
     def _drain(self, now: float) -> None:
         if not self._draining:
             self._draining = True
-            for listener in self._listeners.values():
-                listener.close()
-            self._listeners.clear()
+            self._close_listeners()
             for connection in list(self.connections.open.values()):
                 if connection.state == IDLE:
                     used = connection.deadline - self._patience(connection)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 
 import pytest
+from engine_in_thread import EngineInThread, wait_for
 from paced_app import PacedApp
 
 from wheatpaste.server.engine import Engine
@@ -68,3 +70,35 @@ def test_at_its_end_it_takes_all_that_wait_whoevers_turn_it_is(waiting: socket.s
     listener.close()
     assert len(engine.connections.open) == CLIENTS
     end(engine, listener)
+
+
+def test_an_end_that_does_not_wait_for_the_leader_closes_each_listener_once(
+    start: Callable[..., EngineInThread], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    closing: list[int] = []
+    is_over = threading.Event()
+    accept = Listener.accept
+
+    def slow(self: Listener, most: int | None = None) -> None:
+        if most is not None:
+            closing.append(self.fd)
+            if threading.current_thread().name != "engine":
+                assert is_over.wait(10)
+        accept(self, most)
+
+    monkeypatch.setattr(Listener, "accept", slow)
+    server = start()
+    leader = server.engine.crew.leader
+    assert leader is not None
+    assert leader.thread is not None
+    server.engine.stop()
+    wait_for(lambda: closing, "the leader closes one")
+    server.engine.stop(force=True)
+    server.thread.join(10)
+    assert not server.running
+    is_over.set()
+    leader.thread.join(10)
+    assert not leader.thread.is_alive()
+    assert server.failure is None
+    assert len(closing) == len(set(closing)) == 2
+    assert not caplog.records
