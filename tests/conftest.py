@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from hypothesis import HealthCheck, settings
 from prerequisites import lacking
 from running_server import RunningServer, free_port
 from stored_servers import PostgresServer, RedisServer
@@ -19,6 +20,10 @@ from wheatpaste.testing import Client, Clock
 
 if TYPE_CHECKING:
     from selenium.webdriver import Chrome
+
+# How long an example takes says how busy the machine is; what is to be quick is measured where that is tested.
+settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("patient")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
