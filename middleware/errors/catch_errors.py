@@ -17,10 +17,11 @@ from ...config.options import at_least, between, component, each, option
 from ...config.values import Imported, Seconds, Size
 from ...protocol.peers import network_complaint
 from ...protocol.wsgi import Body, Environ, StartResponse, WSGIApp
+from ..delivery.mail_addresses import address_complaint, server_complaint
 from .audience import host_complaint
 from .inbox.keeper import inbox_complaint
 from .render.editor import editor_complaint, path_complaint
-from .report.addresses import address_complaint, server_complaint, webhook_complaint
+from .report.addresses import webhook_complaint
 from .setup import Setup
 
 if TYPE_CHECKING:

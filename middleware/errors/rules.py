@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from ...config.listeners import is_local
 from ...config.mounts import KeyProblem
-from .report.addresses import host_and_port
+from ..delivery.mail_addresses import host_and_port
 
 if TYPE_CHECKING:
     from ...config.surroundings import Surroundings

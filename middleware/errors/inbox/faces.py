@@ -6,8 +6,8 @@ from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
+from ....protocol.printable import one_line
 from ..render.markdown import span
-from ..render.printable import one_line
 from .groups import Group, Occurrence
 from .selection import age, state_counts
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from ....protocol.printable import one_line
 from ..record import ErrorRecord
 from .outline import phase_of, where
-from .printable import one_line
 
 _MOST = 1000
 

@@ -11,11 +11,11 @@ from email.policy import SMTP
 from email.utils import formatdate, make_msgid
 from typing import Any
 
+from ....protocol.printable import one_line, printable
 from ..record import ErrorRecord, Frame, Raised
 from ..tally import Tally
 from .envelope import Envelope
 from .outline import Stretch, branches, carets, moment, phase_of, stretches, where
-from .printable import one_line, printable
 from .templates import template
 from .text import as_text
 

@@ -9,10 +9,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 
+from ....protocol.printable import one_line, printable
 from ..record import ErrorRecord, Frame
 from .curl import curl_command
 from .outline import Branch, branches, carets, moment, phase_of, stretches, unseen, where
-from .printable import one_line, printable
 
 _MOST_VALUE = 200
 _MOST_FRAMES = 12

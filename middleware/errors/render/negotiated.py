@@ -74,7 +74,7 @@ def public(
         return _answer(page.encode("utf-8", "replace"), plain_headers(page))
     if form == "json":
         return _answer(problem.public_problem(record, sentence), _of_type(problem.CONTENT_TYPE))
-    from .printable import printable
+    from ....protocol.printable import printable
 
     text = f"{printable(sentence)}\nIf you ask about it, quote this: {record.id}\n"
     if form == "markdown":
@@ -95,8 +95,8 @@ def is_fragment(environ: Environ, key: str | None) -> bool:
 
 
 def _fragment(record: ErrorRecord, sentence: str, *, with_details: bool) -> Answer:
+    from ....protocol.printable import one_line, printable
     from .outline import where
-    from .printable import one_line, printable
     from .templates import template
 
     text = template("fragment.html").render(

@@ -8,7 +8,7 @@ from typing import Any
 
 from jinja2 import Environment, FunctionLoader, StrictUndefined, Template
 
-from .printable import printable
+from ....protocol.printable import printable
 
 _PACKAGE = __package__.rpartition(".")[0]
 

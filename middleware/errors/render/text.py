@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from unicodedata import east_asian_width
 
+from ....protocol.printable import one_line, printable
 from ..record import ErrorRecord, Frame, Raised, Request, Shown
 from .outline import Branch, branches, carets, moment, phase_of, stretches, unseen, where
-from .printable import one_line, printable
 
 _CONTEXT = 3
 _MOST_MESSAGE = 40  # lines

@@ -56,8 +56,9 @@ def reporting_of(options: CatchErrors) -> Reporting:
 
 
 def _mail(options: CatchErrors) -> Any:
+    from ...delivery.mail_server import mail_server
     from ..render.envelope import Envelope
-    from .mail import MailReporter, mail_server
+    from .mail import MailReporter
 
     server = mail_server(
         options.smtp_server,

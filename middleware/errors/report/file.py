@@ -16,9 +16,9 @@ import threading
 from collections import deque
 from pathlib import Path
 
+from ...delivery.queue import said
 from ..record import ErrorRecord
 from ..render.log_line import as_line
-from .queue import said
 
 logger = logging.getLogger(__name__)
 

@@ -8,8 +8,8 @@ from collections.abc import Callable
 from typing import Any
 
 from ....config.values import import_object
+from ...delivery.queue import DeliveryQueue
 from ..record import ErrorRecord
-from .queue import ReportQueue
 
 
 class ForeignReporter:
@@ -18,7 +18,7 @@ class ForeignReporter:
     def __init__(self, reporter: Any, *, clock: Callable[[], float] = time.monotonic) -> None:
         self._reporter = reporter
         name = getattr(reporter, "__name__", None) or type(reporter).__qualname__
-        self._queue: ReportQueue[ErrorRecord] = ReportQueue(reporter.report, f"errors to {name}", clock=clock)
+        self._queue: DeliveryQueue[ErrorRecord] = DeliveryQueue(reporter.report, f"errors to {name}", clock=clock)
 
     def report(self, record: ErrorRecord) -> None:
         """Let one record be passed on."""

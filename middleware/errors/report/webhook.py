@@ -13,11 +13,11 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit, urlunsplit
 
+from ...delivery.queue import DeliveryQueue, Refused
 from ..record import ErrorRecord
 from ..render.log_line import as_line
 from ..render.outline import where
 from .addresses import webhook_complaint
-from .queue import Refused, ReportQueue
 
 if TYPE_CHECKING:
     from urllib.request import OpenerDirector
@@ -40,7 +40,7 @@ class WebhookReporter:
             self._headers["Authorization"] = f"Basic {b64encode(pair.encode()).decode()}"
         self._url = urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2], fragment=""))
         self._timeout = timeout
-        self._queue: ReportQueue[ErrorRecord] = ReportQueue(
+        self._queue: DeliveryQueue[ErrorRecord] = DeliveryQueue(
             self._post, f"errors to the webhook at {parts.hostname}", clock=clock
         )
 

@@ -17,11 +17,12 @@ import trustme
 from error_samples import SAMPLES, TIME, simple
 from mail_server import MailServer, hang, hang_up, peer
 
+from wheatpaste.middleware.delivery.mail_server import MailServer as Server
+from wheatpaste.middleware.delivery.mail_server import mail_server
 from wheatpaste.middleware.errors.record import ErrorRecord
 from wheatpaste.middleware.errors.render.envelope import Envelope
 from wheatpaste.middleware.errors.render.mail import as_digest
-from wheatpaste.middleware.errors.report.mail import MailReporter, mail_server
-from wheatpaste.middleware.errors.report.mail import MailServer as Server
+from wheatpaste.middleware.errors.report.mail import MailReporter
 from wheatpaste.middleware.errors.tally import Tally
 from wheatpaste.testing import Clock
 
@@ -223,7 +224,7 @@ def test_row_39_c3_a_message_writes_no_header(nasty: str, serving: Callable[...,
     ],
 )
 def test_addresses_are_addresses(address: str, right: bool) -> None:
-    from wheatpaste.middleware.errors.report.addresses import address_complaint
+    from wheatpaste.middleware.delivery.mail_addresses import address_complaint
 
     assert (address_complaint(address) is None) is right
 

@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 from wheatpaste.middleware.errors.collect.capture import collect
 from wheatpaste.middleware.errors.record import ErrorRecord, Frame, Gap, Line, Raised, Span
 from wheatpaste.middleware.errors.render.log_line import as_line
-from wheatpaste.middleware.errors.render.printable import one_line, printable
 from wheatpaste.middleware.errors.render.text import as_text
+from wheatpaste.protocol.printable import one_line, printable
 
 ESCAPE = re.compile(r"\x1b\[[0-9;]*m")
 OBEYED = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")

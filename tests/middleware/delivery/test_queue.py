@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from wheatpaste.middleware.errors.report.queue import Refused, ReportQueue
+from wheatpaste.middleware.delivery.queue import DeliveryQueue, Refused
 from wheatpaste.testing import Clock
 
 
@@ -35,9 +35,9 @@ class Carrier:
         self.carried.append(parcel)
 
 
-def still(carrier: Callable[[str], Any], clock: Clock, **more: Any) -> ReportQueue[str]:
+def still(carrier: Callable[[str], Any], clock: Clock, **more: Any) -> DeliveryQueue[str]:
     """A queue whose thread never starts: the test is its thread."""
-    return ReportQueue(carrier, "errors by test", clock=clock.monotonic, start=lambda thread: None, **more)
+    return DeliveryQueue(carrier, "errors by test", clock=clock.monotonic, start=lambda thread: None, **more)
 
 
 def eventually(true: Callable[[], bool], seconds: float = 5) -> None:
@@ -158,7 +158,7 @@ def test_parcels_come_by_themselves_when_they_are_due(clock: Clock) -> None:
 
 def test_nothing_is_started_before_the_first_parcel() -> None:
     before = threading.active_count()
-    queue = ReportQueue(carrier := Carrier(), "errors by test")
+    queue = DeliveryQueue(carrier := Carrier(), "errors by test")
     assert threading.active_count() == before
     queue.put("a")
     eventually(lambda: carrier.carried == ["a"])
@@ -169,7 +169,7 @@ def test_nothing_is_started_before_the_first_parcel() -> None:
 def test_a_carrier_that_hangs_keeps_nobody_waiting() -> None:
     """Whoever reports returns at once, and closing ends at its deadline."""
     free = threading.Event()
-    queue: ReportQueue[str] = ReportQueue(lambda parcel: free.wait(30), "errors by test", most=10)
+    queue: DeliveryQueue[str] = DeliveryQueue(lambda parcel: free.wait(30), "errors by test", most=10)
     began = time.monotonic()
     for _ in range(1000):
         queue.put("a")
@@ -182,7 +182,7 @@ def test_a_carrier_that_hangs_keeps_nobody_waiting() -> None:
 
 def test_closing_sends_what_waits_and_what_is_not_due_yet() -> None:
     carrier = Carrier()
-    queue: ReportQueue[str] = ReportQueue(carrier, "errors by test", later=Timer(time.monotonic() + 3600))
+    queue: DeliveryQueue[str] = DeliveryQueue(carrier, "errors by test", later=Timer(time.monotonic() + 3600))
     for parcel in "abc":
         queue.put(parcel)
     queue.close()
@@ -190,7 +190,7 @@ def test_closing_sends_what_waits_and_what_is_not_due_yet() -> None:
 
 
 def test_closing_tries_once_and_counts_what_is_lost(caplog: pytest.LogCaptureFixture) -> None:
-    queue = ReportQueue(carrier := Carrier(*[OSError("down")] * 9), "errors by test")
+    queue = DeliveryQueue(carrier := Carrier(*[OSError("down")] * 9), "errors by test")
     for parcel in "abc":
         queue.put(parcel)
     eventually(lambda: carrier.tries == 1)
@@ -202,7 +202,7 @@ def test_closing_tries_once_and_counts_what_is_lost(caplog: pytest.LogCaptureFix
 
 
 def test_it_can_be_used_after_it_was_closed() -> None:
-    queue = ReportQueue(carrier := Carrier(), "errors by test")
+    queue = DeliveryQueue(carrier := Carrier(), "errors by test")
     for parcel in "ab":
         queue.put(parcel)
         queue.close()
@@ -210,7 +210,7 @@ def test_it_can_be_used_after_it_was_closed() -> None:
 
 
 def test_many_threads_may_report_at_a_time() -> None:
-    queue = ReportQueue(carrier := Carrier(), "errors by test", most=10_000)
+    queue = DeliveryQueue(carrier := Carrier(), "errors by test", most=10_000)
     threads = [threading.Thread(target=lambda: [queue.put("a") for _ in range(250)]) for _ in range(8)]
     for thread in threads:
         thread.start()
@@ -233,7 +233,7 @@ def test_a_forked_process_has_a_thread_of_its_own_and_not_its_parent_s_parcels()
         arrived.put((os.getpid() == parent, parcel))
 
     parent = os.getpid()
-    queue: ReportQueue[str] = ReportQueue(carry, "errors by test")
+    queue: DeliveryQueue[str] = DeliveryQueue(carry, "errors by test")
     for _ in range(3):
         queue.put("parent's")  # the first hangs, with the lock in any state
 
@@ -254,13 +254,13 @@ def test_a_forked_process_has_a_thread_of_its_own_and_not_its_parent_s_parcels()
 
 END = """
 import time
-from wheatpaste.middleware.errors.report.queue import ReportQueue
+from wheatpaste.middleware.delivery.queue import DeliveryQueue
 
 def carry(parcel):
     time.sleep({seconds})
     print(parcel, flush=True)
 
-ReportQueue(carry, "errors by test").put("arrived")
+DeliveryQueue(carry, "errors by test").put("arrived")
 """
 
 
@@ -279,7 +279,7 @@ def test_a_closed_queue_is_let_go() -> None:
     """Nothing registered at the end of the program keeps the queues of apps that a reload has replaced."""
     import weakref
 
-    queue = ReportQueue(Carrier(), "errors by test")
+    queue = DeliveryQueue(Carrier(), "errors by test")
     queue.put("a")
     queue.close()
     gone = weakref.ref(queue)

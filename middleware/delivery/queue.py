@@ -1,4 +1,4 @@
-"""Reports that wait: carried on a thread of their own, tried again when that fails, and never in anybody's way.
+"""Parcels that wait, such as mails: carried on a thread of their own, tried again when that fails, in nobody's way.
 
 What goes wrong with the carrier is logged once, and once more when it works again, with what was lost meanwhile.
 """
@@ -14,8 +14,8 @@ from collections import deque
 from collections.abc import Callable
 from typing import Generic, Protocol, TypeVar
 
-from ....protocol.secret_texts import redact_text
-from ..render.printable import one_line
+from ...protocol.printable import one_line
+from ...protocol.secret_texts import redact_text
 
 logger = logging.getLogger(__name__)
 
@@ -42,10 +42,10 @@ class Later(Protocol[T_co]):
         """The one that is due, or with ``all_of_it`` what there is."""
 
 
-class ReportQueue(Generic[T]):
+class DeliveryQueue(Generic[T]):
     """Carries parcels one after the other, in the order in which they came.
 
-    ``carry`` raises when it could not; ``name`` says in the log whose reports these are. At most ``most`` wait, those
+    ``carry`` raises when it could not; ``name`` says in the log what these are. At most ``most`` wait, those
     that come then are dropped and counted. The thread starts with the first parcel, anew in each process, and is not
     waited for when the program ends without :meth:`close`, but for two seconds. ``clock`` never goes back; ``start``
     starts the thread.
@@ -110,7 +110,7 @@ class ReportQueue(Generic[T]):
         if not self._waiting and self._next_due() is None:
             return
         self._closing = False
-        self._thread = threading.Thread(target=self._run, name=f"reports: {self._name}", daemon=True)
+        self._thread = threading.Thread(target=self._run, name=f"delivery: {self._name}", daemon=True)
         try:
             self._start(self._thread)
             atexit.register(self.close, _AT_EXIT)
