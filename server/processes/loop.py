@@ -108,8 +108,11 @@ class Loop:
         self._closed = True
         # Descriptors are not unregistered: an epoll set is shared with the process that goes on using it.
         self._selector.close()
-        os.close(self._waking)
-        os.close(self._wake)
+        # Whoever posts later must not write to what has got the number meanwhile.
+        waking, wake = self._waking, self._wake
+        self._waking = self._wake = -1
+        os.close(waking)
+        os.close(wake)
 
     def _awake(self) -> None:
         with contextlib.suppress(BlockingIOError):

@@ -145,6 +145,19 @@ def test_a_loop_gives_signals_back_when_it_is_closed() -> None:
     assert signal.getsignal(signal.SIGUSR1) == before
 
 
+def test_who_posts_to_a_closed_loop_writes_into_nothing_that_was_opened_since() -> None:
+    """An app's thread that asks its server something at the very end, or a signal."""
+    loop = Loop()
+    loop.close()
+    with contextlib.ExitStack() as stack:
+        opened = [stack.enter_context(each) for _ in range(4) for each in socket.socketpair()]  # they get its numbers
+        loop.post(lambda: None)
+        for each in opened:
+            each.setblocking(False)
+            with pytest.raises(BlockingIOError):
+                each.recv(1)
+
+
 def worker(pid: int) -> Child:
     return Child(pid, Generation((), Habits(), lambda _: 0), 0.0)
 
