@@ -71,12 +71,13 @@ class FileReporter:
             self._broken, self._lost = False, 0
 
     def _append(self, line: bytes) -> None:
-        descriptor = self._open()
+        descriptor: int | None = self._open()
         try:
             status = os.fstat(descriptor)
             if stat.S_ISREG(status.st_mode) and status.st_size and status.st_size + len(line) > self._size:
                 self._rotate(descriptor, status)
-                os.close(descriptor)
+                before, descriptor = descriptor, None  # another thread may get its number before the next line is done
+                os.close(before)
                 descriptor = self._open(stat.S_IMODE(status.st_mode))
             if self._torn:
                 line = b"\n" + line  # what was cut short must not spoil this one
@@ -86,7 +87,8 @@ class FileReporter:
                 raise OSError("only a part was written; the disk may be full")
             self._torn = False
         finally:
-            os.close(descriptor)
+            if descriptor is not None:
+                os.close(descriptor)
 
     def _open(self, mode: int | None = None) -> int:
         # Not blocking: a pipe that nobody reads would stop the request.

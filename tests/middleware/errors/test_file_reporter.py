@@ -82,6 +82,33 @@ def test_without_rotated_files_it_begins_anew(path: Path) -> None:
     assert list(path.parent.iterdir()) == [path]
 
 
+def test_a_rotation_after_which_nothing_can_be_opened_closes_no_file_of_others(
+    path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Its number is free as soon as it is closed, and may be that of what another thread opens."""
+    reporter = FileReporter(path, size=1000)
+    reporter.report(numbered(0))
+    others: list[int] = []
+    replace = os.replace
+
+    def replace_and_lock_up(*names: str) -> None:
+        replace(*names)
+        path.mkdir()  # so that no file can be made in its place
+
+    def close_and_open_another(descriptor: int) -> None:
+        close(descriptor)
+        others.append(os.open(os.devnull, os.O_RDONLY))
+
+    close = os.close
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "replace", replace_and_lock_up)
+        patch.setattr(os, "close", close_and_open_another)
+        reporter.report(numbered(1))
+    assert "cannot be written, and is tried again" in caplog.text
+    for other in others:
+        os.close(other)  # raises where it is closed already
+
+
 def _write_many(path: Path, process: int) -> None:
     reporter = FileReporter(path, size=200_000, files=200)
     for number in range(60):
