@@ -36,6 +36,8 @@ class ReloadChild:
         self._report = report
         self._lifeline = lifeline
         self._lock = threading.Lock()
+        self._reporting = threading.Lock()
+        """Whoever says that requests can come waits until a report is sent that another thread has begun."""
         self._known: set[str] = set()
 
     @classmethod
@@ -103,13 +105,14 @@ class ReloadChild:
 
     def _report_modules(self) -> None:
         fresh = {}
-        for path in _module_files():
-            if path not in self._known:
-                self._known.add(path)
-                if not _is_installed(path):
-                    fresh[path] = stamp_of(path)
-        if fresh:
-            self._send({"watch": fresh})
+        with self._reporting:
+            for path in _module_files():
+                if path not in self._known:
+                    self._known.add(path)
+                    if not _is_installed(path):
+                        fresh[path] = stamp_of(path)
+            if fresh:
+                self._send({"watch": fresh})
 
     def _send(self, message: dict[str, Any]) -> None:
         data = json.dumps(message).encode() + b"\n"
