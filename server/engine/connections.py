@@ -22,7 +22,7 @@ class Connections:
     """All connections of an engine. Where it is not said otherwise, any thread that owns a connection may call."""
 
     def __init__(
-        self, settings: Settings, poller: Poller, lock: Lock, clock: Callable[[], float], run: Callable[..., object]
+        self, settings: Settings, poller: Poller, lock: Lock, clock: Callable[[], float], see_to: Callable[..., object]
     ) -> None:
         self.open: dict[int, Connection] = {}
         self.accepted = 0
@@ -31,7 +31,7 @@ class Connections:
         self._poller = poller
         self._lock = lock
         self._clock = clock
-        self._run_elsewhere = run
+        self._see_to = see_to
         self._timers: Timers[Connection] = Timers()
         self._addresses: Counter[str] = Counter()
         self._counts = settings.limits.connections_per_address is not None
@@ -88,8 +88,8 @@ class Connections:
             connection.mask = 0
         closing, connection.on_sent = connection.on_sent, None
         connection.close_socket()
-        if closing is not None and not self._run_elsewhere(closing):
-            closing()  # at the very end there is no other thread any more
+        if closing is not None:
+            self._see_to(closing)
 
     def remember_fields(self, connection: Connection, fields: Fields) -> None:
         """Keep the fields of a connection's request for the next one, for as many connections as there is room."""

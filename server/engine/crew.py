@@ -69,7 +69,7 @@ class Crew:
             if not thread.started and thread.thread is not None:
                 thread.thread.join(1)
         while self._jobs:
-            self._jobs.popleft()()
+            self._do_here(self._jobs.popleft())
 
     def current(self) -> WorkerThread | None:
         """The calling thread, if it is one of the crew."""
@@ -134,6 +134,17 @@ class Crew:
             self.busy += 1
         follower.wake.release()
         return True
+
+    def see_to(self, job: Callable[[], object]) -> None:
+        """Have something done by a worker, or here at the very end, when there is none any more. Raises nothing."""
+        if not self.run_elsewhere(job):
+            self._do_here(job)
+
+    def _do_here(self, job: Callable[[], object]) -> None:
+        try:
+            job()
+        except Exception:  # a file that does not like to be closed; what else has to be ended must be, all the same
+            log.exception("the end goes on after a task that failed")
 
     def _new_thread(self) -> WorkerThread:
         thread = WorkerThread(f"wheatpaste-{len(self.threads) + 1}")

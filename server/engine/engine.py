@@ -86,7 +86,7 @@ class Engine:
         """Threads that may wait for clients' uploads: never so many that others find none."""
         self.poller = make_poller(settings.poller)
         self.crew = Crew(settings.threads, self._lead)
-        self.connections = Connections(settings, self.poller, self.crew.lock, clock, self.crew.run_elsewhere)
+        self.connections = Connections(settings, self.poller, self.crew.lock, clock, self.crew.see_to)
         self.events: deque[tuple[int, int]] = deque()
         """What was polled and not served yet."""
         self.unsent = Unsent(settings.limits.outputs_memory)

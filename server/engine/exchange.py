@@ -260,8 +260,8 @@ class Exchange:
                     return False
             connection.output = None
             closing, connection.on_sent = connection.on_sent, None
-            if closing is not None and not self._crew.run_elsewhere(closing):
-                closing()
+            if closing is not None:
+                self._crew.see_to(closing)
         if not keep_alive:
             self.engine.farewell.linger(connection, leading=leading)
             return False

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import io
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,6 +16,7 @@ from paced_app import PacedApp, get, text
 from raw_http import Reply, Wire
 
 from wheatpaste.server.engine import engine
+from wheatpaste.server.engine.connection import Connection
 
 Start = Callable[..., EngineInThread]
 SLOW = 0.05
@@ -318,11 +321,8 @@ def test_nothing_that_an_app_raises_ends_a_thread(start: Start, error: type[Base
         ask(wire, "/fast")
 
 
-def test_a_file_whose_closing_fails_costs_no_thread(start: Start, tmp_path: Any) -> None:
-    """A reply that waits for its client is closed by whichever thread is free."""
-    import io
-
-    path = tmp_path / "large"
+def file_that_does_not_like_to_be_closed(folder: Path) -> Callable[[dict[str, Any], Any], Any]:
+    path = folder / "large"
     path.write_bytes(b"x" * (8 << 20))
 
     class Closing(io.FileIO):
@@ -334,13 +334,38 @@ def test_a_file_whose_closing_fails_costs_no_thread(start: Start, tmp_path: Any)
         start_response("200 OK", [("Content-Type", "text/plain"), ("Content-Length", str(8 << 20))])
         return environ["wsgi.file_wrapper"](Closing(path))
 
-    server = start(PacedApp(answers={"/file": answer}), threads=2)
+    return answer
+
+
+def test_a_file_whose_closing_fails_costs_no_thread(start: Start, tmp_path: Path) -> None:
+    """A reply that waits for its client is closed by whichever thread is free."""
+    server = start(PacedApp(answers={"/file": file_that_does_not_like_to_be_closed(tmp_path)}), threads=2)
     for _ in range(8):
         with wires(server, 1) as (wire,):
             assert len(ask(wire, "/file").body) == 8 << 20
             assert ask(wire, "/fast")
     settled(server)
     assert all_threads_live(server)
+
+
+def test_files_whose_closing_fails_keep_nothing_open_at_the_end(
+    start: Start, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Their clients take nothing, and a forced stop does not wait: there is no other thread that could close them."""
+    server = start(PacedApp(answers={"/file": file_that_does_not_like_to_be_closed(tmp_path)}), threads=2)
+    with wires(server, 3) as clients:
+        for wire in clients:
+            wire.send(get("/file"))
+        wait_for(lambda: sum(each.on_sent is not None for each in open_connections(server)) == 3, "all files wait")
+        server.stop(force=True)
+        for wire in clients:
+            assert len(wire.read_rest()) < 8 << 20
+    assert caplog.text.count("\nValueError: the file does not like to be closed") == 3
+    assert not open_connections(server)
+
+
+def open_connections(server: EngineInThread) -> list[Connection]:
+    return list(server.engine.connections.open.values())
 
 
 def test_a_slow_request_that_finds_a_free_thread_is_not_the_leaders(start: Start) -> None:
