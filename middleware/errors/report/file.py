@@ -71,14 +71,8 @@ class FileReporter:
             self._broken, self._lost = False, 0
 
     def _append(self, line: bytes) -> None:
-        descriptor: int | None = self._open()
+        descriptor = self._open_with_room(len(line))
         try:
-            status = os.fstat(descriptor)
-            if stat.S_ISREG(status.st_mode) and status.st_size and status.st_size + len(line) > self._size:
-                self._rotate(descriptor, status)
-                before, descriptor = descriptor, None  # another thread may get its number before the next line is done
-                os.close(before)
-                descriptor = self._open(stat.S_IMODE(status.st_mode))
             if self._torn:
                 line = b"\n" + line  # what was cut short must not spoil this one
             written = os.write(descriptor, line)
@@ -87,8 +81,21 @@ class FileReporter:
                 raise OSError("only a part was written; the disk may be full")
             self._torn = False
         finally:
-            if descriptor is not None:
-                os.close(descriptor)
+            os.close(descriptor)
+
+    def _open_with_room(self, size: int) -> int:
+        """Open the file, or a new one in its place where it has no room for so many bytes more."""
+        descriptor = self._open()
+        try:
+            status = os.fstat(descriptor)
+            if not (stat.S_ISREG(status.st_mode) and status.st_size and status.st_size + size > self._size):
+                return descriptor
+            self._rotate(descriptor, status)
+        except BaseException:
+            os.close(descriptor)
+            raise
+        os.close(descriptor)
+        return self._open(stat.S_IMODE(status.st_mode))
 
     def _open(self, mode: int | None = None) -> int:
         # Not blocking: a pipe that nobody reads would stop the request.
