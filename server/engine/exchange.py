@@ -19,6 +19,7 @@ from .worker_thread import Claim, Request, WorkerThread
 
 if TYPE_CHECKING:
     from .engine import Engine
+    from .output import Output
 
 log = logging.getLogger("wheatpaste.server.exchange")
 
@@ -258,10 +259,13 @@ class Exchange:
                     self._connections.look_again(connection, self._clock() + self._deadlines.write)
                     self.engine.unsent.add(connection.output)
                     return False
-            connection.output = None
+            output, connection.output = connection.output, None
             closing, connection.on_sent = connection.on_sent, None
             if closing is not None:
                 self._crew.see_to(closing)
+            if not self._is_sent(output):
+                self.engine.farewell.cut(connection, by_reset=True)
+                return False
         if not keep_alive:
             self.engine.farewell.linger(connection, leading=leading)
             return False
@@ -272,6 +276,14 @@ class Exchange:
             return True  # it stays with this thread, which goes on with what was sent meanwhile
         self._connections.release(connection)
         return leading
+
+    def _is_sent(self, output: Output) -> bool:
+        """Whether what waited was sent, and not given up: then another reply would be taken for the rest of it."""
+        try:
+            output.check()
+        except ClientGone:
+            return False
+        return True
 
     def flush(self, connection: Connection) -> None:
         """The client takes more of a reply. The leader calls this, perhaps while a worker still adds to it."""

@@ -178,3 +178,27 @@ def test_a_client_that_takes_nothing_of_its_first_reply_is_given_up_in_time(star
         wire.send(LAST)
         assert ended.wait(10)
         assert b"y" not in wire.read_rest().rpartition(b"x")[2], "what was made later is no continuation"
+
+
+def test_a_reply_that_was_given_up_after_all_of_it_was_made_is_not_followed_by_another(start: Start) -> None:
+    """Its app has nothing more to send, so it does not hear of it; the client would take the next one for the rest."""
+    gate = threading.Event()
+
+    def answer(environ: Environ, start_response: Any) -> Iterator[bytes]:
+        start_response("200 OK", [("Content-Type", "text/plain"), ("Content-Length", "32000000")])
+        yield b"x" * 32_000_000
+        assert gate.wait(20)
+
+    server = start(
+        PacedApp(answers={"/large": answer}),
+        limits={"output_memory": 64_000_000},
+        deadlines={"write": 0.5, "head": 1.0, "keep_alive": 1.0},
+    )
+    with Wire(server.tcp, 20) as wire:
+        wire.send(get("/large") + get("/next"))
+        (connection,) = wait_for(lambda: list(server.engine.connections.open.values()), "it is accepted")
+        wait_for(lambda: connection.output, "the reply waits")
+        wait_for(lambda: not connection.output, "it is given up", deadline=20)
+        gate.set()
+        assert b"HTTP/1.1" not in wire.read_rest()[1:]
+    assert server.app.begun == ["/large"]
