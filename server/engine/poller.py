@@ -59,7 +59,7 @@ class _WakeUp:
             self._other.send(b"x")
 
     def answer(self) -> None:
-        with contextlib.suppress(BlockingIOError):
+        with contextlib.suppress(BlockingIOError, OSError):  # closed meanwhile, see ``poll``
             self.end.recv(4096)
 
     def close(self) -> None:
@@ -183,8 +183,8 @@ class SelectorPoller:
                 self._selector.modify(fd, wanted)
             else:
                 self._selector.register(fd, wanted)
-        except (OSError, ValueError, KeyError):
-            self._wanted.pop(fd, None)  # closed meanwhile
+        except (OSError, ValueError, KeyError, TypeError):
+            self._wanted.pop(fd, None)  # it was closed meanwhile, or the selector, which has no map then
 
     def wake(self) -> None:
         """See ``Poller``."""

@@ -10,6 +10,7 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -177,6 +178,44 @@ def test_sockets_come_and_go_in_other_threads(poller: Poller) -> None:
     poller.wake()
     leader.join(10)
     assert failures == []
+
+
+@pytest.mark.parametrize("kind", [pytest.param("epoll", marks=needs_epoll), "selectors"])
+def test_who_polls_while_it_is_closed_is_told_nothing(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An end does not wait for a thread that has not had its turn for a second."""
+
+    class ClosedMeanwhile:
+        """Waits as the real one does, and finds the poller closed afterwards."""
+
+        def __init__(self, real: Any) -> None:
+            self._real = real
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(self._real, name)
+
+        def poll(self, *limits: Any) -> Any:
+            found = self._real.poll(*limits)
+            poller.close()
+            return found
+
+        def select(self, timeout: float | None) -> Any:
+            found = self._real.select(timeout)
+            poller.close()
+            return found
+
+    real_epoll, real_selector = getattr(select, "epoll", None), selectors.DefaultSelector
+    if kind == "epoll":
+        monkeypatch.setattr(select, "epoll", lambda: ClosedMeanwhile(real_epoll()))
+    else:
+        monkeypatch.setattr(selectors, "DefaultSelector", lambda: ClosedMeanwhile(real_selector()))
+    poller = make_poller(kind)
+    poller.wake()
+    assert poller.poll(SOON) == []
+    one, other = socket.socketpair()
+    with one, other:
+        if kind == "selectors":
+            poller.watch(one.fileno(), READ)  # as a thread does that has not heard of it
+        assert poller.poll(0) == []
 
 
 def test_only_a_kind_that_this_system_has_is_made() -> None:
