@@ -55,6 +55,8 @@ class Connections:
         self.open[connection.fd] = connection
         if self._counts:
             self._addresses[connection.key] += 1
+        if self.closed_poller:
+            self.drop(connection)  # by a leader for whose end nobody has waited
 
     def rename(self, connection: Connection, address: str) -> bool:
         """The client has another address than its proxy. Returns whether one more from there may be served."""

@@ -115,10 +115,8 @@ class Listener:
             log.error(
                 "no connection can be taken: %s; raise the limit (ulimit -n) or lower `connections`", error.strerror
             )
-        if self._spare is not None:
+        if self._close_spare():
             # Give the one who waits longest an end instead of silence.
-            os.close(self._spare)
-            self._spare = None
             with contextlib.suppress(OSError):
                 sock, _ = self.sock.accept()
                 self._turn_away(sock, Refused(503, "descriptors", "The server has too many connections.", 1))
@@ -141,7 +139,12 @@ class Listener:
         self.accept(_AT_ONCE)
         self._engine.poller.forget(self.fd)
         self.sock.close()
-        if self._spare is not None:
-            os.close(self._spare)
-            self._spare = None
+        self._close_spare()
         self.fd = -1
+
+    def _close_spare(self) -> bool:
+        spare, self._spare = self._spare, None  # at an end that does not wait, the leader may be here, too
+        if spare is None:
+            return False
+        os.close(spare)
+        return True

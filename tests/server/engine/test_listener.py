@@ -72,6 +72,15 @@ def test_at_its_end_it_takes_all_that_wait_whoevers_turn_it_is(waiting: socket.s
     end(engine, listener)
 
 
+def test_what_a_leader_takes_for_whose_end_nobody_has_waited_is_closed(waiting: socket.socket) -> None:
+    engine, listener = opened(waiting, multiprocess=False)
+    engine.connections.close()
+    listener.accept()
+    assert engine.connections.accepted == CLIENTS
+    assert not engine.connections.open
+    end(engine, listener)
+
+
 def test_an_end_that_does_not_wait_for_the_leader_closes_each_listener_once(
     start: Callable[..., EngineInThread], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
