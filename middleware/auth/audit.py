@@ -40,6 +40,7 @@ EVENTS = frozenset(
         "logout",
         "session.revoke",
         "password.change",
+        "password.forgot",
         "password.reset",
         "token.create",
         "token.use",
@@ -52,6 +53,8 @@ EVENTS = frozenset(
         "group.change",
         "role.grant",
         "role.revoke",
+        "mail.send",
+        "mail.fail",
         "identity.link",
         "identity.unlink",
         "authz.deny",
@@ -63,7 +66,7 @@ EVENTS = frozenset(
 LOST = "audit.lost"
 """The count of lines that could not be written."""
 
-_WARNINGS = frozenset({"login.fail", "login.throttled", "mfa.fail", "authz.deny"})
+_WARNINGS = frozenset({"login.fail", "login.throttled", "mfa.fail", "authz.deny", "mail.fail"})
 _IDS = frozenset({"session", "token", "request", "code"})
 """Fields whose names sound like secrets, and that hold ids of such."""
 

@@ -46,6 +46,7 @@ PARTS = Parts(
         Part("tkt", ".methods.tkt:TktOptions"),
         Part("mfa", ".factors.options:MfaOptions"),
         Part("passkeys", ".factors.options:PasskeyOptions"),
+        Part("mail", ".mail.options:MailOptions"),
         Part("oidc:*", ".oidc.options:OidcOptions", sample="corp"),
         Part("jwt:*", ".methods.jwt:JwtOptions", sample="corp"),
     ),

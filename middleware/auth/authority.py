@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from .identities import Identities
     from .interrupted import Interrupted
     from .links import Links
+    from .mail.post import Post
     from .passwords.checker import Passwords
     from .rules import Rules, Verdict
     from .sessions.sessions import Sessions
@@ -112,6 +113,8 @@ class Authority:
         """What users whom the site keeps itself may change of themselves: ``display``, ``email``."""
         self.leaving: Callable[[Visit], str | None] | None = None
         """Where a browser goes after its logout, if it has to go elsewhere; asked while the session is still there."""
+        self.post: Post | None = None
+        """What sends mails to users; None where the site sends none."""
         self.closers: list[Callable[[], object]] = []
 
     def add_routes(self, routes: Mapping[str, Page]) -> None:

@@ -1,4 +1,4 @@
-"""Links that are good for one thing, once: to accept an invitation, to set a new password.
+"""Links that are good for one thing, once: to accept an invitation, to set a new password, to confirm an address.
 
 Whoever has such a link is taken for the user, so it is long, does not live long, and is kept as SHA-256 alone. Looking
 at its page does not use it up: mail programs and messengers look at every link before its reader does.
@@ -24,24 +24,30 @@ SCHEMA = Schema(
             " created DOUBLE PRECISION NOT NULL, expires DOUBLE PRECISION NOT NULL)",
             "CREATE INDEX auth_links_account ON auth_links (account)",
         ),
+        ("ALTER TABLE auth_links ADD COLUMN address TEXT NOT NULL DEFAULT ''",),
     ),
 )
 
-Kind = Literal["invite", "reset"]
+Kind = Literal["invite", "reset", "email"]
 
-SECONDS: dict[Kind, float] = {"invite": 7 * 86400.0, "reset": 1800.0}
+SECONDS: dict[Kind, float] = {"invite": 7 * 86400.0, "reset": 1800.0, "email": 86400.0}
 """How long a link of each kind lives if nobody says otherwise."""
 
+_COLUMNS = "kind, account, created, expires, address"
 _TOKEN = re.compile(r"[A-Za-z0-9_-]{43}")
 
 
 class LinkInfo(NamedTuple):
-    """What a link is for, and for whom. Times are seconds since 1970."""
+    """What a link is for, and for whom. Times are seconds since 1970.
+
+    ``address`` is where it was mailed to; empty where somebody has handed it over otherwise.
+    """
 
     kind: Kind
     account: str
     created: float
     expires: float
+    address: str = ""
 
 
 class Links:
@@ -54,19 +60,24 @@ class Links:
         self._tables = tables
         self._clock = clock
 
-    def create(self, kind: Kind, account_id: str, seconds: float | None = None) -> str:
+    def create(
+        self, kind: Kind, account_id: str, seconds: float | None = None, *, address: str = "", beside: bool = False
+    ) -> str:
         """The token of a new link: 256 bits, which nobody can be told again. Links before it are void.
 
-        It goes behind the page's address: ``/-/auth/invite/TOKEN``.
+        It goes behind the page's address: ``/-/auth/invite/TOKEN``. ``beside``: those before it stay, for links that
+        anybody may ask for: nobody is to void an invitation, or the link that its owner is about to open.
         """
         token = secrets.token_urlsafe(32)
         now = self._clock()
         life = SECONDS[kind] if seconds is None else seconds
         with self._tables.writing() as connection:
-            connection.execute("DELETE FROM auth_links WHERE account = ? OR expires < ?", (account_id, now))
+            connection.execute("DELETE FROM auth_links WHERE expires < ?", (now,))
+            if not beside:
+                connection.execute("DELETE FROM auth_links WHERE account = ?", (account_id,))
             connection.execute(
-                "INSERT INTO auth_links (digest, kind, account, created, expires) VALUES (?, ?, ?, ?, ?)",
-                (_digest(token), kind, account_id, now, now + life),
+                "INSERT INTO auth_links (digest, kind, account, created, expires, address) VALUES (?, ?, ?, ?, ?, ?)",
+                (_digest(token), kind, account_id, now, now + life, address),
             )
         return token
 
@@ -75,7 +86,7 @@ class Links:
         if not _TOKEN.fullmatch(token):
             return None
         rows = self._tables.query(
-            "SELECT kind, account, created, expires FROM auth_links WHERE digest = ? AND kind = ? AND expires > ?",
+            f"SELECT {_COLUMNS} FROM auth_links WHERE digest = ? AND kind = ? AND expires > ?",
             (_digest(token), kind, self._clock()),
         )
         return LinkInfo(*rows[0]) if rows else None
@@ -85,8 +96,7 @@ class Links:
         if not _TOKEN.fullmatch(token):
             return None
         rows = self._tables.query(
-            "DELETE FROM auth_links WHERE digest = ? AND kind = ? AND expires > ?"
-            " RETURNING kind, account, created, expires",
+            f"DELETE FROM auth_links WHERE digest = ? AND kind = ? AND expires > ? RETURNING {_COLUMNS}",
             (_digest(token), kind, self._clock()),
         )
         return LinkInfo(*rows[0]) if rows else None
@@ -94,7 +104,7 @@ class Links:
     def of(self, account_id: str) -> list[LinkInfo]:
         """The links of an account that still count."""
         rows = self._tables.query(
-            "SELECT kind, account, created, expires FROM auth_links WHERE account = ? AND expires > ? ORDER BY created",
+            f"SELECT {_COLUMNS} FROM auth_links WHERE account = ? AND expires > ? ORDER BY created",
             (account_id, self._clock()),
         )
         return [LinkInfo(*row) for row in rows]

@@ -7,15 +7,19 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
+from ...config.listeners import is_local
 from ...config.mounts import KeyProblem
+from ..delivery.mail_addresses import host_and_port
 from .chosen_methods import sections_lacking
 from .key_file import MAKE_KEY
+from .mail.options import NEEDS_URL
 from .site import Site
 
 if TYPE_CHECKING:
     from ...config.surroundings import Surroundings
     from .accounts.options import StoreOptions
     from .factors.options import MfaOptions
+    from .mail.options import MailOptions
 
 _TLS = re.compile(r"tls|ssl|.*cert")
 """What keys begin with by which servers, ours and others, are told to speak TLS."""
@@ -31,6 +35,7 @@ def problems_of(name: str, parts: Mapping[str, Any], stack: Surroundings) -> Ite
     yield from _methods(name, site, parts)
     yield from _login(name, site, parts)
     yield from _second_factors(name, site, parts)
+    yield from _mail(site, parts)
     yield from _store(name, parts, stack)
     if site.audit.startswith("json:") and not os.path.isabs(site.audit.removeprefix("json:")):
         what = "is a file in the folder in which a server or a command is started, another one for each"
@@ -126,6 +131,31 @@ def _second_factors(name: str, site: Site, parts: Mapping[str, Any]) -> Iterator
             f"say totp = optional, or add [auth:{name}:passkeys]",
             "warning",
             part="mfa",
+        )
+
+
+def _mail(site: Site, parts: Mapping[str, Any]) -> Iterator[KeyProblem]:
+    options: MailOptions | None = parts.get("mail")
+    if options is None:
+        return
+    if site.public_url is None:
+        yield KeyProblem("public_url", NEEDS_URL, "such as public_url = https://wiki.example.org", part="")
+    if options.smtp_password and not options.smtp_username:
+        yield KeyProblem(
+            "smtp_password", "is of no use without a user", "write smtp_username, too", "warning", part="mail"
+        )
+    if options.smtp_username and not options.smtp_password:
+        yield KeyProblem(
+            "smtp_username", "is of no use without its password", "write smtp_password, too", "warning", part="mail"
+        )
+    host = host_and_port(options.smtp_server)[0]
+    if not options.smtp_use_tls and not is_local(host):
+        yield KeyProblem(
+            "smtp_use_tls",
+            f"is off, so links by which people sign in go to {host} in clear",
+            "write smtp_use_tls = true",
+            "warning",
+            part="mail",
         )
 
 

@@ -49,6 +49,8 @@ if TYPE_CHECKING:
     from ..storage.tables import Tables
     from .factors.factors import Factors
     from .factors.passkeys import Passkeys
+    from .mail.options import MailOptions
+    from .mail.post import Post
     from .methods.digest import DigestOptions
     from .methods.digest_secrets import DigestSecrets, Secrets
     from .passwords.checker import Changed, Passwords
@@ -113,6 +115,9 @@ class Assembly:
         authority.editable = frozenset(self.options("users", UserOptions).editable)
         authority.closers.append(self.tables.close)
         self.wire(authority)
+        if self.post is not None:
+            authority.post = self.post
+            authority.closers.insert(0, self.post.close)  # before the store, which it needs
         self._add_providers(authority)
         authority.add_routes(forward_auth.routes(authority))
         if "session" in self.site.methods:
@@ -309,6 +314,28 @@ class Assembly:
     def links(self) -> Links:
         """Invitations and resets."""
         return Links(self.tables, self.clock)
+
+    @cached_property
+    def post(self) -> Post | None:
+        """What sends mails, if anything. Raises ``OptionError``."""
+        options: MailOptions | None = self.parts.get("mail")
+        if options is None:
+            return None
+        from .mail.options import NEEDS_URL
+        from .mail.post import Post
+
+        if self.site.public_url is None:
+            raise OptionError("Site", "public_url", NEEDS_URL, part="")
+        return Post(
+            options,
+            self.site,
+            directory=self.directory,
+            users=self.users,
+            links=self.links,
+            audit=self.audit,
+            store=self.store,
+            clock=self.clock,
+        )
 
     @cached_property
     def identities(self) -> Identities:

@@ -50,6 +50,10 @@ class MailServer:
             if all(code >= 500 for code, _ in fault.recipients.values()):
                 raise Refused(f"every recipient was refused: {fault}") from fault
             raise
+        except smtplib.SMTPNotSupportedError as fault:
+            if all(each.isascii() for each in (sender, *recipients)):
+                raise
+            raise Refused("the server takes no addresses with such letters (SMTPUTF8)") from fault
         except (smtplib.SMTPSenderRefused, smtplib.SMTPDataError) as fault:
             if fault.smtp_code >= 500:
                 raise Refused(f"the mail was refused: {fault}") from fault

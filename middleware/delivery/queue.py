@@ -85,26 +85,32 @@ class DeliveryQueue(Generic[T]):
     def __len__(self) -> int:
         return len(self._waiting)
 
-    def put(self, parcel: T) -> None:
-        """Let a parcel wait to be carried. Never waits, never raises for what the carrier does."""
-        self.decide(lambda: parcel)
+    def put(self, parcel: T) -> bool:
+        """Let a parcel wait to be carried; whether there was room. Never waits or raises for what the carrier does."""
+        return self.decide(lambda: parcel)
 
-    def decide(self, choose: Callable[[], T | None]) -> None:
-        """Let what ``choose`` returns wait, if anything; it is called under the lock, as the ``later`` ones are."""
+    def decide(self, choose: Callable[[], T | None]) -> bool:
+        """Let what ``choose`` returns wait, if anything; it is called under the lock, as the ``later`` ones are.
+
+        Whether there was room for it.
+        """
         if os.getpid() != self._pid:
             with _forking:
                 if os.getpid() != self._pid:
                     self._begin()
         with self._changed:
             parcel = choose()
+            has_room = True
             if parcel is not None:
-                if len(self._waiting) >= self._most:
-                    self._drop()
-                else:
+                has_room = len(self._waiting) < self._most
+                if has_room:
                     self._waiting.append(parcel)
+                else:
+                    self._drop()
             if self._thread is None or not self._thread.is_alive():
                 self._begin_to_carry()
             self._changed.notify()
+            return has_room
 
     def _begin_to_carry(self) -> None:
         if not self._waiting and self._next_due() is None:

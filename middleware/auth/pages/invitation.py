@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING
 
 from ....protocol.answer import Answer
 from ..account import Account
+from ..accounts.naming import mailbox
 from ..factors.passkeys import NoPasskey
 from ..identity import MFA
-from ..links import Kind
+from ..links import Kind, LinkInfo
 from .adding import added, signs_in_by_passkey
 from .enrol import NO_PASSKEY
 from .form import Fields, Page
@@ -117,7 +118,16 @@ def account_of_link(visit: Visit, kind: Kind, token: str) -> Account | None:
     authority = visit.authority
     link = authority.links.peek(kind, token)
     account: Account | None = None if link is None else authority.directory.get(link.account)
-    return None if account is None or account.disabled else account
+    if link is None or account is None or account.disabled:
+        return None
+    if link.address and not _still_gets_mail(account, link):  # whoever reads that mail now may be somebody else
+        return None
+    return account
+
+
+def _still_gets_mail(account: Account, link: LinkInfo) -> bool:
+    is_same = mailbox(account.email) == mailbox(link.address)
+    return is_same and (account.email_verified or link.kind == "invite")
 
 
 def may_add_passkey(visit: Visit, account: Account) -> bool:

@@ -13,6 +13,7 @@ from .form import Fields, Page, next_of, query, signed_in
 from .messages import message
 from .second import COPIED
 from .sheet import sheet
+from .ways import can_ask_for_password
 
 if TYPE_CHECKING:
     from ..visit import Visit
@@ -130,6 +131,7 @@ def _page(
     note: str | None = None,
     status: str = "200 OK",
 ) -> Answer:
+    authority = visit.authority
     offers = _offers(visit, target)
     return sheet(
         visit,
@@ -141,6 +143,7 @@ def _page(
         name=name,
         remember=remember,
         can_remember=_can_remember(visit),
+        can_ask=can_ask_for_password(authority),
         problem=problem,
         note=note,
     )

@@ -9,6 +9,7 @@ from . import (
     account,
     confirm,
     enrol,
+    forgot,
     invitation,
     login,
     passkeys,
@@ -21,7 +22,7 @@ from . import (
 )
 from .files import static_file
 from .messages import message
-from .ways import takes_tokens
+from .ways import can_ask_for_password, takes_tokens
 
 if TYPE_CHECKING:
     from ..authority import Authority, Page
@@ -43,6 +44,7 @@ def routes(authority: Authority) -> Mapping[str, Page]:
         **password.ROUTES,
         **passkeys.ROUTES,
         **invitation.ROUTES,
+        **(forgot.ROUTES if can_ask_for_password(authority) else {}),
         **resume.ROUTES,
         "static/*": static_file,
     }

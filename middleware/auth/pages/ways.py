@@ -36,6 +36,12 @@ def can_change_password(authority: Authority, account: Account) -> bool:
     return isinstance(authority.directory.source_of(account), Changeable)
 
 
+def can_ask_for_password(authority: Authority) -> bool:
+    """Whether who has forgotten a password can have a link by mail: the site has users of its own, and sends mails."""
+    is_ready = authority.post is not None and authority.directory.source(OWN) is not None
+    return is_ready and "password" in authority.site.login
+
+
 def editable(authority: Authority, account: Account) -> frozenset[str]:
     """What the user of the account may change: ``display``, ``email``. Other sources are not ours to write."""
     return authority.editable if account.source == OWN else NOBODY

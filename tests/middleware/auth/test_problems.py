@@ -41,6 +41,7 @@ issuer = https://id.example.org
 client_id = wiki
 client_secret = 1f0e9d8c7b6a5f4e3d2c
 """
+MAIL = "[auth:main:mail]\nsmtp_server = mail.example.org:587\nfrom_address = wiki@example.org\n"
 PROXIED = "public_url = https://wiki.example.org\n"
 
 
@@ -127,6 +128,27 @@ MISTAKES = {
     ),
     "a provider that is not there": (f"{KEY}{PROXIED}login = oidc:corp", "error - login: names oidc:corp"),
     "passkeys of no address": (f"{KEY}login = passkey", "error - public_url: is missing, and login has passkey"),
+    "mails without an address of the site": (
+        f"{KEY}{MAIL}",
+        "error - public_url: is missing: the links in mails begin with it",
+    ),
+    "mails from nobody": (
+        f"{KEY}{PROXIED}[auth:main:mail]\nsmtp_server = mail.example.org",
+        "error :mail - from_address",
+    ),
+    "mails from two at once": (
+        f"{KEY}{PROXIED}[auth:main:mail]\nsmtp_server = mail.example.org\nfrom_address = a@b.example, c@d.example",
+        "error :mail from_address: must be a mail address",
+    ),
+    "links in clear": (f"{KEY}{PROXIED}{MAIL}smtp_use_tls = false", "warning :mail smtp_use_tls: is off, so links"),
+    "a password for a mail server, and no user": (
+        f"{KEY}{PROXIED}{MAIL}smtp_password = hush-hush",
+        "warning :mail smtp_password: is of no use without a user",
+    ),
+    "a user of a mail server without a password": (
+        f"{KEY}{PROXIED}{MAIL}smtp_username = wiki",
+        "warning :mail smtp_username: is of no use without its password",
+    ),
     "a provider that is not offered": (
         f"{KEY}{PROXIED}{CORP}",
         "warning :oidc:corp -: is not offered",

@@ -25,9 +25,9 @@ _CALL = re.compile(r"""\b(?:_|good|trouble)\(\s*(?:"([^"]+)"|'([^']+)')""")
 
 
 def sentences_of_templates() -> set[str]:
-    """What templates hand to the catalogue."""
+    """What templates of pages and mails hand to the catalogue."""
     found = set()
-    for path in (PAGES / "templates").glob("*.html"):
+    for path in [*(PAGES / "templates").glob("*.html"), *(PAGES.parent / "mail" / "templates").glob("*.txt")]:
         for match in _CALL.finditer(path.read_text("utf-8")):
             found.add(match[1] or match[2])
     return found
