@@ -134,7 +134,7 @@ MISTAKES = {
     ),
     "mails from nobody": (
         f"{KEY}{PROXIED}[auth:main:mail]\nsmtp_server = mail.example.org",
-        "error :mail - from_address",
+        "error :mail -: 'from_address' is",
     ),
     "mails from two at once": (
         f"{KEY}{PROXIED}[auth:main:mail]\nsmtp_server = mail.example.org\nfrom_address = a@b.example, c@d.example",
