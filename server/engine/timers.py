@@ -33,7 +33,11 @@ class Timers(Generic[T]):
             return
         self.forget(thing)
         thing.due = second
-        self._buckets.setdefault(second, {})[thing] = None
+        bucket = self._buckets.setdefault(second, {})
+        bucket[thing] = None
+        if self._buckets.get(second) is not bucket and thing.due == second:
+            # The leader has taken the bucket out in between, and looks at it no more.
+            self._buckets.setdefault(second, {})[thing] = None
 
     def forget(self, thing: T) -> None:
         """Do not look at it any more."""

@@ -84,3 +84,23 @@ def test_seconds_that_are_over_leave_nothing_behind() -> None:
         timers.set(thing, number)
     assert len(list(timers.take_due(1000))) == 100
     assert not timers._buckets
+
+
+def test_one_that_is_set_while_its_second_is_being_told_is_told_the_next_time() -> None:
+    timers: Timers[Thing] = Timers()
+    others: list[Thing] = []
+
+    class Late(Thing):
+        """Whoever sets it is held up before it is noted, while somebody else looks."""
+
+        def __hash__(self) -> int:
+            if not others:
+                others.append(Thing())
+                timers.set(others[0], 1.5)
+                assert list(timers.take_due(2.0)) == others
+            return id(self)
+
+    late = Late()
+    timers.set(late, 1.5)
+    assert list(timers.take_due(3.0)) == [late]
+    assert list(timers.take_due(9.0)) == []
