@@ -32,7 +32,7 @@ class Observation:
 
 
 def observe(
-    address: Address, parts: Parts, required: Required, methods: Sequence[str] = (), patience: float = 4
+    address: Address, parts: Parts, required: Required, methods: Sequence[str] = (), patience: float = 20
 ) -> Observation:
     """Send ``parts`` on a fresh connection and read what comes."""
     with Wire(address, patience) as wire:

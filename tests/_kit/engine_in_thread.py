@@ -34,7 +34,7 @@ class EngineInThread:
         self.engine = Engine(app, [on_tcp, on_unix], settings, on_ready=accepting.set)
         self.thread = threading.Thread(target=self._run, name="engine", daemon=True)
         self.thread.start()
-        if not accepting.wait(10):
+        if not accepting.wait(20):
             raise RuntimeError(f"the engine is not ready: {self.failure!r}")
 
     def _run(self) -> None:
@@ -51,7 +51,7 @@ class EngineInThread:
         for listener in self._listeners:
             listener.close()
 
-    def stop(self, *, force: bool = False, deadline: float = 10) -> None:
+    def stop(self, *, force: bool = False, deadline: float = 20) -> None:
         """Stop and wait for the end. Raises ``RuntimeError`` when it does not come, or what ``run()`` raised."""
         if self.running:
             self.engine.stop(force=force)
@@ -90,7 +90,7 @@ def engines(default_app: Callable[[], Any]) -> Iterator[Callable[..., EngineInTh
             engine.stop(force=True)
 
 
-def wait_for(condition: Callable[[], Any], what: str, deadline: float = 5) -> Any:
+def wait_for(condition: Callable[[], Any], what: str, deadline: float = 20) -> Any:
     """Ask again and again; the first true answer is returned. Raises ``AssertionError`` after the deadline."""
     end = time.monotonic() + deadline
     while not (answer := condition()):

@@ -97,7 +97,7 @@ class Wire:
     """One connection. ``ended`` tells what reading found at its end: closed or reset."""
 
     address: Address
-    patience: float = 5.0
+    patience: float = 20.0
     ended: str | None = None
     refused_bytes: bool = False
     _held: bytearray = field(default_factory=bytearray)

@@ -75,7 +75,7 @@ class RunningServer:
         with self._changed:
             self._changed.notify_all()
 
-    def wait_until_ready(self, deadline: float = 20) -> RunningServer:
+    def wait_until_ready(self, deadline: float = 60) -> RunningServer:
         """Wait until it takes connections. Raises ``RuntimeError`` with its output when it ends or stays silent."""
         if self._port is None:
             found = self.wait_for(_URL, deadline)
@@ -97,7 +97,7 @@ class RunningServer:
         state = "is running" if self._process.poll() is None else f"ended with {self._process.returncode}"
         return f"the server is not ready; it {state} and printed:\n{self.log()}"
 
-    def wait_for(self, pattern: str | re.Pattern[str], deadline: float = 20) -> re.Match[str]:
+    def wait_for(self, pattern: str | re.Pattern[str], deadline: float = 60) -> re.Match[str]:
         """Wait until the output holds the pattern. Raises ``RuntimeError`` with the output when it does not come."""
         expression = re.compile(pattern)
         end = time.monotonic() + deadline
@@ -140,7 +140,7 @@ class RunningServer:
         path: str = "/",
         headers: Mapping[str, str] | None = None,
         body: bytes | str | None = None,
-        timeout: float = 10,
+        timeout: float = 30,
     ) -> Answer:
         connection = http.client.HTTPConnection(self.host.strip("[]"), self.port, timeout=timeout)
         try:
@@ -162,13 +162,13 @@ class RunningServer:
                 pass
         return b"".join(received)
 
-    def stop(self, with_signal: int = signal.SIGTERM, deadline: float = 15) -> int:
+    def stop(self, with_signal: int = signal.SIGTERM, deadline: float = 45) -> int:
         """Send a signal to the server alone and wait for its end; returns the exit code."""
         if self._process.poll() is None:
             self._process.send_signal(with_signal)
         return self.wait(deadline)
 
-    def wait(self, deadline: float = 15) -> int:
+    def wait(self, deadline: float = 45) -> int:
         """Wait for the end of a server that was told to end; returns the exit code."""
         code = self._process.wait(deadline)
         self._reader.join(deadline)

@@ -186,13 +186,11 @@ def test_too_many_hung_requests_ask_for_a_replacement(start: Start) -> None:
 
 
 def test_a_request_may_have_a_hard_deadline(start: Start) -> None:
-    server = start(threads=2, deadlines={"request": 0.4})
+    server = start(threads=2, deadlines={"request": 1.0})
     (wire,) = waiting(server, 1)
-    begun = time.monotonic()
     reply = wire.read_reply()
     assert reply is not None
     assert reply.status == 504
-    assert time.monotonic() - begun < 4
     assert not reply.stays
     assert alive(server.tcp)
     server.app.gate.set()
@@ -239,21 +237,22 @@ def test_threads_do_not_grow_without_end(start: Start) -> None:
 
 
 def test_slow_apps_are_all_served(start: Start) -> None:
-    """Each request waits a little; all threads take part."""
+    """Each request waits for seven others; all threads take part."""
+    eight = threading.Barrier(8)
 
     def answer(environ: dict[str, Any], start_response: Any, call: Any) -> Any:
-        threading.Event().wait(0.05)
+        eight.wait(20)
         start_response("200 OK", [("Content-Type", "text/plain"), ("Content-Length", "0")])
         return []
 
     server = start(ConformanceApp(hooks={"/nap": answer}), threads=8)
-    begun = time.monotonic()
     wires = [Wire(server.unix) for _ in range(40)]
     for _ in range(2):
         for wire in wires:
             wire.send(b"GET /nap HTTP/1.1\r\nHost: x\r\n\r\n")
         for wire in wires:
-            assert wire.read_reply() is not None
-    assert time.monotonic() - begun < 2.5  # 80 naps are 4 seconds in a row, half a second in eight
+            reply = wire.read_reply()
+            assert reply is not None
+            assert reply.status == 200
     for wire in wires:
         wire.close()

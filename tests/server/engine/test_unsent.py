@@ -67,7 +67,8 @@ def test_those_who_leave_take_their_files_with_them(start: Start) -> None:
             wire.close()
         for wire in wires[3:]:
             wire.reset()
-        wait_for(lambda: len(os.listdir("/proc/self/fd")) == before, "all is closed")
+        # Less where something that an earlier test has left is closed meanwhile.
+        wait_for(lambda: len(os.listdir("/proc/self/fd")) <= before, "all is closed")
 
 
 def test_a_disk_without_room_is_told_once(caplog: pytest.LogCaptureFixture) -> None:
