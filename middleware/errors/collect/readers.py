@@ -40,7 +40,7 @@ class Unanswered(Exception):
 
 
 class _Question:
-    __slots__ = ("answer", "answered", "ask", "context", "cost", "fault", "given_up", "kind")
+    __slots__ = ("answer", "answered", "ask", "begun", "context", "cost", "fault", "given_up", "kind")
 
     def __init__(self, ask: Callable[[], Any], kind: type | None) -> None:
         self.ask = ask
@@ -51,6 +51,8 @@ class _Question:
         self.answered.acquire()
         self.answer: Any = None
         self.fault = ""
+        self.begun: float | None = None
+        """When its thread had its turn, on the clock of who waits."""
         self.cost = 0.0
         self.given_up = False
 
@@ -88,10 +90,11 @@ class Reader:
         began = perf_counter()
         try:
             self._put(question)
-            in_time = question.answered.acquire(timeout=min(self._each, self._left))
+            in_time = self._wait(question, until=began + self._patience)
         finally:
-            took = perf_counter() - began
-            self._patience -= took
+            now = perf_counter()
+            self._patience -= now - began
+            took = now - (began if question.begun is None else question.begun)
             self._left -= question.cost if took < _QUICK else took
         if not in_time and not self._give_up(question):
             raise Unanswered("its repr takes too long", hangs=True)
@@ -100,6 +103,14 @@ class Reader:
         if not isinstance(question.answer, str):
             raise Unanswered("its repr is no text")
         return question.answer
+
+    def _wait(self, question: _Question, until: float) -> bool:
+        """Whether the answer comes in time, which begins with the turn of its thread: a busy machine may put that off."""
+        each = min(self._each, self._left)
+        while not question.answered.acquire(timeout=each):
+            if question.begun is not None or perf_counter() >= until:
+                return False
+        return True
 
     def _give_up(self, question: _Question) -> bool:
         """Leave the thread to itself. True if the answer has come in this very moment."""
@@ -145,7 +156,7 @@ class Reader:
 def _answer(questions: SimpleQueue[_Question | None]) -> None:
     global _hanging
     while (question := questions.get()) is not None:
-        began = thread_time()
+        question.begun, began = perf_counter(), thread_time()
         try:
             question.answer = question.context.run(question.ask)
         except BaseException as fault:  # noqa: BLE001 - whatever foreign code raises, its own thread is where it ends

@@ -533,6 +533,23 @@ def test_row_15_a_class_whose_repr_hangs_is_asked_once_in_a_process() -> None:
         leave.set()
 
 
+def test_row_15_the_time_of_a_repr_begins_when_its_thread_has_its_turn(monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a busy machine that may take longer than a repr may; it hides nothing then, and costs the others no time."""
+
+    class Late(threading.Thread):
+        def run(self) -> None:
+            threading.Event().wait(0.5)
+            super().run()
+
+    monkeypatch.setattr(threading, "Thread", Late)
+    budget = Budget(Collecting(seconds=0.6))
+    try:
+        assert show("value", Says(lambda: "here"), budget).text == "here"
+        assert budget.reader.left > 0.5
+    finally:
+        budget.close()
+
+
 FORKING = """
 import os, sys, threading
 from wheatpaste.middleware.errors.collect.settings import Collecting
