@@ -105,7 +105,7 @@ class Reader:
         return question.answer
 
     def _wait(self, question: _Question, until: float) -> bool:
-        """Whether the answer comes in time, which begins with the turn of its thread: a busy machine may put that off."""
+        """Whether the answer comes in time, which begins with its thread's turn: a busy machine may put that off."""
         each = min(self._each, self._left)
         while not question.answered.acquire(timeout=each):
             if question.begun is not None or perf_counter() >= until:
