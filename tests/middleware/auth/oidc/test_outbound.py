@@ -293,10 +293,8 @@ def test_one_thread_waits_for_a_slow_provider_and_the_others_go_on(clock: Clock)
     slow = threading.Thread(target=lambda: found.append(kept.get()))
     slow.start()
     assert entered.wait(10)
-    began = time.monotonic()
-    assert [kept.get() for _ in range(3)] == ["old"] * 3
+    assert [kept.get() for _ in range(3)] == ["old"] * 3  # though the other one has not come back yet
     assert kept.renewed() is None
-    assert time.monotonic() - began < 0.9
     leave.set()
     slow.join(10)
     assert found == ["new"]
