@@ -8,6 +8,7 @@ which one child leaves things for the next.
 from __future__ import annotations
 
 import contextlib
+import importlib.util
 import json
 import os
 import selectors
@@ -115,7 +116,7 @@ class Reloader:
                 if time.monotonic() < next_look:
                     continue
                 next_look = time.monotonic() + self._interval
-                changed = self._watch.changed()
+                changed = self._changed()
                 if changed:
                     self._settle()
                     self._say(f"{_names(changed)} changed: starting again")
@@ -130,7 +131,7 @@ class Reloader:
         return None
 
     def _wait_for_change(self, wake: int) -> None:
-        while not self._stop and not self._again and not self._watch.changed():
+        while not self._stop and not self._again and not self._changed():
             with selectors.DefaultSelector() as selector:
                 selector.register(wake, selectors.EVENT_READ)
                 if selector.select(self._interval):
@@ -159,8 +160,18 @@ class Reloader:
         deadline = time.monotonic() + 1
         while time.monotonic() < deadline:
             time.sleep(_SETTLE)
-            if not self._watch.changed():
+            if not self._changed():
                 return
+
+    def _changed(self) -> list[str]:
+        """The files that have changed, of which no compiled form is left."""
+        found = self._watch.changed()
+        for path in found:
+            # Python takes it for current if the source has the same size and was written within the same second.
+            if path.endswith(".py"):
+                with contextlib.suppress(OSError, NotImplementedError):
+                    os.unlink(importlib.util.cache_from_source(path))
+        return found
 
 
 class _Life:

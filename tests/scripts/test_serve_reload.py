@@ -94,6 +94,21 @@ class TestChanges:
         said(server, "spoken: one")
         assert "text.py changed: starting again" in server.log()
 
+    def test_a_module_that_changes_twice_within_a_second_by_nothing_but_a_letter(
+        self, folder: Path, running_server: Start
+    ) -> None:
+        """Its compiled form would be taken for current."""
+        compiling = {"PYTHONDONTWRITEBYTECODE": ""}
+        server = running_server("site.ini", "--reload", "--reload-interval=0.1", env=compiling)
+        said(server, "say one")
+        text = folder / "text.py"
+        second = (text.stat().st_mtime_ns // 10**9 - 10) * 10**9
+        for number in range(1, 4):
+            text.write_text(f"TEXT = 'say {number} '\n")
+            os.utime(text, ns=(second + number, second + number))
+            said(server, f"say {number} one")
+        assert list(folder.glob("__pycache__/text.*"))
+
     def test_an_ini_file_that_changes(self, server: RunningServer, folder: Path) -> None:
         replace(folder / "site.ini", "one", "two")
         said(server, "say two")
