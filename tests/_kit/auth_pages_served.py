@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import socketserver
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
-from wsgiref.simple_server import WSGIRequestHandler, WSGIServer
 
 from auth_pages import PASSWORD, AuthSite, Clock, Visitor
 from selenium.webdriver import Chrome
 from selenium.webdriver.common.virtual_authenticator import VirtualAuthenticatorOptions
+from threaded_wsgi import ThreadedServer
 
 AGENTS = (
     "Mozilla/5.0 (iPhone; CPU iPhone OS 19_1 like Mac OS X) AppleWebKit/605.1.15 Version/19.1 Safari/604.1",
@@ -19,32 +17,18 @@ AGENTS = (
 )
 
 
-class _Quiet(WSGIRequestHandler):
-    def log_message(self, *_: Any) -> None:
-        """Say nothing."""
-
-
-class _Threads(socketserver.ThreadingMixIn, WSGIServer):
-    daemon_threads = True
-    block_on_close = False
-
-
 @contextmanager
 def served(**how: Any) -> Iterator[tuple[AuthSite, str]]:
     """A site, and its address; ``how`` is for :class:`AuthSite`."""
-    server = _Threads(("127.0.0.1", 0), _Quiet)
+    server = ThreadedServer()
     url = f"http://localhost:{server.server_port}"
     given = {"public_url": url, "login": ("password", "passkey"), "title": "Paper & Paste", **how.pop("site", {})}
     site = AuthSite(how.pop("clock", None), site=given, **how)
     server.set_app(site.app)
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
-    thread.start()
     try:
-        yield site, url
+        with server.running():
+            yield site, url
     finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
         site.close()
 
 

@@ -329,7 +329,9 @@ class TestTheEnd:
         assert "Traceback" not in server.log()
 
     def test_ctrl_c_while_the_app_is_made_is_quiet(self, tmp_path: Path, running_server: Start) -> None:
-        (tmp_path / "slow.py").write_text("import time\nprint('importing', flush=True)\ntime.sleep(60)\n")
+        # In steps: a signal that comes right before a sleep is not seen before its end.
+        code = "import time\nprint('importing', flush=True)\nfor _ in range(6000):\n    time.sleep(0.01)\n"
+        (tmp_path / "slow.py").write_text(code)
         server = running_server("slow:app", wait=False)
         server.wait_for("importing")
         assert server.stop(signal.SIGINT) == 130

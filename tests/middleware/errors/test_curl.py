@@ -6,14 +6,13 @@ import dataclasses
 import shlex
 import shutil
 import subprocess
-import threading
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 from urllib.parse import parse_qsl
-from wsgiref.simple_server import WSGIRequestHandler, make_server
 
 import pytest
 from error_samples import FENCES, MARKUP, REQUEST, TERMINAL, bare, poisoned, record, simple
+from threaded_wsgi import serving
 
 from wheatpaste.middleware.errors.record import ErrorRecord, Request
 from wheatpaste.middleware.errors.render.curl import curl_command
@@ -121,16 +120,8 @@ def seen() -> Iterator[tuple[str, list[dict[str, Any]]]]:
         start_response("200 OK", [("Content-Type", "text/plain"), ("Content-Length", "0")])
         return []
 
-    class Silent(WSGIRequestHandler):
-        def log_message(self, format: str, *args: object) -> None:
-            pass
-
-    with make_server("127.0.0.1", 0, app, handler_class=Silent) as server:
-        thread = threading.Thread(target=server.serve_forever, daemon=True)
-        thread.start()
-        yield f"http://127.0.0.1:{server.server_port}", asked
-        server.shutdown()
-        thread.join(timeout=10)
+    with serving(app) as address:
+        yield address, asked
 
 
 @pytest.mark.slow

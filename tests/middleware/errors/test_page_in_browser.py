@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import json
-import threading
 from collections.abc import Iterable, Iterator
 from typing import Any
 from urllib.parse import parse_qs
-from wsgiref.simple_server import WSGIRequestHandler, make_server
 
 import pytest
 from error_samples import CHECKOUT, MARKUP, SAMPLES, poisoned, rich, simple
@@ -16,6 +14,7 @@ from selenium.webdriver import ActionChains, Chrome, Keys
 from selenium.webdriver.common.by import By
 from selenium.webdriver.remote.webelement import WebElement
 from selenium.webdriver.support.wait import WebDriverWait
+from threaded_wsgi import serving
 
 from wheatpaste.middleware.errors.render.editor import editor_of
 from wheatpaste.middleware.errors.render.links import Links
@@ -55,19 +54,10 @@ def app(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
     return [page.encode()]
 
 
-class Silent(WSGIRequestHandler):
-    def log_message(self, format: str, *args: object) -> None:
-        pass
-
-
 @pytest.fixture(scope="module")
 def site() -> Iterator[str]:
-    with make_server("127.0.0.1", 0, app, handler_class=Silent) as server:
-        thread = threading.Thread(target=server.serve_forever, daemon=True)
-        thread.start()
-        yield f"http://127.0.0.1:{server.server_port}"
-        server.shutdown()
-        thread.join(timeout=10)
+    with serving(app) as address:
+        yield address
 
 
 DESK, PHONE = (1280, 800), (390, 844)

@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterator
 from html import unescape
 from pathlib import Path
 from typing import Any
-from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 
 import oidc_provider
 import pytest
@@ -18,6 +17,7 @@ from auth_command import auth
 from oidc_provider import SECRET, Person, fields_of
 from oidc_site import MOUNT, OidcSite
 from running_server import RunningServer, free_port, poll
+from threaded_wsgi import ThreadedServer
 
 from wheatpaste.middleware.auth.oidc.options import OidcOptions
 
@@ -38,24 +38,6 @@ class MovedClock:
         return time.time() + self.ahead
 
 
-class Quiet(WSGIRequestHandler):
-    def log_message(self, *args: Any) -> None:
-        """Nothing."""
-
-
-class Threads(WSGIServer):
-    """One thread for each request: while one waits for the provider, the provider may call."""
-
-    def process_request(self, request: Any, client_address: Any) -> None:
-        threading.Thread(target=self._one, args=(request, client_address), daemon=True).start()
-
-    def _one(self, request: Any, client_address: Any) -> None:
-        try:
-            self.finish_request(request, client_address)
-        finally:
-            self.shutdown_request(request)
-
-
 class Both:
     """The site and its provider, and how to have the provider again with other keys."""
 
@@ -63,7 +45,8 @@ class Both:
         self.clock = MovedClock()
         self._more = more
         self._port = free_port()
-        self._served = make_server("127.0.0.1", 0, lambda e, s: self.site.app(e, s), Threads, Quiet)
+        self._served = ThreadedServer()
+        self._served.set_app(lambda e, s: self.site.app(e, s))
         self.url = f"http://127.0.0.1:{self._served.server_port}"
         options = OidcOptions(
             issuer=f"http://127.0.0.1:{self._port}",
