@@ -61,7 +61,7 @@ class HostileProvider:
     def close(self) -> None:
         self._server.shutdown()
         self._server.server_close()
-        self._thread.join(5)
+        self._thread.join(20)
 
     def paths(self, path: str) -> int:
         """How often a path was asked for."""

@@ -101,7 +101,7 @@ def wire() -> Iterator[Callable[..., Callable[[bytes], bytes]]]:
             server.task_dispatcher.shutdown(cancel_pending=True, timeout=5)
             stopping.set()
             server.pull_trigger()
-            thread.join(5)
+            thread.join(20)
 
         stops.append(stop)
 

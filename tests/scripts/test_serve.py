@@ -325,7 +325,7 @@ class TestTheEnd:
         os.kill(server.pid, signal.SIGINT)
         poll(lambda: not _accepts(server.port), 10, lambda: "it still takes connections")
         assert server.returncode is None
-        assert server.stop(signal.SIGINT, deadline=5) == 130
+        assert server.stop(signal.SIGINT, deadline=20) == 130
         assert "Traceback" not in server.log()
 
     def test_ctrl_c_while_the_app_is_made_is_quiet(self, tmp_path: Path, running_server: Start) -> None:

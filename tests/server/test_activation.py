@@ -68,7 +68,7 @@ def test_a_descriptor_is_taken_over(listening: socket.socket) -> None:
     (taken,) = open_listeners([Address(descriptor=listening.detach())])
     with closing(taken), socket.create_connection(place, 5):
         assert taken.getsockname() == place
-        taken.settimeout(5)
+        taken.settimeout(20)
         connection, _ = taken.accept()
         connection.close()
         assert not taken.get_inheritable()
@@ -125,7 +125,7 @@ def test_the_file_of_a_socket_that_another_made_stays(tmp_path: Path) -> None:
 def test_what_an_inherited_socket_accepts_is_an_ordinary_connection(listening: socket.socket) -> None:
     place = listening.getsockname()
     with adopt(listening.detach()) as taken, socket.create_connection(place, 5):
-        taken.settimeout(5)
+        taken.settimeout(20)
         with taken.accept()[0] as connection:
             assert not isinstance(connection, InheritedSocket)
 

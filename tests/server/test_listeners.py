@@ -185,7 +185,7 @@ def test_several_listen_at_once(opened: list[socket.socket], tmp_path: Path) -> 
     opened += open_listeners([Address("127.0.0.1", 0), Address("127.0.0.2", 0), Address(path=str(tmp_path / "s"))])
     for each in opened:
         with socket.socket(each.family) as client:
-            client.settimeout(5)
+            client.settimeout(20)
             client.connect(each.getsockname())
 
 
@@ -361,7 +361,7 @@ class TestAbstractSockets:
     def test_it_takes_connections_and_leaves_no_file(self, name: str, opened: list[socket.socket]) -> None:
         opened += open_listeners([Address(path=name)])
         with socket.socket(socket.AF_UNIX) as client:
-            client.settimeout(5)
+            client.settimeout(20)
             client.connect("\0" + name[1:])
         assert socket_files(opened) == ()
         assert url_of(opened[0]) == f"unix:{name}"

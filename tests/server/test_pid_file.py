@@ -136,13 +136,13 @@ class TestControl:
 
     def test_stop_ends_the_process(self, path: Path, holder: subprocess.Popen[str]) -> None:
         assert daemon.stop(PidFile(str(path))) == daemon.Outcome(0, f"stopped pid {holder.pid}")
-        assert holder.wait(5) == -15
+        assert holder.wait(20) == -15
 
     def test_stop_kills_what_does_not_end(self, path: Path) -> None:
         stubborn = hold(path, "stubborn")
         outcome = daemon.stop(PidFile(str(path)), timeout=0.2)
         assert outcome.code == 0
         assert "killed" in outcome.message
-        assert stubborn.wait(5) == -9
+        assert stubborn.wait(20) == -9
         stubborn.communicate()
         assert not path.exists()

@@ -342,7 +342,7 @@ def test_one_thread_may_read_while_another_writes_and_a_third_closes(tls: TLSCon
         server.close()
         ended.set()
         for thread in threads:
-            thread.join(5)
+            thread.join(20)
 
         assert failures == []
         assert not any(thread.is_alive() for thread in threads)

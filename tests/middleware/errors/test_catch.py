@@ -101,7 +101,7 @@ def by_waitress(app: Any) -> Iterator[tuple[str, int]]:
     finally:
         server.close()
         server.task_dispatcher.shutdown()
-        thread.join(5)
+        thread.join(20)
         wasyncore.close_all(channels, ignore_all=True)  # connections whose end it has not seen yet
 
 
@@ -115,7 +115,7 @@ every_server = pytest.mark.parametrize("served", [by_ours, by_waitress], ids=["o
 
 
 def ask(address: tuple[str, int], method: str = "GET") -> tuple[int, dict[str, str], bytes]:
-    connection = HTTPConnection(*address, timeout=5)
+    connection = HTTPConnection(*address, timeout=20)
     try:
         connection.request(method, "/")
         response = connection.getresponse()

@@ -209,7 +209,7 @@ def test_a_report_goes_to_the_webhook(shop: Shop) -> None:
     got: list[bytes] = []
 
     def take(connection: Any) -> None:
-        connection.settimeout(5)
+        connection.settimeout(20)
         data = b""
         while b"\r\n\r\n" not in data or not data.rstrip().endswith(b"}"):
             data += connection.recv(65536)

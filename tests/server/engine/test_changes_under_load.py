@@ -117,7 +117,7 @@ def test_a_forced_stop_under_load_ends_soon_and_leaves_nothing(start: Start) -> 
         asker.join(15)
     left = [thread for thread in set(threading.enumerate()) - before if thread.name.startswith("wheatpaste")]
     for thread in left:
-        thread.join(5)
+        thread.join(20)
     assert not [thread for thread in left if thread.is_alive()]
 
 

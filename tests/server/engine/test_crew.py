@@ -173,7 +173,7 @@ def test_it_ends_all_of_its_threads(make: Callable[[int], Scripted]) -> None:
     scripted.end()
     for thread in scripted.crew.threads:
         assert thread.thread is not None
-        thread.thread.join(5)
+        thread.thread.join(20)
         assert not thread.thread.is_alive()
     assert not scripted.crew.run_elsewhere(lambda: None)
 
@@ -198,7 +198,7 @@ def test_there_are_never_two_leaders() -> None:
     crew = Crew(2, lead)
     crew.start()
     bell.release()
-    assert began.wait(5)
+    assert began.wait(20)
     leader = crew.leader
     assert leader is not None
     with crew.lock:
@@ -207,11 +207,11 @@ def test_there_are_never_two_leaders() -> None:
         watchdog.join(0.1)  # it waits for the lock
         gate.set()
         wait_for(lambda: waiting, "the leader is done, and leads on")
-    watchdog.join(5)
+    watchdog.join(20)
     assert len({thread.name for thread in crew.threads if thread.leading}) == 1
     began.clear()
     bell.release()
-    assert began.wait(5)
+    assert began.wait(20)
     wait_for(lambda: waiting, "the one leader waits again")
     assert len(waiting) == 1
     crew.finished = True

@@ -93,7 +93,7 @@ def test_handshakes_that_last_take_no_thread_from_requests(start: Start) -> None
     wires = [Wire(server.tcp) for _ in range(8)]
     for wire in wires:
         wire.send(b"\x16")
-    assert tls.begun.acquire(timeout=5)
+    assert tls.begun.acquire(timeout=20)
     with Wire(server.unix) as other:
         for _ in range(10):
             other.send(get("/other"))
@@ -147,7 +147,7 @@ def test_stopping_does_not_wait_for_a_handshake_that_comes_to_no_end(start: Star
     server = start(tls=tls)
     with Wire(server.tcp) as wire:
         wire.send(b"\x16")
-        assert tls.begun.acquire(timeout=5)
-        server.stop(force=True, deadline=5)
+        assert tls.begun.acquire(timeout=20)
+        server.stop(force=True, deadline=9)
         tls.gate.set()
         assert wire.read_rest() == b""

@@ -106,9 +106,9 @@ def test_a_producer_waits_until_there_is_room(pair: Pair) -> None:
     reader = threading.Thread(target=read, args=(client, 2_000_000))
     reader.start()
     flush_until_sent(output)
-    assert went_on.wait(5)
-    producer.join(5)
-    reader.join(5)
+    assert went_on.wait(20)
+    producer.join(20)
+    reader.join(20)
 
 
 def test_a_producer_whose_client_takes_nothing_is_let_go(pair: Pair) -> None:
@@ -143,7 +143,7 @@ def test_a_producer_hears_of_a_client_that_left(pair: Pair) -> None:
     client.close()
     with pytest.raises(OSError, match="."):
         flush_until_sent(output)
-    producer.join(5)
+    producer.join(20)
     assert len(raised) == 1
 
 

@@ -58,7 +58,7 @@ def test_who_sends_more_at_once_than_it_has_said_gets_its_reply_and_no_reset(
 @pytest.mark.parametrize("request_", [LAST, OLD], ids=["close", "1.0"])
 def test_who_sends_more_while_its_request_runs_gets_its_reply_and_no_reset(start: Start, request_: bytes) -> None:
     may_end = threading.Event()
-    server = start(PacedApp(lambda path: 0.0 if may_end.wait(5) else 1.0))
+    server = start(PacedApp(lambda path: 0.0 if may_end.wait(20) else 1.0))
     with Wire(server.tcp) as wire:
         wire.send(request_)
         wait_for(lambda: server.app.begun, "it runs")

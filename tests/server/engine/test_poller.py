@@ -16,7 +16,7 @@ import pytest
 
 from wheatpaste.server.engine.poller import READ, WRITE, Poller, make_poller
 
-SOON = 5.0
+SOON = 20.0
 needs_epoll = pytest.mark.skipif(not hasattr(select, "epoll"), reason="only Linux has epoll")
 
 

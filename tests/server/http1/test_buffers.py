@@ -116,7 +116,7 @@ def test_a_body_that_is_closed_by_two_threads_gives_its_buffer_back_once() -> No
         for closer in closers:
             closer.start()
         for closer in closers:
-            closer.join(5)
+            closer.join(20)
         assert pool.take() is not None
         assert pool.take() is None
         pool = BufferPool(SIZE, Budget(SIZE))
