@@ -45,6 +45,7 @@ AREAS = (
     Area("identity", "auth_identities", "Say which users of login providers are which of the site's."),
     Area("mfa", "auth_factors", "See and reset second factors."),
     Area("invite", "auth_invite", "Make a link by which a user sets a password, once."),
+    Area("mail", "auth_mail", "Try whether the site can send mails."),
     Area("import", "auth_import", "Take users over from files and databases of others."),
     Area("export", "auth_export", "Write down users, groups and roles, without passwords unless told."),
     Area("keys", "auth_keys", "List, rotate and retire the keys of the site."),

@@ -6,6 +6,7 @@ import argparse
 import sys
 from typing import TYPE_CHECKING, Any
 
+from .auth_mail import mail_link, mailable
 from .auth_rows import say
 from .terminal import Terminal
 
@@ -23,13 +24,34 @@ def arguments(parser: Words) -> None:
     parser.add_argument(
         "--expires", metavar="TIME", help="such as 2d; a first password has 7 days, a new one 30 minutes"
     )
+    parser.add_argument("--mail", action="store_true", help="send the link to the user's mail address, print none")
 
 
 def link_for(site: AuthSite, account: Account, seconds: float | None = None) -> str:
     """A link for the first password of a user, or for a new one. Links before it are void."""
-    has_password = site.users.info(account.id).has_password
-    kind: Kind = "reset" if has_password else "invite"
-    token = site.authority.links.create(kind, account.id, seconds)
+    return _link(site, account, kind_for(site, account), seconds)
+
+
+def kind_for(site: AuthSite, account: Account) -> Kind:
+    """What a link for this user is for."""
+    return "reset" if site.users.info(account.id).has_password else "invite"
+
+
+def mail_link_for(
+    site: AuthSite, account: Account, options: argparse.Namespace, seconds: float | None = None, **data: Any
+) -> None:
+    """Mail the same, and say so. Raises ``ValueError`` with what the mail server says, where it does not take it."""
+    from ..middleware.auth.links import SECONDS
+
+    kind = kind_for(site, account)
+    address = mailable(site, account, has_password=kind == "reset")
+    link = _link(site, account, kind, seconds, address=address)
+    mail_link(site, kind, account, link, SECONDS[kind] if seconds is None else seconds)
+    say(f"a link for {account.name} is on its way to {address}", options, mailed_to=address, **data)
+
+
+def _link(site: AuthSite, account: Account, kind: Kind, seconds: float | None, address: str = "") -> str:
+    token = site.authority.links.create(kind, account.id, seconds, address=address)
     settings = site.authority.site
     return f"{(settings.public_url or '').rstrip('/')}{site.mounted_at}{settings.mount}/{kind}/{token}"
 
@@ -58,6 +80,11 @@ def _invite(site: AuthSite, options: argparse.Namespace) -> None:
             raise ValueError("--expires must be more than 0")
     if account.disabled:
         raise ValueError(f"{account.name} is disabled, and could not use a link")
+    if options.mail:
+        mailable(site, account, has_password=kind_for(site, account) == "reset")
+        site.note("user.change", account, done="link made")
+        mail_link_for(site, account, options, seconds, name=account.name, id=account.id)
+        return
     link = link_for(site, account, seconds)
     site.note("user.change", account, done="link made")
     say_link(link, account, options, name=account.name, id=account.id)

@@ -6,7 +6,8 @@ import argparse
 from typing import TYPE_CHECKING, Any
 
 from .auth_asking import ask_password, confirmed
-from .auth_invite import link_for, say_link
+from .auth_invite import link_for, mail_link_for, say_link
+from .auth_mail import mailable
 from .auth_rows import moment, print_one, print_rows, say
 
 if TYPE_CHECKING:
@@ -28,6 +29,7 @@ def arguments(parser: Words) -> None:
     how = add.add_mutually_exclusive_group()
     how.add_argument("--must-change", action="store_true", help="the password has to be changed at the first login")
     how.add_argument("--invite", action="store_true", help="ask for no password, and print a link to set one")
+    add.add_argument("--mail", action="store_true", help="with --invite: send the link to the address, print none")
     how.add_argument("--no-password", action="store_true", help="ask for no password: the user signs in in other ways")
     listing = command("list", "List users.", _list)
     listing.add_argument("prefix", metavar="PREFIX", nargs="?", default="", help="those whose names begin so")
@@ -103,6 +105,10 @@ def _add(site: AuthSite, options: argparse.Namespace) -> int | None:
         complaint = word_complaint(role)
         if complaint is not None:
             raise ValueError(f"the name of a role {complaint}")
+    if options.mail:
+        if not options.invite:
+            raise ValueError("--mail goes with --invite")
+        mailable(site, Account("", options.name, users.name, "", options.email), has_password=False)
     password = None if options.invite or options.no_password else ask_password()
     if password is not None:
         wanted = Account("", options.name, users.name, options.display, options.email)
@@ -123,7 +129,13 @@ def _add(site: AuthSite, options: argparse.Namespace) -> int | None:
         _set_password(site, account, password, options.must_change)
     site.note("user.create", account)
     account = users.get(account.id) or account
-    if options.invite:
+    if options.invite and options.mail:
+        try:
+            mail_link_for(site, account, options, **account_data(account))
+        except ValueError as error:
+            again = f"wheatpaste auth FILE invite {account.name} --mail"
+            raise ValueError(f"{account.name} is there now, but {error}; to try it again: {again}") from error
+    elif options.invite:
         say_link(link_for(site, account), account, options, **account_data(account))
     else:
         say(f"{account.name} is there now", options, **account_data(account))
@@ -159,6 +171,7 @@ def _passwd(site: AuthSite, options: argparse.Namespace) -> None:
     account = site.own(options.name)
     password = ask_password()
     _set_password(site, account, password, options.must_change)
+    site.authority.links.forget(account.id)
     site.note("password.reset", account)
     say(f"{account.name} has a new password, and is signed out everywhere", options, name=account.name, id=account.id)
 
@@ -181,7 +194,8 @@ def _edit(site: AuthSite, options: argparse.Namespace) -> None:
         email = account.email if options.email is None else options.email
         site.users.set_email(account.id, email, options.verified or (email == account.email and account.email_verified))
     site.users.set_display(account.id, display)
-    site.note("user.change", account)
+    is_moved = options.email is not None and options.email != account.email
+    site.note("user.change", account, changed="email" if is_moved else None)
     account = site.account(account.id)
     say(f"{account.name} was changed", options, **account_data(account))
 

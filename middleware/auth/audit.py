@@ -84,6 +84,9 @@ class Sink(Protocol):
         """Keep the record."""
 
 
+Listener = Callable[[str, "Visit | None", "Account | None", Record], object]
+
+
 def destination_complaint(text: str) -> str | None:
     """What is wrong with the value of ``audit``, or None."""
     if text in ("log:", "none") or (text.startswith("json:") and text != "json:"):
@@ -103,6 +106,8 @@ class Audit:
         self._lock = threading.Lock()
         self._has_complained = False
         self._sink: Sink | None = _sink_of(destination) if isinstance(destination, str) else destination
+        self.listeners: list[Listener] = []
+        """Who is told each event besides, as it was given to :meth:`note`. They raise nothing."""
 
     def note(self, event: str, visit: Visit | None = None, account: Account | None = None, **fields: Any) -> None:
         """Write that something happened.
@@ -114,10 +119,14 @@ class Audit:
         if event not in EVENTS:
             raise ValueError(f"{event!r} is no event of the audit log")
         self._count(event)
-        if self._sink is None:
-            return
+        if self._sink is not None:
+            self._write(self._sink, self._record(event, visit, account, fields))
+        for each in self.listeners:
+            each(event, visit, account, fields)
+
+    def _write(self, sink: Sink, record: Record) -> None:
         try:
-            self._sink(self._record(event, visit, account, fields))
+            sink(record)
         except OSError as error:
             self._count(LOST)
             if not self._has_complained:

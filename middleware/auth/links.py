@@ -29,6 +29,7 @@ SCHEMA = Schema(
 )
 
 Kind = Literal["invite", "reset", "email"]
+Voids = Literal["all", "its kind", "none"]
 
 SECONDS: dict[Kind, float] = {"invite": 7 * 86400.0, "reset": 1800.0, "email": 86400.0}
 """How long a link of each kind lives if nobody says otherwise."""
@@ -61,20 +62,22 @@ class Links:
         self._clock = clock
 
     def create(
-        self, kind: Kind, account_id: str, seconds: float | None = None, *, address: str = "", beside: bool = False
+        self, kind: Kind, account_id: str, seconds: float | None = None, *, address: str = "", voids: Voids = "all"
     ) -> str:
-        """The token of a new link: 256 bits, which nobody can be told again. Links before it are void.
+        """The token of a new link: 256 bits, which nobody can be told again. It voids those of the account before it.
 
-        It goes behind the page's address: ``/-/auth/invite/TOKEN``. ``beside``: those before it stay, for links that
-        anybody may ask for: nobody is to void an invitation, or the link that its owner is about to open.
+        It goes behind the page's address: ``/-/auth/invite/TOKEN``. ``voids`` ``"none"`` is for links that anybody may
+        ask for: nobody is to void an invitation, or the link that its owner is about to open.
         """
         token = secrets.token_urlsafe(32)
         now = self._clock()
         life = SECONDS[kind] if seconds is None else seconds
         with self._tables.writing() as connection:
             connection.execute("DELETE FROM auth_links WHERE expires < ?", (now,))
-            if not beside:
+            if voids == "all":
                 connection.execute("DELETE FROM auth_links WHERE account = ?", (account_id,))
+            elif voids == "its kind":
+                connection.execute("DELETE FROM auth_links WHERE account = ? AND kind = ?", (account_id, kind))
             connection.execute(
                 "INSERT INTO auth_links (digest, kind, account, created, expires, address) VALUES (?, ?, ?, ?, ?, ?)",
                 (_digest(token), kind, account_id, now, now + life, address),

@@ -125,19 +125,21 @@ class Forgotten:
 
     def _send(self, asked: Asked, account: Account) -> None:
         seconds = SECONDS["reset"]
-        token = self._links.create("reset", account.id, seconds, address=account.email, beside=True)
-        letter = self._letters.write(
+        token = self._links.create("reset", account.id, seconds, address=account.email, voids="none")
+        self._outbox.write(
+            lambda: self._letters.write(
+                "reset",
+                account.email,
+                account,
+                seconds=seconds,
+                language=asked.language,
+                link=f"{asked.page}/{token}",
+                address=asked.address,
+                device=device_name(asked.agent),
+            ),
             "reset",
-            account.email,
             account,
-            seconds=seconds,
-            language=asked.language,
-            link=f"{asked.page}/{token}",
-            minutes=round(seconds / 60),
-            address=asked.address,
-            device=device_name(asked.agent),
         )
-        self._outbox.put(letter)
 
     def _note(self, asked: Asked, account: Account | None, reason: str | None) -> None:
         self._audit.note(

@@ -15,11 +15,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ....protocol.printable import one_line, printable
+from ...delivery.queue import said
 from ..pages.language import ENGLISH, Catalogue, catalogues
 from ..pages.moments import Moments
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from jinja2 import Environment
 
@@ -43,6 +44,10 @@ class Letter(NamedTuple):
     tries: int = 0
 
 
+class Unwritable(Exception):
+    """Raised for a template of the site's own that cannot be used."""
+
+
 class Letters:
     """Writes the mails of a site, which come from ``sender``."""
 
@@ -54,7 +59,7 @@ class Letters:
     @property
     def site_name(self) -> str:
         """What mails call the site: its title, or its host. It comes from the configuration, never from a request."""
-        return self._site.title or (self._site.public_url or "").partition("://")[2].rstrip("/")
+        return one_line(self._site.title or (self._site.public_url or "").partition("://")[2].rstrip("/"))
 
     def words(self, language: str) -> Catalogue:
         """The catalogue of a language, by its tag."""
@@ -65,8 +70,17 @@ class Letters:
     ) -> Letter:
         """The mail that ``mail_KIND.txt`` makes of ``values``, of use for ``seconds``.
 
-        Every template has ``_`` (the catalogue), ``site``, ``home`` (its address), ``account`` and ``moments``.
+        Every template has ``_`` (the catalogue), ``site``, ``home`` (its address), ``account`` and ``moments``. Of a
+        user it is to show nothing but the name: all else may have been typed by somebody. Raises ``Unwritable``.
         """
+        try:
+            return self._written(kind, to, account, seconds, language, values)
+        except Exception as error:  # templates of others fail in every way there is, and no request is to fail for it
+            raise Unwritable(f"mail_{kind}.txt cannot be used ({said(error)})") from error
+
+    def _written(
+        self, kind: str, to: str, account: Account | None, seconds: float, language: str, values: Mapping[str, Any]
+    ) -> Letter:
         now = self._clock()
         words = self.words(language)
         text = (
@@ -80,6 +94,10 @@ class Letters:
                     "account": account,
                     "moments": Moments(words, now),
                     "now": now,
+                    "until": now + seconds,
+                    "address": "",
+                    "device": "",
+                    "by_operator": False,
                     **values,
                 }
             )
@@ -94,8 +112,8 @@ class Letters:
         # RFC 3834: nobody's holiday reply comes back. The other one is for the servers that do not read it.
         message["Auto-Submitted"] = "auto-generated"
         message["X-Auto-Response-Suppress"] = "All"
-        message["Content-Language"] = words.language
         message.set_content(printable(body.strip()) + "\n", charset="utf-8")
+        message["Content-Language"] = words.language
         return Letter(kind, to, account, message, now + seconds)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from ....config.options import component, option
 from ...delivery.mail_addresses import server_complaint
 from ..accounts.naming import email_complaint
@@ -12,6 +14,10 @@ def sender_complaint(address: str) -> str | None:
     if not address or not address.isascii():
         return "must be a mail address such as wiki@example.org"
     return email_complaint(address)
+
+
+def _language_complaint(language: str) -> str | None:
+    return None if re.fullmatch(r"[a-z]{2,8}", language) else "must be a language such as en or de"
 
 
 NEEDS_URL = "is missing: the links in mails begin with it, and no request is asked what the site is called"
@@ -35,6 +41,12 @@ class MailOptions:
     )
     smtp_username: str | None = option(default=None, doc="Its user, if it wants one.", inherits=True)
     smtp_password: str | None = option(default=None, doc="Its password.", inherits=True, secret=True)
+    language: str = option(
+        default="en",
+        doc="The language of mails that no browser has asked for, such as invitations: en, de, or one of templates.",
+        check=_language_complaint,
+        sample="de",
+    )
     notices: bool = option(
         default=True, doc="Tell users by mail when their password, factors or mail address were changed."
     )

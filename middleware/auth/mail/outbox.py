@@ -7,6 +7,7 @@ that let strangers come twice, keeps none of the others waiting.
 from __future__ import annotations
 
 import heapq
+import logging
 import re
 import threading
 import time
@@ -17,13 +18,16 @@ from typing import TYPE_CHECKING
 from ....protocol.printable import one_line
 from ....protocol.secret_texts import redact_text
 from ...delivery.queue import DeliveryQueue, Refused, said
+from .letters import Letter, Unwritable
 
 if TYPE_CHECKING:
     from email.message import EmailMessage
 
     from ...delivery.mail_server import MailServer
+    from ..account import Account
     from ..audit import Audit
-    from .letters import Letter
+
+log = logging.getLogger(__name__)
 
 _FIRST_PAUSE, _LONGEST_PAUSE = 60.0, 900.0
 _SECRET = re.compile(r"[A-Za-z0-9_-]{43}")
@@ -55,6 +59,17 @@ class Outbox:
         self._closing = False
         if not self._queue.put(letter):
             self._note_failure(letter, "too many wait")
+
+    def write(self, write: Callable[[], Letter], kind: str, account: Account | None) -> bool:
+        """Let the letter that ``write`` returns be sent; whether it could be written. Raises nothing."""
+        try:
+            letter = write()
+        except Unwritable as fault:
+            log.error("a mail is not sent: %s", fault)
+            self._audit.note("mail.fail", None, account, kind=kind, reason=str(fault))
+            return False
+        self.put(letter)
+        return True
 
     def send(self, letter: Letter) -> None:
         """Send a letter now. Raises ``ValueError`` with a sentence of what the server said."""

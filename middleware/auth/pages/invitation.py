@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ....protocol.answer import Answer
-from ..account import Account
+from ..account import OWN, Account
 from ..accounts.naming import mailbox
 from ..factors.passkeys import NoPasskey
 from ..identity import MFA
@@ -37,10 +37,7 @@ class LinkPage(Page):
 
     def __call__(self, visit: Visit) -> Answer:
         """Answer a visit, and tell nobody its address."""
-        answer = super().__call__(visit)
-        # The origin alone: without any referrer the Origin of a form would be null, as that of another site's.
-        headers = [each for each in answer.headers if each[0] != "Referrer-Policy"]
-        return Answer(status=answer.status, headers=[*headers, ("Referrer-Policy", "strict-origin")], body=answer.body)
+        return kept_to_itself(super().__call__(visit))
 
     def _show(self, visit: Visit) -> Answer:
         account = self._account(visit)
@@ -56,11 +53,13 @@ class LinkPage(Page):
         problem = password_problem(visit, account, fields)
         if problem is not None:  # the link stays
             return self._form(visit, account, problem=problem)
-        if authority.links.take(self._kind, _token(visit)) is None:
+        link = authority.links.take(self._kind, _token(visit))
+        if link is None:
             return self._void(visit)
         problem = set_password(visit, account, fields)
         if problem is not None:
             return message(visit, "503 Service Unavailable", problem)
+        _confirm(visit, account, link)
         changed: Account = authority.directory.get(account.id) or account
         event = "password.reset" if self._kind == "reset" else "password.change"
         authority.audit.note(event, visit, changed, reason=f"{self._kind} link")
@@ -78,9 +77,11 @@ class LinkPage(Page):
         except (NoPasskey, ValueError) as error:
             authority.audit.note("mfa.fail", visit, account, reason="passkey not added", detail=str(error))
             return self._form(visit, account, problem=NO_PASSKEY)
-        if authority.links.take(self._kind, _token(visit)) is None:
+        link = authority.links.take(self._kind, _token(visit))
+        if link is None:
             passkeys.remove(account.id, info.id)
             return self._void(visit)
+        _confirm(visit, account, link)
         codes = added(visit, account, "passkey")
         changed: Account = authority.directory.get(account.id) or account
         # Its device has made sure who it is, as at each login with it.
@@ -123,6 +124,19 @@ def account_of_link(visit: Visit, kind: Kind, token: str) -> Account | None:
     if link.address and not _still_gets_mail(account, link):  # whoever reads that mail now may be somebody else
         return None
     return account
+
+
+def kept_to_itself(answer: Answer) -> Answer:
+    """The page of a link, which tells nobody its address."""
+    # The origin alone: without any referrer the Origin of a form would be null, as that of another site's.
+    headers = [each for each in answer.headers if each[0] != "Referrer-Policy"]
+    return Answer(status=answer.status, headers=[*headers, ("Referrer-Policy", "strict-origin")], body=answer.body)
+
+
+def _confirm(visit: Visit, account: Account, link: LinkInfo) -> None:
+    """Whoever has opened a link that was mailed gets the mail of that address."""
+    if link.address and account.source == OWN and not account.email_verified:
+        visit.authority.users.set_email(account.id, account.email, verified=True)
 
 
 def _still_gets_mail(account: Account, link: LinkInfo) -> bool:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from . import (
     account,
+    address,
     confirm,
     enrol,
     forgot,
@@ -41,6 +42,7 @@ def routes(authority: Authority) -> Mapping[str, Page]:
         **(account.TOKEN_ROUTES if takes_tokens(authority) else {}),
         **(providers.ROUTES if authority.providers else {}),
         **(profile.ROUTES if authority.editable else {}),
+        **(address.ROUTES if authority.post is not None and "email" in authority.editable else {}),
         **password.ROUTES,
         **passkeys.ROUTES,
         **invitation.ROUTES,

@@ -15,10 +15,12 @@ from hypothesis import strategies as st
 from wheatpaste.middleware.auth.accounts.options import StoreOptions
 from wheatpaste.middleware.auth.auth import Guard
 from wheatpaste.middleware.auth.authority import Authority
+from wheatpaste.middleware.auth.mail.options import MailOptions
 from wheatpaste.middleware.auth.passwords.options import PasswordOptions
 from wheatpaste.middleware.auth.sessions.options import SessionOptions
 from wheatpaste.middleware.auth.setup import authority_of
 from wheatpaste.middleware.auth.site import Site
+from wheatpaste.middleware.auth.sources.options import UserOptions
 from wheatpaste.protocol.csrf import forgery
 
 SECRET = "7f3a9c51e2d84b06a5c1908e6fd2b743bb1e6c0d94f7a258"
@@ -49,12 +51,15 @@ def authority(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathF
         public_url="https://wiki.example.org",
         login=("passkey", "password"),
     )
+    nowhere = MailOptions(smtp_server="127.0.0.1:1", from_address="wiki@example.org", smtp_use_tls=False)
     url = f"sqlite:///{tmp_path_factory.mktemp('site') / 'auth.db'}"
     parts = {
         "": site,
         "store": StoreOptions(url=url),
         "password": PasswordOptions(argon2=CHEAP),
         "session": SessionOptions(mode=request.param),
+        "users": UserOptions(editable=("display", "email")),
+        "mail": nowhere,
     }
     made = authority_of(parts, Clock())
     yield made
@@ -76,7 +81,8 @@ def set_up(authority: Authority) -> Visitor:
 def paths(authority: Authority) -> list[str]:
     invite = authority.links.create("invite", authority.users.find("bob").id)
     found = sorted(path for path in authority.routes if not path.endswith("/*"))
-    return [*found, "static/x", f"invite/{invite}", "reset/x"]
+    email = authority.links.create("email", authority.users.find("bob").id, address="b@example.org", voids="none")
+    return [*found, "static/x", f"invite/{invite}", "reset/x", f"email/{email}"]
 
 
 def standing(authority: Authority) -> tuple[Any, ...]:

@@ -19,7 +19,7 @@ from wheatpaste.middleware.auth.passwords import checker, policy
 
 PAGES = Path(language.__file__).parent
 GERMAN = json.loads((PAGES / "locale" / "de.json").read_text("utf-8"))
-SPEAKERS = ("factors/passkeys.py", "oidc/pages.py", "tokens/api_tokens.py")
+SPEAKERS = ("factors/passkeys.py", "mail/notices.py", "oidc/pages.py", "tokens/api_tokens.py")
 """Modules besides the pages whose sentences users read."""
 _CALL = re.compile(r"""\b(?:_|good|trouble)\(\s*(?:"([^"]+)"|'([^']+)')""")
 
