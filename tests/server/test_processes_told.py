@@ -126,7 +126,7 @@ def test_a_process_whose_threads_hang_is_not_ready() -> None:
         start_response("200 OK", [("Content-Type", "text/plain"), ("Content-Length", "0")])
         return []
 
-    server = HTTPServer(port=0, threads=3, hung_after=0.2)
+    server = HTTPServer(port=0, threads=3, hung_after=1.0)
     (listener,) = server.bind()
     url = f"http://127.0.0.1:{listener.getsockname()[1]}"
     engine = server.engine(app, [listener])
