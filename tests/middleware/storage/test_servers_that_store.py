@@ -218,11 +218,11 @@ def test_a_redis_that_stands_still_is_waited_for_no_longer_than_told(redis_serve
 
 
 def test_a_postgresql_that_stands_still_is_waited_for_no_longer_than_told(postgres_server: PostgresServer):
-    tables = PostgresTables(postgres_server.url(), NOTES, patience=0.3)
+    tables = PostgresTables(postgres_server.url(), NOTES, patience=1.0)
     [(backend,)] = tables.query("SELECT pg_backend_pid()")
     os.kill(backend, signal.SIGSTOP)
     try:
-        with pytest.raises(StoreError, match=r"no answer for 1\.3 seconds"):
+        with pytest.raises(StoreError, match="no answer for 2 seconds"):
             tables.query("SELECT 1")
         assert tables.query("SELECT 1") == [(1,)]  # over another connection
     finally:
@@ -232,11 +232,11 @@ def test_a_postgresql_that_stands_still_is_waited_for_no_longer_than_told(postgr
 
 def test_who_waits_for_anothers_lock_too_long_is_told_so(postgres_server: PostgresServer):
     url = postgres_server.url()
-    ours, others = PostgresTables(url, NOTES, patience=0.2), PostgresTables(url, NOTES)
+    ours, others = PostgresTables(url, NOTES, patience=1.0), PostgresTables(url, NOTES)
     ours.query("SELECT 1")
     with (
         others.writing(),
-        pytest.raises(StoreError, match=r"was in use by others for more than 0\.2 seconds"),
+        pytest.raises(StoreError, match="was in use by others for more than 1 seconds"),
         ours.writing() as connection,
     ):
         connection.execute("INSERT INTO notes VALUES ('late')")
@@ -250,7 +250,7 @@ def test_who_waits_for_anothers_lock_too_long_is_told_so(postgres_server: Postgr
 
 
 def test_a_process_has_only_so_many_connections(postgres_server: PostgresServer):
-    tables = PostgresTables(postgres_server.url(), NOTES, patience=0.3, most=2)
+    tables = PostgresTables(postgres_server.url(), NOTES, patience=1.0, most=2)
     with tables.reading(), tables.reading(), pytest.raises(StoreError, match="all 2 connections were in use"):
         tables.query("SELECT 1")
     assert tables.query("SELECT 1") == [(1,)]
