@@ -50,7 +50,8 @@ def loggers() -> Iterator[None]:
             root.removeHandler(handler)
             handler.close()
     root.handlers[:] = handlers
-    root.level, wares.level = levels
+    for logger, level in zip((root, wares), levels, strict=True):
+        logger.setLevel(level)  # what loggers remember of the levels above them is forgotten with that
 
 
 @pytest.fixture
