@@ -29,12 +29,16 @@ def lines(caplog: pytest.LogCaptureFixture) -> Callable[[], list[str]]:
 
 @pytest.fixture(autouse=True)
 def _clean_loggers() -> Iterator[None]:
+    def clean() -> None:
+        for name in ("wsgi", "other"):
+            logger = logging.getLogger(name)
+            logger.handlers[:] = []
+            logger.propagate = True
+            logger.setLevel(logging.NOTSET)
+
+    clean()  # of what sites of other tests have set up
     yield
-    for name in ("wsgi", "other"):
-        logger = logging.getLogger(name)
-        logger.handlers[:] = []
-        logger.propagate = True
-        logger.setLevel(logging.NOTSET)
+    clean()
 
 
 def answering(body: Any, headers: Any = (), status: str = "200 OK") -> Any:
