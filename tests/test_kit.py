@@ -67,6 +67,14 @@ def test_a_free_port_is_none_that_a_client_may_get_on_its_side() -> None:
             assert server.getsockname()[1] < FIRST_OF_CLIENTS <= client.getsockname()[1]
 
 
+def test_what_was_printed_before_an_answer_is_in_the_log_at_once(running_server: Start) -> None:
+    telling = SERVER.replace("    size = int", "    print(environ['PATH_INFO'], flush=True)\n    size = int")
+    server = running_server(argv=[sys.executable, "-c", telling, "0"])
+    for number in range(200):
+        server.request(path=f"/{number}")
+        assert f"/{number}\n" in server.log()
+
+
 def test_output_that_does_not_come_is_not_awaited_for_ever(running_server: Start) -> None:
     server = running_server(argv=[sys.executable, "-c", SERVER, "0"])
     with pytest.raises(RuntimeError, match="'never' did not come"):

@@ -7,6 +7,7 @@ import http.client
 import os
 import random
 import re
+import select
 import signal
 import socket
 import subprocess
@@ -48,7 +49,8 @@ class RunningServer:
         cwd: Path | None = None,
         env: Mapping[str, str] | None = None,
     ) -> None:
-        self._lines: list[str] = []
+        self._printed = bytearray()
+        self._is_at_end = False
         self._changed = threading.Condition()  # on a lock that its own thread may take again
         self.host = "127.0.0.1"
         self._port = port
@@ -57,24 +59,39 @@ class RunningServer:
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
-            text=True,
-            encoding="utf-8",
-            errors="backslashreplace",
             cwd=cwd,
             env={**os.environ, "PYTHONUNBUFFERED": "1", "NO_COLOR": "1", **(env or {})},
             start_new_session=True,  # so that whatever it starts can be ended with it
         )
+        assert self._process.stdout is not None
+        self._output = self._process.stdout.fileno()
+        os.set_blocking(self._output, False)
         self._reader = threading.Thread(target=self._follow, daemon=True)
         self._reader.start()
 
     def _follow(self) -> None:
-        assert self._process.stdout is not None
-        for line in self._process.stdout:
+        poll = select.poll()
+        poll.register(self._output, select.POLLIN)
+        while not self._is_at_end:
+            poll.poll(1000)
             with self._changed:
-                self._lines.append(line)
+                self._take()
+
+    def _take(self) -> None:
+        """Take what it has printed so far; with the lock held."""
+        with contextlib.suppress(BlockingIOError):
+            while not self._is_at_end:
+                data = os.read(self._output, 65536)
+                self._printed += data
+                self._is_at_end = not data
                 self._changed.notify_all()
+
+    def _text(self) -> str:
+        """All that it has printed, in whole lines as long as it goes on."""
         with self._changed:
-            self._changed.notify_all()
+            self._take()
+            printed = self._printed if self._is_at_end else self._printed[: self._printed.rfind(b"\n") + 1]
+            return printed.decode("utf-8", "backslashreplace").replace("\r\n", "\n")
 
     def wait_until_ready(self, deadline: float = 60) -> RunningServer:
         """Wait until it takes connections. Raises ``RuntimeError`` with its output when it ends or stays silent."""
@@ -104,11 +121,11 @@ class RunningServer:
         end = time.monotonic() + deadline
         with self._changed:
             while True:
-                found = expression.search("".join(self._lines))
+                found = expression.search(self._text())
                 if found:
                     return found
                 left = end - time.monotonic()
-                if left <= 0 or not (self._reader.is_alive() or self._process.poll() is None):
+                if left <= 0 or (self._is_at_end and self._process.poll() is not None):
                     raise RuntimeError(f"{expression.pattern!r} did not come; {self._why_not_ready()}")
                 self._changed.wait(min(left, 0.2))
 
@@ -131,9 +148,8 @@ class RunningServer:
         return self._process.poll()
 
     def log(self) -> str:
-        """What it printed so far, both streams."""
-        with self._changed:
-            return "".join(self._lines)
+        """What it printed so far, both streams; also what has only just been printed."""
+        return self._text()
 
     def request(
         self,
@@ -179,8 +195,11 @@ class RunningServer:
         """End it and everything it started, whatever it is doing."""
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self._process.pid, signal.SIGKILL)
-        self._process.wait(10)
-        self._reader.join(10)
+        self._process.wait(20)
+        self._reader.join(5)
+        with self._changed:
+            self._is_at_end = True  # whoever else has its output open goes on without anybody who reads it
+        self._reader.join(20)
         if self._process.stdout is not None:
             self._process.stdout.close()
 
