@@ -143,6 +143,10 @@ PICTURES = (
     Picture("auth-new-password", "/-/auth/password", prepare=half_way_as("kim"), **CARD),
     Picture("auth-invitation", "/-/auth/invite/INVITE", width=900, height=880, prepare=sign_out),
     Picture("auth-reset", "/-/auth/reset/RESET", dark=True, prepare=sign_out, **CARD),
+    Picture("auth-forgot", "/-/auth/forgot", prepare=sign_out, **CARD),
+    Picture("auth-forgot-phone", "/-/auth/forgot", prepare=speak("de"), **PHONE),
+    Picture("auth-forgot-asked", "/-/auth/forgot?asked=1", dark=True, prepare=sign_out, **CARD),
+    Picture("auth-address", "/-/auth/email/EMAIL", prepare=sign_in, **CARD),
     Picture("auth-not-found", "/-/auth/nowhere", width=900, height=560, prepare=sign_out),
     Picture("auth-account", "/-/auth/account", prepare=sign_in, **DESK),
     Picture("auth-account-phone", "/-/auth/account", prepare=sign_in, **PHONE),
@@ -177,6 +181,7 @@ def main(names: list[str]) -> None:
         "mfa": {"require_for": ("user:nora",)},
         "providers": {"corp": "Example Corp", "hub": "Code Hub"},
         "editable": ("display", "email"),
+        "mail": {"smtp_server": "localhost:1", "notices": False},
     }
     with served(clock=CLOCK, **how) as (made, url), chromium() as browser:
         SITE.append(made)
@@ -225,7 +230,12 @@ def furnish(browser: Chrome, made: AuthSite, url: str) -> dict[str, str]:
     app_of(made, made.account("ada"))
     made.authority.identities.link("https://corp.example", "248289", made.account("ada").id, "corp", "ada@corp.example")
     links = made.authority.links
-    return {"INVITE": links.create("invite", jo.id), "RESET": links.create("reset", made.account("ada").id)}
+    ada = made.account("ada").id
+    return {
+        "INVITE": links.create("invite", jo.id),
+        "RESET": links.create("reset", ada),
+        "EMAIL": links.create("email", ada, address="ada.lovelace@example.org", voids="none"),
+    }
 
 
 if __name__ == "__main__":

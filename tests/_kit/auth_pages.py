@@ -28,6 +28,8 @@ from wheatpaste.middleware.auth.identities import SCHEMA as IDENTITIES
 from wheatpaste.middleware.auth.identities import Identities
 from wheatpaste.middleware.auth.links import SCHEMA as LINKS
 from wheatpaste.middleware.auth.links import Links
+from wheatpaste.middleware.auth.mail.options import MailOptions
+from wheatpaste.middleware.auth.mail.post import Post
 from wheatpaste.middleware.auth.pages.routes import routes
 from wheatpaste.middleware.auth.passwords.checker import Passwords
 from wheatpaste.middleware.auth.passwords.hasher import Hasher
@@ -65,6 +67,7 @@ class Notes:
 
     def __init__(self) -> None:
         self.events: list[tuple[str, str | None, dict[str, Any]]] = []
+        self.listeners: list[Any] = []
 
     def note(self, event: str, visit: Any = None, account: Account | None = None, **fields: Any) -> None:
         self.events.append((event, None if account is None else account.name, fields))
@@ -87,7 +90,8 @@ def front(environ: dict[str, Any], start_response: Any) -> list[bytes]:
 class AuthSite:
     """A site, its services and its users. ``clock`` may be the real one.
 
-    ``providers`` are named on pages, by their titles, and there is none behind them.
+    ``providers`` are named on pages, by their titles, and there is none behind them. ``mail`` are options of the mail
+    server; without, there is none.
     """
 
     def __init__(
@@ -100,6 +104,7 @@ class AuthSite:
         sessions: Mapping[str, Any] | None = None,
         providers: Mapping[str, str] | None = None,
         editable: tuple[str, ...] = (),
+        mail: Mapping[str, Any] | None = None,
         app: Any = front,
     ) -> None:
         self.clock = clock if clock is not None else Clock()
@@ -161,6 +166,18 @@ class AuthSite:
         self.authority.issuers = {name: f"https://{name}.example" for name in self.authority.providers}
         self.authority.linkable = tuple(self.authority.providers)
         self.authority.editable = frozenset(editable)
+        if mail is not None:
+            self.authority.post = Post(
+                MailOptions(**{"from_address": "wiki@example.org", "smtp_use_tls": False, **mail}),
+                given,
+                directory=directory,
+                users=self.users,
+                links=self.authority.links,
+                audit=self.notes,  # type: ignore[arg-type]
+                store=store,
+                clock=self.clock,
+            )
+            self.authority.closers.append(self.authority.post.close)
         self.authority.add_routes(routes(self.authority))
         self.app = Guard(app, self.authority)
 

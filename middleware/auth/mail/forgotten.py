@@ -91,9 +91,12 @@ class Forgotten:
             return
         accounts = self._accounts(asked.name)
         if not accounts:
+            # As much is written for nobody: whoever watches how busy the store is learns as little.
+            self._counts.count("reset nobody", 1, SECONDS["reset"])
             self._note(asked, None, "unknown user")
         for account in accounts:
-            refusal = self._refusal(account)
+            number = self._counts.count(f"reset {account.id}", 1, SECONDS["reset"]).number
+            refusal = self._refusal(account) or ("too many mails" if number > MOST_LINKS else None)
             self._note(asked, account, refusal)
             if refusal is None:
                 self._send(asked, account)
@@ -109,7 +112,7 @@ class Forgotten:
         return list({each.id: each for each in found}.values())[:_MOST_ACCOUNTS]
 
     def _refusal(self, account: Account) -> str | None:
-        """Why this account gets no link, or None; then one is counted."""
+        """Why this account gets no link, however seldom one is asked for; None if it may have one."""
         source: object = self._directory.source_of(account)
         if account.disabled:
             return "disabled user"
@@ -119,8 +122,6 @@ class Forgotten:
             return "no password"
         if not account.email or not account.email_verified:
             return "no confirmed address"
-        if self._counts.count(f"reset {account.id}", 1, SECONDS["reset"]).number > MOST_LINKS:
-            return "too many mails"
         return None
 
     def _send(self, asked: Asked, account: Account) -> None:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ....protocol.printable import one_line, printable
 from ...delivery.queue import said
+from ..accounts.naming import email_complaint
 from ..pages.language import ENGLISH, Catalogue, catalogues
 from ..pages.moments import Moments
 
@@ -81,6 +82,8 @@ class Letters:
     def _written(
         self, kind: str, to: str, account: Account | None, seconds: float, language: str, values: Mapping[str, Any]
     ) -> Letter:
+        if not to or email_complaint(to) is not None:  # sources of others have checked nothing
+            raise ValueError("there is no single mail address that it could go to")
         now = self._clock()
         words = self.words(language)
         text = (

@@ -77,8 +77,15 @@ def test_a_name_that_would_be_another_header_is_written_out() -> None:
     assert "\\nBcc" in message["Subject"]
 
 
-@pytest.mark.parametrize("to", ["bob@example.org\r\nBcc: eve@evil.example", "bob@example.org\nX: y"])
-def test_an_address_with_a_line_of_its_own_is_refused(to: str) -> None:
+@pytest.mark.parametrize(
+    "to",
+    [
+        *("bob@example.org\r\nBcc: eve@evil.example", "bob@example.org\nX: y", "bob@example.org, eve@evil.example"),
+        *("Bob <bob@example.org>", "bob", ""),
+    ],
+    ids=["another header", "a line", "two", "a name", "no host", "empty"],
+)
+def test_what_is_not_one_address_gets_none(to: str) -> None:
     with pytest.raises(Unwritable):
         letters().write("test", to, None, seconds=60)
 

@@ -27,7 +27,11 @@ def clock() -> Clock:
 def place(clock: Clock) -> Iterator[tuple[AuthSite, str]]:
     others = {"corp": "Example Corporation", "github": "GitHub"}
     with served(
-        clock=clock, mfa={"require_for": ("user:nora",)}, providers=others, editable=("display", "email")
+        clock=clock,
+        mfa={"require_for": ("user:nora",)},
+        providers=others,
+        editable=("display", "email"),
+        mail={"smtp_server": "localhost:1", "notices": False},
     ) as found:
         bob = found[0].add("bob", display="Bob <b>", email="bob@example.org")
         found[0].authority.identities.link(
@@ -109,7 +113,7 @@ def pages(site: AuthSite, browser: Chrome, url: str) -> Iterator[str]:
     jo = site.add("jo", password=None)
     kim, nora = site.add("kim", must_change=True), site.add("nora")
     app_of(site, site.account())
-    for path in ("login", "login?note=out", "nowhere"):
+    for path in ("login", "login?note=out", "forgot", "forgot?asked=1", "nowhere"):
         browser.get(f"{url}/-/auth/{path}")
         yield path
     for kind in ("invite", "reset"):
@@ -126,6 +130,11 @@ def pages(site: AuthSite, browser: Chrome, url: str) -> Iterator[str]:
         path = f"account{path}"
         browser.get(f"{url}/-/auth/{path}")
         yield path
+    address = "robert.von.und.zu.einem.langen.namen@post.wiki.example.org"
+    browser.get(f"{url}/-/auth/email/{links.create('email', site.account().id, address=address, voids='none')}")
+    yield "email"
+    browser.get(f"{url}/-/auth/account/profile")
+    yield "account/profile, waiting"
     browser.get(f"{url}/-/auth/account/tokens")
     browser.find_element(By.ID, "name").send_keys("a long name of a token " * 4)
     browser.find_element(By.ID, "scopes").send_keys("pages:read " * 3, Keys.ENTER)
