@@ -138,6 +138,7 @@ class Listener:
         self._engine.poller.forget(self.fd)
         self.accept(_AT_ONCE)
         self._engine.poller.forget(self.fd)
+        self.accept(_AT_ONCE)  # with nothing between it and the close for which other threads would get their turn
         self.sock.close()
         self._close_spare()
         self.fd = -1

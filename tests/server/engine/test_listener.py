@@ -72,6 +72,26 @@ def test_at_its_end_it_takes_all_that_wait_whoevers_turn_it_is(waiting: socket.s
     end(engine, listener)
 
 
+def test_who_comes_while_it_is_being_closed_is_taken_too(
+    waiting: socket.socket, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A thread that tells the poller of it may have to wait for its turn afterwards, and clients come meanwhile."""
+    engine, listener = opened(waiting, multiprocess=True)
+    address, forget = waiting.getsockname(), engine.poller.forget
+    with ExitStack() as late:
+
+        def forget_and_wait(fd: int) -> None:
+            forget(fd)
+            if fd == listener.fd:
+                late.enter_context(socket.create_connection(address, 10))
+
+        monkeypatch.setattr(engine.poller, "forget", forget_and_wait)
+        listener.close()
+        monkeypatch.undo()
+        assert len(engine.connections.open) == CLIENTS + 2
+        end(engine, listener)
+
+
 def test_what_a_leader_takes_for_whose_end_nobody_has_waited_is_closed(waiting: socket.socket) -> None:
     engine, listener = opened(waiting, multiprocess=False)
     engine.connections.close()
@@ -86,16 +106,15 @@ def test_an_end_that_does_not_wait_for_the_leader_closes_each_listener_once(
 ) -> None:
     closing: list[int] = []
     is_over = threading.Event()
-    accept = Listener.accept
+    close = Listener.close
 
-    def slow(self: Listener, most: int | None = None) -> None:
-        if most is not None:
-            closing.append(self.fd)
-            if threading.current_thread().name != "engine":
-                assert is_over.wait(10)
-        accept(self, most)
+    def slow(self: Listener) -> None:
+        closing.append(self.fd)
+        if threading.current_thread().name != "engine":
+            assert is_over.wait(20)
+        close(self)
 
-    monkeypatch.setattr(Listener, "accept", slow)
+    monkeypatch.setattr(Listener, "close", slow)
     server = start()
     leader = server.engine.crew.leader
     assert leader is not None
