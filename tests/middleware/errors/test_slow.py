@@ -86,11 +86,17 @@ def while_held(app: Held, watch: SlowRequests, do: Any) -> str:
     thread.start()
     try:
         assert app.waits.wait(10)
+        wait_for(lambda: waits(thread), "its thread has come to where it waits")
         do()
     finally:
         app.go_on.set()
         thread.join(10)
     return answers[0]
+
+
+def waits(thread: threading.Thread) -> bool:
+    frame = sys._current_frames()[thread.ident or 0]
+    return frame.f_code is threading.Condition.wait.__code__
 
 
 @pytest.mark.parametrize("where", ["the call", "the first piece"])
