@@ -104,7 +104,7 @@ def test_what_a_server_started_ends_with_it(tmp_path: Path) -> None:
     child = int(server.wait_for(r"child (\d+)\n")[1])
     assert not is_gone(child)
     server.kill()
-    poll(lambda: is_gone(child), 10, lambda: f"process {child} is still there")
+    poll(lambda: is_gone(child), 30, lambda: f"process {child} is still there")
 
 
 def test_ordinary_rights_are_those_of_the_owner(tmp_path: Path) -> None:

@@ -211,7 +211,7 @@ def test_it_shows_stacks_and_changes_the_number_of_workers(site: WorkerSite) -> 
 @pytest.mark.slow
 def test_it_drains(site: WorkerSite) -> None:
     assert ctl(site, "site.ini", "drain") == (0, "draining\n", "")
-    poll(lambda: site.server.returncode == 0, 10, site.server.log)
+    poll(lambda: site.server.returncode == 0, 30, site.server.log)
     code, _, err = ctl(site, "site.ini", "status")
     assert code == 1
     assert "the service does not run" in err

@@ -309,21 +309,21 @@ class TestTheEnd:
         answers: list[Any] = []
         client = threading.Thread(target=lambda: answers.append(server.request(path="/slow")))
         client.start()
-        poll((site.parent / "entered").exists, 10, lambda: "the request did not begin")
+        poll((site.parent / "entered").exists, 30, lambda: "the request did not begin")
         os.kill(server.pid, number)
-        poll(lambda: not _accepts(server.port), 10, lambda: "it still takes connections")
+        poll(lambda: not _accepts(server.port), 30, lambda: "it still takes connections")
         (site.parent / "leave").write_text("")
         client.join(10)
         assert [answer.text for answer in answers] == ["|/slow"]
-        poll(lambda: server.returncode is not None, 10, lambda: "it did not end")
+        poll(lambda: server.returncode is not None, 30, lambda: "it did not end")
         assert server.returncode == 0
 
     def test_a_second_ctrl_c_ends_it_at_once(self, site: Path, running_server: Start) -> None:
         server = running_server("wares:app")
         threading.Thread(target=_ignore, args=(lambda: server.request(path="/slow"),), daemon=True).start()
-        poll((site.parent / "entered").exists, 10, lambda: "the request did not begin")
+        poll((site.parent / "entered").exists, 30, lambda: "the request did not begin")
         os.kill(server.pid, signal.SIGINT)
-        poll(lambda: not _accepts(server.port), 10, lambda: "it still takes connections")
+        poll(lambda: not _accepts(server.port), 30, lambda: "it still takes connections")
         assert server.returncode is None
         assert server.stop(signal.SIGINT, deadline=20) == 130
         assert "Traceback" not in server.log()
@@ -401,10 +401,10 @@ class TestOutput:
         server = running_server(site, f"--port={port}", "--log-file=out.log", wait=False)
         server._port = port
         server.wait_until_ready()
-        poll(lambda: "serves site.ini" in log.read_text(), 10, lambda: log.read_text())
+        poll(lambda: "serves site.ini" in log.read_text(), 30, lambda: log.read_text())
         log.rename(log.with_suffix(".1"))
         os.kill(server.pid, signal.SIGHUP)
-        poll(log.exists, 10, lambda: "the log was not opened anew")
+        poll(log.exists, 30, lambda: "the log was not opened anew")
         assert server.stop() == 0
 
     def test_a_pid_file_lives_as_long_as_the_server(self, site: Path, running_server: Start) -> None:

@@ -85,7 +85,7 @@ def test_one_process_closes_what_it_has_served_when_its_requests_have_ended(site
     server = running_server(site.write(), cwd=site.folder)
     asking = threading.Thread(target=lambda: server.request("GET", "/slow", timeout=30), daemon=True)
     asking.start()
-    poll((site.folder / "entered").exists, 10, server.log)
+    poll((site.folder / "entered").exists, 30, server.log)
     os.kill(server.pid, signal.SIGTERM)
     asking.join(0.5)
     assert site.noted() == []
@@ -100,7 +100,7 @@ def test_one_process_closes_what_a_reload_swapped_out_when_nobody_is_in_it(site:
     server = running_server(site.write(), cwd=site.folder)
     asking = threading.Thread(target=lambda: server.request("GET", "/slow", timeout=30), daemon=True)
     asking.start()
-    poll((site.folder / "entered").exists, 10, server.log)
+    poll((site.folder / "entered").exists, 30, server.log)
     site.write("say = two")
     os.kill(server.pid, signal.SIGHUP)
     poll(lambda: server.request("GET", "/").text.startswith("two"), 20, server.log)

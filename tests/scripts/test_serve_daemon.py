@@ -175,7 +175,7 @@ class TestRestart:
 def test_a_daemon_that_was_killed_leaves_nothing_that_hinders(site: Site) -> None:
     site.run("start")
     os.kill(site.pid, signal.SIGKILL)
-    poll(lambda: site.run("status")[0] == 1, 10, lambda: "it lives on")
+    poll(lambda: site.run("status")[0] == 1, 30, lambda: "it lives on")
     assert site.run("start")[0] == 0
     assert site.get() == "one"
 
@@ -185,7 +185,7 @@ def test_its_log_can_be_rotated(site: Site) -> None:
     log = site.folder / "wheatpaste.log"
     log.rename(site.folder / "old.log")
     os.kill(site.pid, signal.SIGHUP)
-    poll(log.exists, 10, lambda: "the log was not opened anew")
+    poll(log.exists, 30, lambda: "the log was not opened anew")
     poll(lambda: site.get() == "one" and "GET  / 200" in log.read_text(), 20, log.read_text)
 
 
@@ -206,7 +206,7 @@ def test_running_requests_finish_before_it_stops(site: Site, tmp_path: Path) -> 
     answers: list[str] = []
     client = threading.Thread(target=lambda: answers.append(site.get()))
     client.start()
-    poll((tmp_path / "entered").exists, 10, lambda: "the request did not begin")
+    poll((tmp_path / "entered").exists, 30, lambda: "the request did not begin")
     assert site.run("stop")[0] == 0
     client.join(10)
     assert answers == ["finished"]

@@ -269,17 +269,17 @@ class TestTheEnd:
         child = int(re.findall(r"pid (\d+)", server.log())[-1])
         assert child != server.pid
         assert server.stop(number) == 0
-        poll(lambda: not _lives(child), 10, lambda: "the child lives on")
+        poll(lambda: not _lives(child), 30, lambda: "the child lives on")
 
     def test_ctrl_c_in_a_terminal_reaches_both_and_is_quiet(self, server: RunningServer) -> None:
         os.killpg(server.pid, signal.SIGINT)
-        poll(lambda: server.returncode is not None, 10, server.log)
+        poll(lambda: server.returncode is not None, 30, server.log)
         assert server.returncode == 0
 
     def test_the_child_ends_when_the_parent_is_killed(self, server: RunningServer) -> None:
         child = int(re.findall(r"pid (\d+)", server.log())[-1])
         server.stop(signal.SIGKILL)
-        poll(lambda: not _lives(child), 10, lambda: "the child lives on")
+        poll(lambda: not _lives(child), 30, lambda: "the child lives on")
 
 
 def _lives(pid: int) -> bool:

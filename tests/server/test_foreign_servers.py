@@ -72,7 +72,7 @@ def test_a_stop_lets_a_running_request_finish_through(name: str, start: Start, t
     answers: list[Any] = []
     asking = threading.Thread(target=lambda: answers.append(server.request("GET", "/slow", timeout=30)), daemon=True)
     asking.start()
-    poll((tmp_path / "began").exists, 10, server.log)
+    poll((tmp_path / "began").exists, 30, server.log)
     stopping = threading.Thread(target=server.stop, daemon=True)
     stopping.start()
     stopping.join(1)  # it must not end yet
@@ -240,7 +240,7 @@ def test_plain_http_is_not_spoken_where_the_file_says_tls_by(
     ini = write_site(tmp_path, tls_certificate=str(certificate[0]))
     server = running_server(ini, "--server", name, wait=False)
     server.wait_for("tls_certificate.*Waitress does not speak TLS")
-    poll(lambda: server.returncode is not None, 10, server.log)
+    poll(lambda: server.returncode is not None, 30, server.log)
     assert server.returncode == 2
 
 

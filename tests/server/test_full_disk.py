@@ -57,7 +57,7 @@ class Site:
 
     def is_empty(self) -> None:
         """Nothing of an upload is left; a reply comes before the file is closed."""
-        poll(lambda: self.used() == 0, 5, lambda: f"{self.used()} is in use")
+        poll(lambda: self.used() == 0, 30, lambda: f"{self.used()} is in use")
 
     def rests(self) -> bool:
         return not others_that_run(self.server) and set(status(self.server)["connections"]) <= {"running"}
@@ -152,7 +152,7 @@ def test_under_load_all_are_answered_rightly_or_refused(site: Site) -> None:
     assert set(came[MEMORY // 2]) == {(200, True)}
     assert set(came[2 * ROOM]) == {(507, False)}
     assert set(came[ROOM // 2]) | set(came[ROOM // 3]) <= {(200, True), (507, False)}
-    poll(site.rests, 10, lambda: f"something goes on: {status(site.server)}")
-    poll(lambda: site.descriptors() <= descriptors, 5, lambda: f"{site.descriptors()} descriptors are open")
+    poll(site.rests, 30, lambda: f"something goes on: {status(site.server)}")
+    poll(lambda: site.descriptors() <= descriptors, 30, lambda: f"{site.descriptors()} descriptors are open")
     site.is_empty()
     assert site.upload(ROOM // 2) == (200, True)

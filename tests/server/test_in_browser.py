@@ -69,7 +69,7 @@ def tab(browser: Chrome, site: RunningServer) -> Iterator[Chrome]:
         browser.close()
     browser.switch_to.window(browser.window_handles[0])
     browser.get("about:blank")
-    poll(lambda: not others_that_run(site), 10, lambda: f"threads still run {others_that_run(site)}")
+    poll(lambda: not others_that_run(site), 30, lambda: f"threads still run {others_that_run(site)}")
     assert complaints == []
 
 
@@ -154,4 +154,4 @@ def test_a_reader_of_events_that_leaves_is_forgotten(tab: Chrome, site: RunningS
     tab.close()
     tab.switch_to.window(tab.window_handles[0])
     # The app hears of it when it says something; what it says first may still find room.
-    poll(lambda: site.request("POST", "/say", body="more").text == "0", 10, lambda: "the app still speaks to the page")
+    poll(lambda: site.request("POST", "/say", body="more").text == "0", 30, lambda: "the app still speaks to the page")

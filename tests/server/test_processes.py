@@ -51,7 +51,7 @@ def in_background(work: Callable[[], Any]) -> tuple[threading.Thread, list[Any]]
 def begin_slow_request(site: WorkerSite) -> tuple[threading.Thread, list[Any]]:
     """Start a request that goes on until the file ``leave`` is there, and wait until the app has it."""
     started = in_background(lambda: site.server.request("GET", "/slow", timeout=30))
-    poll((site.folder / "entered").exists, 10, site.server.log)
+    poll((site.folder / "entered").exists, 30, site.server.log)
     return started
 
 
@@ -93,7 +93,7 @@ def test_a_worker_that_is_killed_is_replaced_and_the_others_go_on(site: WorkerSi
         os.kill(victim, signal.SIGKILL)
         after = site.wait_for_workers(2, without=[victim])
         count = load.seen("one")
-        poll(lambda: load.seen("one") > count + 20, 10, site.server.log)
+        poll(lambda: load.seen("one") > count + 20, 30, site.server.log)
     assert after > before - {victim}
     assert sum(load.failures.values()) <= 2  # those that the victim was answering
     assert f"worker {victim} ended (was ended by SIGKILL); another one takes its place" in site.server.log()
@@ -118,7 +118,7 @@ def test_workers_that_keep_ending_are_started_ever_more_slowly_and_that_is_said_
     site.server.wait_for("workers keep ending")
     begun = len((site.folder / "starts").read_text())
     began = time.monotonic()
-    poll(lambda: time.monotonic() > began + 3, 10, str)
+    poll(lambda: time.monotonic() > began + 3, 30, str)
     assert len((site.folder / "starts").read_text()) - begun <= 5
     assert site.server.log().count("workers keep ending") == 1
     # What mends it need not wait for the next try.
@@ -152,7 +152,7 @@ def test_running_requests_are_finished_at_the_end(site: WorkerSite) -> None:
     server = site.start()
     thread, found = begin_slow_request(site)
     os.kill(server.pid, signal.SIGTERM)
-    poll(lambda: not accepts(server.port), 10, server.log)
+    poll(lambda: not accepts(server.port), 30, server.log)
     (site.folder / "leave").touch()
     thread.join(20)
     assert found[0].status == 200
@@ -176,7 +176,7 @@ def test_a_second_signal_does_not_wait(site: WorkerSite) -> None:
     server = site.start(drain_timeout="60")
     thread, _ = begin_slow_request(site)
     os.kill(server.pid, signal.SIGTERM)
-    poll(lambda: site.status()["state"] == "draining", 10, server.log)
+    poll(lambda: site.status()["state"] == "draining", 30, server.log)
     began = time.monotonic()
     assert server.stop(signal.SIGTERM, deadline=20) == 0
     assert time.monotonic() - began < 15
@@ -188,11 +188,11 @@ def test_ctrl_c_ends_it_gently_though_all_processes_get_it(site: WorkerSite) -> 
     server = site.start()
     thread, found = begin_slow_request(site)
     os.killpg(server.pid, signal.SIGINT)
-    poll(lambda: site.status()["state"] == "draining", 10, server.log)
+    poll(lambda: site.status()["state"] == "draining", 30, server.log)
     (site.folder / "leave").touch()
     thread.join(20)
     assert found[0].status == 200
-    poll(lambda: server.returncode is not None, 10, server.log)
+    poll(lambda: server.returncode is not None, 30, server.log)
     assert server.returncode == 0
 
 
@@ -305,7 +305,7 @@ def test_an_app_sees_all_processes_and_the_pool_of_its_own(site: WorkerSite) -> 
 def test_the_operator_drains(site: WorkerSite) -> None:
     server = site.start()
     assert site.ask("drain") == {"ok": True, "result": {"state": "draining"}}
-    poll(lambda: server.returncode == 0, 10, server.log)
+    poll(lambda: server.returncode == 0, 30, server.log)
 
 
 @pytest.mark.parametrize("workers", [2, 1], ids=["workers", "one process"])

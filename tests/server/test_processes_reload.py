@@ -65,7 +65,7 @@ def test_one_reload_after_the_other_loses_no_request(site: WorkerSite) -> None:
             site.write()
             site.hang_up()
             began = time.monotonic()
-            poll(lambda began=began: time.monotonic() > began + 0.3, 5, str)  # type: ignore[misc]
+            poll(lambda began=began: time.monotonic() > began + 0.3, 30, str)  # type: ignore[misc]
         poll(lambda: load.seen("number 7") > 50, 30, site.server.log)
     assert not load.failures
     assert site.status()["generation"] <= 9
@@ -164,7 +164,7 @@ def test_a_new_address_is_opened_and_the_old_one_closed(
     with SteadyLoad(second) as load:
         assert site.ask("reload")["ok"]
     assert not load.failures
-    poll(lambda: not accepts(first), 10, server.log)
+    poll(lambda: not accepts(first), 30, server.log)
     site.write(listen=f"127.0.0.1:{second} 192.0.2.1:80")
     assert "192.0.2.1 is not an address of this machine" in site.ask("reload")["error"]
     assert accepts(second)
@@ -211,7 +211,7 @@ def test_requests_that_run_are_finished_by_the_old_workers(site: WorkerSite) -> 
     found: list[int] = []
     thread = threading.Thread(target=lambda: found.append(site.server.request("GET", "/slow", timeout=30).status))
     thread.start()
-    poll((site.folder / "entered").exists, 10, site.server.log)
+    poll((site.folder / "entered").exists, 30, site.server.log)
     site.app["say"] = "two"
     site.write()
     site.hang_up()
@@ -315,7 +315,7 @@ def test_one_process_says_which_code_it_cannot_take_up(site: WorkerSite) -> None
 def test_one_process_is_drained_by_the_operator(site: WorkerSite) -> None:
     server = site.start(workers=1)
     assert site.ask("drain")["ok"]
-    poll(lambda: server.returncode == 0, 10, server.log)
+    poll(lambda: server.returncode == 0, 30, server.log)
     with pytest.raises(ControlError):
         site.ask("status")
 
@@ -330,7 +330,7 @@ def test_one_process_opens_its_log_files_anew(site: WorkerSite) -> None:
     log = site.folder / "app.log"
     log.rename(f"{log}.1")
     os.kill(site.server.pid, signal.SIGUSR1)
-    poll(log.exists, 10, site.server.log)
+    poll(log.exists, 30, site.server.log)
     site.answer("/log")
     assert "logged" in log.read_text()
 
@@ -339,9 +339,9 @@ def test_the_second_ctrl_c_ends_one_process_at_once(site: WorkerSite) -> None:
     server = site.start(workers=1, drain_timeout="60")
     thread = threading.Thread(target=lambda: server.raw(b"GET /slow HTTP/1.1\r\nHost: x\r\n\r\n", timeout=30))
     thread.start()
-    poll((site.folder / "entered").exists, 10, server.log)
+    poll((site.folder / "entered").exists, 30, server.log)
     os.kill(server.pid, signal.SIGINT)
-    poll(lambda: site.status()["state"] == "draining", 10, server.log)
+    poll(lambda: site.status()["state"] == "draining", 30, server.log)
     assert server.stop(signal.SIGINT, deadline=10) == 130
     (site.folder / "leave").touch()
     thread.join(30)

@@ -145,13 +145,13 @@ def test_a_process_whose_threads_hang_is_not_ready() -> None:
         assert ask("/readyz") == (200, "ok\nthreads: ok\n")
         stuck = clients.submit(ask, "/stuck")
         assert entered.wait(10)
-        poll(lambda: ask("/readyz")[0] == 503, 10, lambda: str(engine.snapshot()))
+        poll(lambda: ask("/readyz")[0] == 503, 30, lambda: str(engine.snapshot()))
         assert ask("/readyz") == (503, "unavailable\nthreads: 1 of 3 hang\n")
         assert ask("/livez")[0] == 200
         leave.set()
         assert stuck.result()[0] == 200
         # The client has its answer a moment before the app has returned; it may do more then, and hang in that.
-        poll(lambda: not engine.running, 10, lambda: str(engine.snapshot()))
+        poll(lambda: not engine.running, 30, lambda: str(engine.snapshot()))
         assert ask("/readyz")[0] == 200
     engine.stop()
     thread.join(10)

@@ -38,7 +38,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
     server = serve_client_app(folder, max_body=str(6 * 1024 * 1024))
     try:
         yield server
-        poll(lambda: not others_that_run(server), 10, lambda: f"threads still run {others_that_run(server)}")
+        poll(lambda: not others_that_run(server), 30, lambda: f"threads still run {others_that_run(server)}")
         assert server.log().count("Traceback") == server.log().count("\nRuntimeError: on purpose")
         assert server.stop() == 0
     finally:

@@ -117,5 +117,5 @@ def slowest_answer(site: RunningServer, words: list[str], path: str, state: str 
     assert not load.failures
     assert load.seen("hello") > 50
     assert grown < 100 * 1024 * 1024
-    poll(lambda: descriptors(site) <= open_before, 10, lambda: f"{descriptors(site)} descriptors are open")
+    poll(lambda: descriptors(site) <= open_before, 30, lambda: f"{descriptors(site)} descriptors are open")
     return load.slowest
