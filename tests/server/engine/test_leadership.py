@@ -161,12 +161,18 @@ def test_a_kind_of_requests_may_change_its_speed(start: Start) -> None:
 @pytest.mark.parametrize("is_known", [False, True], ids=["unknown before", "known to be slow"])
 @pytest.mark.parametrize("threads", [1, 2, 5])
 def test_never_more_requests_run_than_threads_were_asked_for(start: Start, threads: int, is_known: bool) -> None:
-    server = start(PacedApp(by_prefix(slow=0.01)), threads=threads)
+    gate = threading.Event()
+    gate.set()
+    server = start(PacedApp(lambda path: 0.01 if gate.wait(20) else 1.0), threads=threads)
     with wires(server, 40) as clients:
         if is_known:
             ask(clients[0], "/slow/known")
+            settled(server)
+        gate.clear()
         for number, wire in enumerate(clients):
             wire.send(get(f"/slow/{number}"))
+        wait_for(lambda: server.app.running == threads, "as many run as may")
+        gate.set()
         for wire in clients:
             answered(wire)
         assert server.app.most == threads
