@@ -70,7 +70,13 @@ class Probe:
             if self._verdict is not None and self._clock() - self._at < cache:
                 return self._verdict
             done = self._running = threading.Event()
-        threading.Thread(target=self._run, args=(done,), name=f"health {self.name}", daemon=True).start()
+        try:
+            threading.Thread(target=self._run, args=(done,), name=f"health {self.name}", daemon=True).start()
+        except RuntimeError as error:  # there are too many; the next request tries again
+            with self._lock:
+                self._running = None
+            done.set()
+            return Verdict(f"cannot be run ({error})", 0.0)
         return done
 
     def finish(self, begun: Verdict | threading.Event, seconds: float) -> Verdict:
@@ -87,7 +93,7 @@ class Probe:
         begun = self._clock()
         try:
             reason = "returned False" if self._check() is False else None
-        except Exception as error:  # noqa: BLE001  # whatever a check raises is its way to say that it fails
+        except (Exception, SystemExit) as error:  # noqa: BLE001  # whatever a check raises is its way to say that it fails
             from ..protocol.secret_texts import (
                 redact_text,  # its patterns take four milliseconds, and checks rarely fail
             )

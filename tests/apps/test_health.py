@@ -28,7 +28,7 @@ class Check:
 
     def __call__(self) -> object:
         self.calls += 1
-        if isinstance(self.result, Exception):
+        if isinstance(self.result, BaseException):
             raise self.result
         return self.result
 
@@ -46,7 +46,15 @@ def test_without_checks_all_is_well(client: Make, path: str) -> None:
 
 @pytest.mark.parametrize(
     ("result", "status"),
-    [(None, 200), (True, 200), (0, 200), ("fine", 200), (False, 503), (OSError("db is down"), 503)],
+    [
+        (None, 200),
+        (True, 200),
+        (0, 200),
+        ("fine", 200),
+        (False, 503),
+        (OSError("db is down"), 503),
+        (SystemExit(3), 503),
+    ],
     ids=repr,
 )
 def test_a_check_fails_by_raising_or_by_false(client: Make, result: object, status: int) -> None:
@@ -103,6 +111,31 @@ def test_a_check_that_hangs_fails_in_time_and_keeps_one_thread(client: Make) -> 
     release.set()
     threads[0].join(10)
     assert client(Health(checks=(hang,), cache=0)).get("/readyz").status == 200
+
+
+def test_a_check_for_which_there_is_no_thread_fails_and_is_tried_again(
+    client: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(thread: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    app = client(Health(checks=(Check(),), details=("127.0.0.1",)))
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Thread, "start", fail)
+        response = app.get("/readyz")
+    assert response.status == 503
+    assert "can't start new thread" in response.text
+    assert app.get("/readyz").status == 200
+
+
+def test_a_check_that_exits_fails_at_once_and_is_run_again(client: Make) -> None:
+    check = Check(SystemExit("no database"))
+    app = client(Health(checks=(check,), cache=0, details=("127.0.0.1",)))
+    for _ in range(2):
+        response = app.get("/readyz")
+        assert response.status == 503
+        assert "SystemExit: no database" in response.text
+    assert check.calls == 2
 
 
 def test_no_thread_is_made_before_it_is_needed(client: Make) -> None:
