@@ -14,7 +14,7 @@ from ..identity import Identity
 from ..links import SECONDS
 from ..sessions.device import device_name
 from .form import Fields, UserPage, account_of
-from .invitation import VOID, kept_to_itself
+from .invitation import VOID, is_outlived, kept_to_itself
 from .messages import message
 from .sheet import sheet, words_of
 from .ways import editable
@@ -85,7 +85,8 @@ def _take(visit: Visit, user: Identity, fields: Fields) -> Answer:
 
 def _is_for(link: LinkInfo | None, visit: Visit, user: Identity) -> TypeGuard[LinkInfo]:
     account = account_of(user)
-    return link is not None and link.account == account.id and "email" in editable(visit.authority, account)
+    is_theirs = link is not None and link.account == account.id and not is_outlived(visit, account, link)
+    return is_theirs and "email" in editable(visit.authority, account)
 
 
 def _token(visit: Visit) -> str:

@@ -123,7 +123,7 @@ def account_of_link(visit: Visit, kind: Kind, token: str) -> Account | None:
         return None
     if link.address and not _still_gets_mail(account, link):  # whoever reads that mail now may be somebody else
         return None
-    return account
+    return None if is_outlived(visit, account, link) else account
 
 
 def kept_to_itself(answer: Answer) -> Answer:
@@ -137,6 +137,14 @@ def _confirm(visit: Visit, account: Account, link: LinkInfo) -> None:
     """Whoever has opened a link that was mailed gets the mail of that address."""
     if link.address and account.source == OWN and not account.email_verified:
         visit.authority.users.set_email(account.id, account.email, verified=True)
+
+
+def is_outlived(visit: Visit, account: Account, link: LinkInfo) -> bool:
+    """Whether the password was changed since a link was made, wherever: pages void links then, others may not."""
+    if account.source != OWN:
+        return False
+    changed = visit.authority.users.info(account.id).password_changed
+    return changed is not None and changed > link.created
 
 
 def _still_gets_mail(account: Account, link: LinkInfo) -> bool:

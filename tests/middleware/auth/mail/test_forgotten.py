@@ -81,6 +81,16 @@ def test_an_address_that_two_have_gets_a_mail_for_each(site: MailingSite) -> Non
     assert "eve" not in texts
 
 
+def test_whoever_types_the_address_of_another_keeps_no_mail_from_them(site: MailingSite) -> None:
+    for number in range(30):
+        site.add(f"eve{number}", password=None, email="bob@example.org", email_verified=False)
+    site.forgets("bob@example.org")
+    (message,) = site.server.wait_for(1)
+    assert "account bob." in message.get_content()
+    site.settled()
+    assert [each["name"] for each in site.events("password.forgot")] == ["bob"]
+
+
 def test_it_speaks_the_language_of_the_browser(site: MailingSite) -> None:
     site.forgets("bob", language="de-AT, en;q=0.5")
     (message,) = site.server.wait_for(1)
@@ -358,8 +368,14 @@ def change_password(site: MailingSite) -> None:
     assert visitor.fill(page, "/password", current=PASSWORD, new=NEW, again=NEW).code == 303
 
 
+def set_without_a_page(site: MailingSite) -> None:
+    site.clock.move(1)
+    site.authority.users.set_password(site.account().id, site.authority.passwords.hasher.hash(NEW))
+
+
 VOIDED: dict[str, Callable[[MailingSite], object]] = {
     "the password was changed": change_password,
+    "an app has set another password": set_without_a_page,
     "the user was disabled": lambda site: site.authority.users.disable(site.account().id),
     "the user is gone": lambda site: site.authority.users.delete(site.account().id),
     "the address is another": lambda site: site.authority.users.set_email(site.account().id, "b@example.org", True),
@@ -444,6 +460,19 @@ def test_a_mail_that_is_not_taken_yet_keeps_no_other_waiting(make_site: Callable
     (message,) = site.server.wait_for(1)
     assert message["To"] == "kim@example.org"
     assert [each["reason"] for each in site.events("mail.fail")] == ["451 come again"]
+
+
+def test_what_waits_is_sent_before_a_site_ends(make_site: Callable[..., MailingSite]) -> None:
+    slow = threading.Event()
+
+    def take_its_time(command: str, argument: str) -> None:
+        slow.wait(0.5)
+
+    site = make_site(refuse=take_its_time)
+    site.add("bob")
+    site.forgets("bob")
+    site.close()
+    assert len(site.server.messages) == 1
 
 
 # Where there is no such page ------------------------------------------------------------------------------------------

@@ -77,6 +77,11 @@ def test_a_name_that_would_be_another_header_is_written_out() -> None:
     assert "\\nBcc" in message["Subject"]
 
 
+def test_a_subject_is_one_line_of_an_ordinary_length() -> None:
+    message = letters(title="wiki " * 100).write("test", "bob@example.org", None, seconds=60).message
+    assert len(message["Subject"]) <= 150
+
+
 @pytest.mark.parametrize(
     "to",
     [
