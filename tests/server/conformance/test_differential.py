@@ -21,6 +21,8 @@ from raw_http import Wire
 
 from wheatpaste.server.settings import Settings
 
+pytestmark = pytest.mark.timeout(300)  # thousands of requests, beside whatever else this machine does
+
 LINES = [
     b"GET / HTTP/1.1",
     b"GET /a?b=c HTTP/1.1",
