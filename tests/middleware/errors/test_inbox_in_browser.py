@@ -132,7 +132,7 @@ def test_more_source_is_fetched_into_the_page_of_an_error(browser: Chrome, site:
     lines = "return [...document.querySelectorAll('details.frame[open] pre .line b')].map(each => each.textContent)"
     assert "1" not in browser.execute_script(lines)
     browser.find_element(By.CSS_SELECTOR, "details.frame[open] [data-source=function]").click()
-    poll(lambda: "1" in browser.execute_script(lines), 10, lambda: str(browser.execute_script(lines)))
+    poll(lambda: "1" in browser.execute_script(lines), 30, lambda: str(browser.execute_script(lines)))
     assert complaints(browser) == []
 
 
@@ -184,7 +184,7 @@ def test_the_page_of_another_site_can_neither_press_read_nor_frame_them(
           .then(() => {{ window.read = "read"; }}, () => {{ window.read = "refused"; }});
         </script>"""
     show(browser, evil(reading))
-    poll(lambda: browser.execute_script("return window.read") != "waiting", 10, lambda: "it waits")
+    poll(lambda: browser.execute_script("return window.read") != "waiting", 30, lambda: "it waits")
     assert browser.execute_script("return window.read") == "refused"
     browser.switch_to.frame(0)
     assert "CAKE" not in browser.page_source
