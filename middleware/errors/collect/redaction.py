@@ -30,7 +30,7 @@ _SHORTEST = 6  # shorter ones would be found within ordinary words
 _SHORTEST_ENCODED = 8
 _LONGEST = 4096
 _MOST = 400
-_MOST_KEYS = 500  # of a dict are looked at
+_MOST_KEYS = 1000  # of a dict are looked at
 _WORD = re.compile(r"[A-Za-z]{1,15}")
 _LIKE_A_KEY = re.compile(r"(?=.*[0-9])[\w+/=.~-]{12,}", re.ASCII)
 _CHANGES = re.compile(r"(?<=[0-9])[A-Za-z]|(?<=[A-Za-z])[0-9]|(?<=[a-z])[A-Z]")

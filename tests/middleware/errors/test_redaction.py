@@ -125,6 +125,12 @@ def test_the_secrets_of_the_process_are_hidden(monkeypatch: pytest.MonkeyPatch) 
     assert cleaned == "[redacted: 16 chars] [redacted: 12 chars] turquoise"
 
 
+def test_a_secret_is_learned_among_hundreds_of_other_keys() -> None:
+    found = Known()
+    found.learn_variables({"values": {**{f"name{n}": n for n in range(999)}, "password": "sesame-1234"}})
+    assert scrub(record("no sesame-1234"), found).exceptions[0].message == "no [redacted: 11 chars]"
+
+
 def test_no_more_than_a_few_hundred_secrets_are_looked_for() -> None:
     found = Known()
     for number in range(10_000):
