@@ -113,7 +113,7 @@ class Farewell:
         elif connection.state == WRITING:
             due = (output.taken_at if output is not None else 0.0) + deadlines.write
             if due <= now:
-                connections.drop(connection)
+                self.cut(connection, by_reset=True)  # of what the client has not taken it may not know the length
             else:
                 connections.look_again(connection, due)
         elif connection.deadline > now:

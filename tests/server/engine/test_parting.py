@@ -202,3 +202,24 @@ def test_a_reply_that_was_given_up_after_all_of_it_was_made_is_not_followed_by_a
         gate.set()
         assert b"HTTP/1.1" not in wire.read_rest()[1:]
     assert server.app.begun == ["/large"]
+
+
+def test_a_reply_without_a_length_that_is_given_up_does_not_look_whole(start: Start) -> None:
+    """Where the end of the connection is the end of the reply, only a reset tells the client that there was more."""
+
+    def answer(environ: Environ, start_response: Any) -> Iterator[bytes]:
+        start_response("200 OK", [("Content-Type", "text/plain")])
+        yield b"x" * 32_000_000
+
+    server = start(PacedApp(answers={"/large": answer}), limits={"output_memory": 64_000_000}, deadlines={"write": 0.5})
+    with Wire(server.tcp, 20) as wire:
+        wire.send(b"GET /large HTTP/1.0\r\n\r\n")
+        wait_for(lambda: server.app.begun, "it has begun")
+        wait_for(lambda: not server.engine.connections.open, "it is given up", deadline=20)
+        with pytest.raises(ConnectionResetError):
+            _read_all(wire.socket)
+
+
+def _read_all(sock: socket.socket) -> None:
+    while sock.recv(1 << 20):
+        pass
