@@ -47,30 +47,19 @@ def mailable(site: AuthSite, account: Account, *, has_password: bool) -> str:
 
 def mail_link(site: AuthSite, kind: Kind, account: Account, link: str, seconds: float) -> None:
     """Send a link, and wait until the mail server has it. Raises ``ValueError``."""
-    from ..middleware.auth.mail.letters import Unwritable
-
     post = post_of(site)
-    try:
-        letter = post.handed_over(kind, account, link, seconds)
-    except Unwritable as error:
-        raise ValueError(str(error)) from error
-    post.outbox.send(letter)
+    post.outbox.send(post.handed_over(kind, account, link, seconds))
 
 
 def _test(site: AuthSite, options: argparse.Namespace) -> None:
     from ..middleware.auth.accounts.naming import email_complaint
-    from ..middleware.auth.mail.letters import Unwritable
 
     complaint = email_complaint(options.address) if options.address else "must not be empty"
     if complaint is not None:
         raise ValueError(f"the address {complaint}")
     post = post_of(site)
-    try:
-        letter = post.letters.write(
-            "test", options.address, None, seconds=3600, language=post.options.language, by_operator=True
-        )
-    except Unwritable as error:
-        raise ValueError(str(error)) from error
+    language = post.options.language
+    letter = post.letters.write("test", options.address, None, seconds=3600, language=language, by_operator=True)
     post.outbox.send(letter)
     server = post.options.smtp_server
     say(f"{server} has taken a mail for {options.address}", options, address=options.address, server=server)

@@ -15,6 +15,7 @@ import selectors
 import signal
 import socket
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -168,8 +169,8 @@ class Reloader:
         found = self._watch.changed()
         for path in found:
             # Python takes it for current if the source has the same size and was written within the same second.
-            if path.endswith(".py"):
-                with contextlib.suppress(OSError, NotImplementedError):
+            if path.endswith(".py") and sys.implementation.cache_tag is not None:
+                with contextlib.suppress(OSError):
                     os.unlink(importlib.util.cache_from_source(path))
         return found
 

@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     from ..audit import Audit
     from ..directory import Directory
     from ..links import Links
-    from .letters import Letters
     from .outbox import Outbox
 
 MOST_LINKS = 3
@@ -59,7 +58,6 @@ class Forgotten:
         directory: Directory,
         users: LocalUsers,
         links: Links,
-        letters: Letters,
         outbox: Outbox,
         audit: Audit,
         store: Store,
@@ -69,7 +67,6 @@ class Forgotten:
         self._directory = directory
         self._users = users
         self._links = links
-        self._letters = letters
         self._outbox = outbox
         self._audit = audit
         self._counts = Space(store, "auth.mail")
@@ -128,18 +125,14 @@ class Forgotten:
         seconds = SECONDS["reset"]
         token = self._links.create("reset", account.id, seconds, address=account.email, voids="none")
         self._outbox.write(
-            lambda: self._letters.write(
-                "reset",
-                account.email,
-                account,
-                seconds=seconds,
-                language=asked.language,
-                link=f"{asked.page}/{token}",
-                address=asked.address,
-                device=device_name(asked.agent),
-            ),
             "reset",
+            account.email,
             account,
+            seconds=seconds,
+            language=asked.language,
+            link=f"{asked.page}/{token}",
+            address=asked.address,
+            device=device_name(asked.agent),
         )
 
     def _note(self, asked: Asked, account: Account | None, reason: str | None) -> None:

@@ -45,8 +45,8 @@ class Letter(NamedTuple):
     tries: int = 0
 
 
-class Unwritable(Exception):
-    """Raised for a template of the site's own that cannot be used."""
+class Unwritable(ValueError):
+    """Raised with a sentence: a template of the site's own cannot be used, or an address is none."""
 
 
 class Letters:

@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from ..account import Account
     from ..site import Site
     from ..visit import Visit
-    from .letters import Letters
     from .outbox import Outbox
 
 _SECONDS = 86400.0
@@ -39,9 +38,8 @@ UNLINKED = "A login at %(provider)s was removed from your account %(name)s."
 class Notices:
     """Tells users; :meth:`tell` is to hear of each event of the audit log."""
 
-    def __init__(self, site: Site, letters: Letters, outbox: Outbox, language: str) -> None:
+    def __init__(self, site: Site, outbox: Outbox, language: str) -> None:
         self._site = site
-        self._letters = letters
         self._outbox = outbox
         self._language = language
 
@@ -54,20 +52,16 @@ class Notices:
         if visit is not None:
             language = catalogue_for(visit.header("Accept-Language"), self._site.templates).language
         self._outbox.write(
-            lambda: self._letters.write(
-                "notice",
-                account.email,
-                account,
-                seconds=_SECONDS,
-                language=language,
-                what=what,
-                provider=fields.get("provider", ""),
-                address="" if visit is None else visit.address,
-                device="" if visit is None else device_name(visit.header("User-Agent")),
-                by_operator="by" in fields,
-            ),
             "notice",
+            account.email,
             account,
+            seconds=_SECONDS,
+            language=language,
+            what=what,
+            provider=fields.get("provider", ""),
+            address="" if visit is None else visit.address,
+            device="" if visit is None else device_name(visit.header("User-Agent")),
+            by_operator="by" in fields,
         )
 
 

@@ -13,7 +13,7 @@ import threading
 import time
 from collections.abc import Callable
 from itertools import count
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ....protocol.printable import one_line
 from ....protocol.secret_texts import redact_text
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from ...delivery.mail_server import MailServer
     from ..account import Account
     from ..audit import Audit
+    from .letters import Letters
 
 log = logging.getLogger(__name__)
 
@@ -40,6 +41,7 @@ class Outbox:
         self,
         server: MailServer,
         sender: str,
+        letters: Letters,
         audit: Audit,
         clock: Callable[[], float] = time.time,
         *,
@@ -47,6 +49,7 @@ class Outbox:
     ) -> None:
         self._server = server
         self._sender = sender
+        self._letters = letters
         self._audit = audit
         self._clock = clock
         self._again = _Again()
@@ -60,10 +63,10 @@ class Outbox:
         if not self._queue.put(letter):
             self._note_failure(letter, "too many wait")
 
-    def write(self, write: Callable[[], Letter], kind: str, account: Account | None) -> bool:
-        """Let the letter that ``write`` returns be sent; whether it could be written. Raises nothing."""
+    def write(self, kind: str, to: str, account: Account, **how: Any) -> bool:
+        """Let a letter be sent, of what ``Letters.write`` takes; whether it could be written. Raises nothing."""
         try:
-            letter = write()
+            letter = self._letters.write(kind, to, account, **how)
         except Unwritable as fault:
             log.error("a mail is not sent: %s", fault)
             self._audit.note("mail.fail", None, account, kind=kind, reason=str(fault))

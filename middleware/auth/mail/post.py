@@ -53,15 +53,14 @@ class Post:
         )
         self.options = options
         self.letters = Letters(site, options.from_address, clock)
-        self.outbox = Outbox(server, options.from_address, audit, clock)
+        self.outbox = Outbox(server, options.from_address, self.letters, audit, clock)
         self._counts = Space(store, "auth.mail")
         if options.notices:
-            audit.listeners.append(Notices(site, self.letters, self.outbox, options.language).tell)
+            audit.listeners.append(Notices(site, self.outbox, options.language).tell)
         self.forgotten = Forgotten(
             directory=directory,
             users=users,
             links=links,
-            letters=self.letters,
             outbox=self.outbox,
             audit=audit,
             store=store,

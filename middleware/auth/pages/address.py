@@ -44,18 +44,14 @@ def send_link(visit: Visit, account: Account, address: str) -> bool:
     token = authority.links.create("email", account.id, address=address, voids="its kind")
     return bool(
         post.outbox.write(
-            lambda: post.letters.write(
-                "email",
-                address,
-                account,
-                seconds=SECONDS["email"],
-                language=words_of(visit).language,
-                link=f"{authority.absolute_url(visit, 'email')}/{token}",
-                address=visit.address,
-                device=device_name(visit.header("User-Agent")),
-            ),
             "email",
+            address,
             account,
+            seconds=SECONDS["email"],
+            language=words_of(visit).language,
+            link=f"{authority.absolute_url(visit, 'email')}/{token}",
+            address=visit.address,
+            device=device_name(visit.header("User-Agent")),
         )
     )
 

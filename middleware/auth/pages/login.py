@@ -131,7 +131,6 @@ def _page(
     note: str | None = None,
     status: str = "200 OK",
 ) -> Answer:
-    authority = visit.authority
     offers = _offers(visit, target)
     return sheet(
         visit,
@@ -143,7 +142,7 @@ def _page(
         name=name,
         remember=remember,
         can_remember=_can_remember(visit),
-        can_ask=can_ask_for_password(authority),
+        can_ask=can_ask_for_password(visit.authority),
         problem=problem,
         note=note,
     )

@@ -113,6 +113,9 @@ def test_an_address_that_was_typed_before_can_be_confirmed(site: MailingSite) ->
     visitor = signed_in(site, "kim")
     assert 'name="confirm"' in visitor.get("/-/auth/account/profile").text
     ask(visitor, "kim@example.org", confirm="1")
+    page = visitor.get("/-/auth/account/profile")
+    assert "kim@example.org waits" in page.words
+    assert 'name="confirm"' in page.text, "a mail that was lost can be asked for again"
     message = site.server.wait_for(1)[0]
     path = path_of(link_in(message))
     visitor.fill(visitor.get(path), path)

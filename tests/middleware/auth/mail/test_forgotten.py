@@ -189,7 +189,6 @@ def forgotten(site: MailingSite, source: Slow, most: int = 200) -> Forgotten:
         directory=Directory([source]),
         users=authority.users,
         links=authority.links,
-        letters=authority.post.letters,
         outbox=authority.post.outbox,
         audit=authority.audit,
         store=authority.store,
