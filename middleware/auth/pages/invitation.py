@@ -21,6 +21,7 @@ from .form import Fields, Page
 from .messages import message
 from .password import password_problem, set_password
 from .sheet import sheet
+from .ways import can_ask_for_password
 
 if TYPE_CHECKING:
     from ..visit import Visit
@@ -111,7 +112,10 @@ class LinkPage(Page):
         )
 
     def _void(self, visit: Visit) -> Answer:
-        return message(visit, "404 Not Found", VOID)
+        authority = visit.authority
+        is_theirs_to_ask = self._kind == "reset" and can_ask_for_password(authority)
+        retry = authority.url(visit, "forgot") if is_theirs_to_ask else None
+        return message(visit, "404 Not Found", VOID, retry=retry)
 
 
 def account_of_link(visit: Visit, kind: Kind, token: str) -> Account | None:

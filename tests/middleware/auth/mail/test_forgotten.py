@@ -51,7 +51,10 @@ def test_a_link_comes_by_mail_and_sets_a_new_password(site: MailingSite) -> None
     other = site.visitor()
     assert other.login(password=PASSWORD).code == 403
     assert other.login(password=NEW).code == 303
-    assert browser.get(path).code == 404
+    void = browser.get(path)
+    assert void.code == 404
+    assert 'href="/-/auth/forgot"' in void.text, "whoever is late can ask for another one there"
+    assert 'href="/-/auth/forgot"' not in browser.get(path.replace("/reset/", "/invite/")).text
     site.settled()
     found = site.events("password.forgot", "mail.send", "password.reset")
     assert [(each["event"], each.get("kind")) for each in found] == [
